@@ -1,0 +1,90 @@
+"""Every error this project raises on purpose.
+
+HKStrategyError
+├── ConfigurationError        a setting is missing or makes no sense
+├── DatabaseUnavailable       the server does not answer, or went away
+├── CacheUnavailable          the cache does not answer
+├── CapabilityMissing         the live schema cannot do this; says which version can
+├── InvalidInput              a value the user gave; nothing was changed
+│   ├── PortfolioNotFound
+│   ├── PortfolioExists
+│   └── PositionNotFound
+├── Conflict                  someone else changed it first; nothing was changed
+└── MigrationError            (exit code 1)
+    ├── PrerequisiteError     not met, nothing touched (exit code 3)
+    ├── RunInProgress         another run holds the database (exit code 4)
+    ├── RunPaused             stopped part-way, everything before it kept; can be resumed
+    ├── ProofFailed           figures before and after differ
+    └── BackupError
+        └── BackupNotVerified a backup that does not restore equal
+
+A message is one or two plain sentences: what is wrong, and what to do. It never holds a password.
+"""
+
+
+class HKStrategyError(Exception):
+    """Base of all: its text may be shown to a user as it is."""
+
+
+class ConfigurationError(HKStrategyError):
+    pass
+
+
+class DatabaseUnavailable(HKStrategyError):
+    pass
+
+
+class CacheUnavailable(HKStrategyError):
+    pass
+
+
+class CapabilityMissing(HKStrategyError):
+    pass
+
+
+class InvalidInput(HKStrategyError):
+    pass
+
+
+class PortfolioNotFound(InvalidInput):
+    pass
+
+
+class PortfolioExists(InvalidInput):
+    pass
+
+
+class PositionNotFound(InvalidInput):
+    pass
+
+
+class Conflict(HKStrategyError):
+    pass
+
+
+class MigrationError(HKStrategyError):
+    exit_code = 1
+
+
+class PrerequisiteError(MigrationError):
+    exit_code = 3
+
+
+class RunInProgress(MigrationError):
+    exit_code = 4
+
+
+class RunPaused(MigrationError):
+    pass
+
+
+class ProofFailed(MigrationError):
+    pass
+
+
+class BackupError(MigrationError):
+    pass
+
+
+class BackupNotVerified(BackupError):
+    pass
