@@ -1,0 +1,54 @@
+"""Opening a connection, and saying what went wrong without saying the password."""
+
+from urllib.parse import unquote
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from src.errors import ConfigurationError, DatabaseUnavailable
+
+APPLICATION_NAME = "hk_strategy"
+
+
+def redact(text: str, url: str) -> str:
+    """`text` with the password of `url` masked, in both its plain and its URL-encoded spelling."""
+    try:
+        secrets = {parse_dsn(url).get("password", "")}
+    except psycopg2.ProgrammingError:
+        secrets = set()
+    if "://" in url and "@" in url:
+        credentials = url.split("://", 1)[1].rsplit("@", 1)[0]
+        encoded = credentials.partition(":")[2]
+        secrets |= {encoded, unquote(encoded)}
+    for secret in secrets - {""}:
+        text = text.replace(secret, "****")
+    return text
+
+
+def connect(url: str, *, purpose: str = "", autocommit: bool = False, options: str = "") -> Connection:
+    """Connect to `url` (a libpq URL or keyword string; sockets, sslmode and service files work).
+
+    The session's application_name is "hk_strategy" and the purpose, so that plans can tell this project's
+    sessions from v1 clients. Raises ConfigurationError for a URL that libpq cannot read and
+    DatabaseUnavailable when the server does not answer or refuses.
+    """
+    name = f"{APPLICATION_NAME} {purpose}".strip()
+    try:
+        parsed = parse_dsn(url)
+    except psycopg2.ProgrammingError as error:
+        raise ConfigurationError(
+            "DATABASE_URL cannot be read: write it as postgresql://user:password@host:5432/database, with special "
+            "characters of the password URL-encoded."
+        ) from error
+    parsed.setdefault("connect_timeout", "10")
+    merged = " ".join(part for part in (parsed.pop("options", ""), options) if part)
+    if merged:
+        parsed["options"] = merged
+    parsed["application_name"] = name
+    try:
+        conn = psycopg2.connect(make_dsn(**parsed))
+    except psycopg2.OperationalError as error:
+        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None
+    conn.autocommit = autocommit
+    return conn
