@@ -1,0 +1,278 @@
+-- The project's own schema: the history of runs, the archive of what v1 cannot hold, and helpers of the steps
+-- in migrations/. Restore and rollback leave it alone. Safe to run again.
+
+CREATE SCHEMA IF NOT EXISTS hk_migration;
+COMMENT ON SCHEMA hk_migration IS 'HK Strategy: history of migrations, and archive';
+
+CREATE TABLE IF NOT EXISTS hk_migration.mark (
+    name   text PRIMARY KEY,
+    value  jsonb NOT NULL,
+    set_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE IF NOT EXISTS hk_migration.run (
+    run_id       bigserial PRIMARY KEY,
+    phase        text NOT NULL,
+    from_version text NOT NULL,
+    to_version   text NOT NULL,
+    started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    started_by   text NOT NULL,
+    options      jsonb NOT NULL,
+    steps        jsonb NOT NULL,
+    sql_files    jsonb NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS hk_migration.event (
+    event_id bigserial PRIMARY KEY,
+    run_id   bigint NOT NULL REFERENCES hk_migration.run(run_id),
+    at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    kind     text NOT NULL,
+    step     text,
+    message  text NOT NULL,
+    done     bigint,
+    total    bigint,
+    detail   jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX IF NOT EXISTS event_run_id_idx ON hk_migration.event(run_id, event_id);
+
+CREATE OR REPLACE FUNCTION hk_migration.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'hk_migration.% is append-only: rows are never changed or deleted', TG_TABLE_NAME;
+END $$;
+CREATE OR REPLACE TRIGGER run_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hk_migration.run
+    FOR EACH STATEMENT EXECUTE FUNCTION hk_migration.refuse_change();
+CREATE OR REPLACE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hk_migration.event
+    FOR EACH STATEMENT EXECUTE FUNCTION hk_migration.refuse_change();
+
+-- One archive per rollback to v1. Whole rows are kept as JSON, so that columns that someone added are kept too.
+CREATE TABLE IF NOT EXISTS hk_migration.archive (
+    archive_id  bigserial PRIMARY KEY,
+    taken_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    keep        text NOT NULL CHECK (keep IN ('merge', 'default')),
+    closed_at   timestamptz,
+    restored_at timestamptz
+);
+CREATE TABLE IF NOT EXISTS hk_migration.archived_portfolio (
+    archive_id   bigint NOT NULL REFERENCES hk_migration.archive(archive_id),
+    portfolio_id varchar(50) NOT NULL,
+    row          jsonb NOT NULL,
+    PRIMARY KEY (archive_id, portfolio_id)
+);
+CREATE TABLE IF NOT EXISTS hk_migration.archived_position (
+    archive_id   bigint NOT NULL REFERENCES hk_migration.archive(archive_id),
+    id           integer NOT NULL,
+    portfolio_id varchar(50) NOT NULL,
+    symbol       varchar(10) NOT NULL,
+    quantity     integer NOT NULL,
+    avg_cost     decimal(10,3) NOT NULL,
+    row          jsonb NOT NULL,
+    restored     boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (archive_id, id)
+);
+CREATE INDEX IF NOT EXISTS archived_position_symbol_idx ON hk_migration.archived_position(archive_id, symbol);
+CREATE TABLE IF NOT EXISTS hk_migration.archived_signal (
+    archive_id   bigint NOT NULL REFERENCES hk_migration.archive(archive_id),
+    id           integer NOT NULL,
+    portfolio_id varchar(50) NOT NULL,
+    row          jsonb NOT NULL,
+    restored     boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (archive_id, id)
+);
+-- What a merge did to a row of DEFAULT: the row before (NULL: DEFAULT did not hold the symbol), and after.
+CREATE TABLE IF NOT EXISTS hk_migration.archived_merge (
+    archive_id      bigint NOT NULL REFERENCES hk_migration.archive(archive_id),
+    symbol          varchar(10) NOT NULL,
+    default_row     jsonb,
+    merged_quantity integer,
+    merged_avg_cost decimal(10,3),
+    restored        boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (archive_id, symbol)
+);
+-- Prices of symbols that are no position: v1 cannot hold them. archive_id NULL: they came with the sample data.
+CREATE TABLE IF NOT EXISTS hk_migration.archived_price (
+    archive_id  bigint REFERENCES hk_migration.archive(archive_id),
+    id          integer,
+    symbol      varchar(10) NOT NULL,
+    price       decimal(10,3) NOT NULL,
+    volume      integer,
+    high        decimal(10,3),
+    low         decimal(10,3),
+    open_price  decimal(10,3),
+    close_price decimal(10,3),
+    timestamp   timestamp
+);
+
+-- The rows of positions as they were when a run began, one digest a row: what the proof holds the result against.
+CREATE TABLE IF NOT EXISTS hk_migration.proof_position (
+    run_id bigint NOT NULL REFERENCES hk_migration.run(run_id),
+    id     integer NOT NULL,
+    digest text NOT NULL,
+    PRIMARY KEY (run_id, id)
+);
+
+-- Settings of the running session, set by the runner (in psql: SET hk_migration.legacy_roles = '["trader"]').
+CREATE OR REPLACE FUNCTION hk_migration.legacy_roles() RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT jsonb_array_elements_text(coalesce(nullif(current_setting('hk_migration.legacy_roles', true), ''), '[]')::jsonb)
+$$;
+
+CREATE OR REPLACE FUNCTION hk_migration.v1_tables() RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT c.relname::text
+      FROM pg_catalog.pg_class c
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+       AND c.relname IN ('portfolio_positions', 'trading_signals', 'price_history',
+                         'portfolio_analyses', 'portfolio_value_history')
+     ORDER BY 1
+$$;
+
+-- The columns of a table that can be inserted into: those that are not generated, in order.
+CREATE OR REPLACE FUNCTION hk_migration.insertable_columns(tbl regclass) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
+      FROM pg_catalog.pg_attribute
+     WHERE attrelid = tbl AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+       AND attname <> 'legacy_symbol'
+$$;
+
+-- For one role and table: may the role do what it may do on the table itself also on the view?
+CREATE OR REPLACE FUNCTION hk_migration.copy_grants(role_name text, tbl text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    privilege text;
+    columns   text;
+BEGIN
+    FOREACH privilege IN ARRAY ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'] LOOP
+        IF has_table_privilege(role_name, format('public.%I', tbl), privilege) THEN
+            EXECUTE format('GRANT %s ON %I.%I TO %I', privilege, role_name, tbl, role_name);
+        ELSIF privilege <> 'DELETE' THEN
+            SELECT string_agg(quote_ident(a.attname), ', ') INTO columns
+              FROM pg_catalog.pg_attribute a
+             WHERE a.attrelid = format('public.%I', tbl)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+               AND a.attname NOT IN ('portfolio_id', 'legacy_symbol')
+               AND has_column_privilege(role_name, a.attrelid, a.attnum, privilege);
+            IF columns IS NOT NULL THEN
+                EXECUTE format('GRANT %s (%s) ON %I.%I TO %I', privilege, columns, role_name, tbl, role_name);
+            END IF;
+        END IF;
+    END LOOP;
+END $$;
+
+-- In a schema named like each legacy role, a view per v1 table with exactly v1's columns. Unqualified names are looked
+-- up there first, so v1 clients go through the views. With symbol_source 'symbol' the views show the v1 tables as they
+-- are; with 'legacy_symbol' they show the rows of DEFAULT, and ON CONFLICT (symbol) finds the unique legacy_symbol.
+CREATE OR REPLACE FUNCTION hk_migration.create_v1_views(symbol_source text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    role_name text;
+    tbl       text;
+    columns   text;
+    condition text;
+BEGIN
+    FOR role_name IN SELECT * FROM hk_migration.legacy_roles() LOOP
+        IF to_regnamespace(quote_ident(role_name)) IS NULL THEN
+            EXECUTE format('CREATE SCHEMA %I', role_name);
+            EXECUTE format('COMMENT ON SCHEMA %I IS %L', role_name, 'HK Strategy: v1 compatibility');
+        END IF;
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', role_name, role_name);
+        IF has_schema_privilege(role_name, 'public', 'CREATE') THEN
+            EXECUTE format('GRANT CREATE ON SCHEMA %I TO %I', role_name, role_name);
+        END IF;
+        FOR tbl IN SELECT * FROM hk_migration.v1_tables() LOOP
+            SELECT string_agg(CASE WHEN tbl = 'portfolio_positions' AND attname = 'symbol' AND symbol_source <> 'symbol'
+                                   THEN format('%I AS symbol', symbol_source) ELSE quote_ident(attname) END,
+                              ', ' ORDER BY attnum)
+              INTO columns
+              FROM pg_catalog.pg_attribute
+             WHERE attrelid = format('public.%I', tbl)::regclass AND attnum > 0 AND NOT attisdropped
+               AND NOT (tbl IN ('portfolio_positions', 'trading_signals')
+                        AND attname IN ('portfolio_id', 'legacy_symbol'));
+            condition := CASE WHEN symbol_source <> 'symbol' AND tbl IN ('portfolio_positions', 'trading_signals')
+                              THEN ' WHERE portfolio_id = ''DEFAULT''' ELSE '' END;
+            EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s FROM public.%I%s',
+                           role_name, tbl, columns, tbl, condition);
+            EXECUTE format('COMMENT ON VIEW %I.%I IS %L', role_name, tbl, 'HK Strategy: v1 compatibility');
+            PERFORM hk_migration.copy_grants(role_name, tbl);
+        END LOOP;
+    END LOOP;
+END $$;
+
+-- Every compatibility view that is there, whichever run made it.
+CREATE OR REPLACE FUNCTION hk_migration.v1_views()
+RETURNS TABLE (schema_name text, view_name text, over_legacy boolean) LANGUAGE sql STABLE AS $$
+    SELECT n.nspname::text, c.relname::text,
+           c.relname <> 'portfolio_positions' OR EXISTS (
+               SELECT FROM pg_catalog.pg_rewrite w
+                 JOIN pg_catalog.pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                WHERE w.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass AND a.attname = 'legacy_symbol')
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind = 'v'
+       AND obj_description(c.oid, 'pg_class') = 'HK Strategy: v1 compatibility'
+$$;
+
+CREATE OR REPLACE FUNCTION hk_migration.v1_views_ready(over_legacy boolean) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT NOT EXISTS (
+        SELECT FROM hk_migration.legacy_roles() r, hk_migration.v1_tables() t
+         WHERE NOT EXISTS (SELECT FROM hk_migration.v1_views() v
+                            WHERE v.schema_name = r AND v.view_name = t
+                              AND (v.over_legacy OR NOT v1_views_ready.over_legacy)))
+$$;
+
+-- Drops the compatibility views, and their schemas. What clients created there themselves (a session that creates a
+-- table without naming a schema) moves to public, where it would have been without us.
+CREATE OR REPLACE FUNCTION hk_migration.drop_v1_views() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    found record;
+BEGIN
+    FOR found IN SELECT * FROM hk_migration.v1_views() LOOP
+        EXECUTE format('DROP VIEW %I.%I', found.schema_name, found.view_name);
+    END LOOP;
+    FOR found IN SELECT n.nspname, n.oid FROM pg_catalog.pg_namespace n
+                  WHERE obj_description(n.oid, 'pg_namespace') = 'HK Strategy: v1 compatibility' LOOP
+        PERFORM hk_migration.move_to_public(found.oid);
+        EXECUTE format('DROP SCHEMA %I', found.nspname);
+    END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION hk_migration.move_to_public(schema_oid oid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    found record;
+BEGIN
+    FOR found IN
+        SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
+                              WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS name
+          FROM pg_catalog.pg_class c
+         WHERE c.relnamespace = schema_oid AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
+                              AND d.refclassid = 'pg_class'::regclass)
+    LOOP
+        EXECUTE format('ALTER %s %s SET SCHEMA public', found.kind, found.name);
+    END LOOP;
+    FOR found IN SELECT p.oid::regprocedure::text AS name FROM pg_catalog.pg_proc p WHERE p.pronamespace = schema_oid LOOP
+        EXECUTE format('ALTER ROUTINE %s SET SCHEMA public', found.name);
+    END LOOP;
+    FOR found IN SELECT format_type(t.oid, NULL) AS name FROM pg_catalog.pg_type t
+                  WHERE t.typnamespace = schema_oid AND t.typrelid = 0 AND t.typelem = 0 LOOP
+        EXECUTE format('ALTER TYPE %s SET SCHEMA public', found.name);
+    END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION hk_migration.has_valid_index(index_name text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+                    WHERE c.relnamespace = 'public'::regnamespace AND c.relname = index_name
+                      AND i.indisvalid AND i.indisready)
+$$;
+
+-- NULL: there is no such constraint.
+CREATE OR REPLACE FUNCTION hk_migration.constraint_valid(constraint_name text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT bool_and(convalidated) FROM pg_catalog.pg_constraint
+     WHERE connamespace = 'public'::regnamespace AND conname = constraint_name
+$$;
+
+CREATE OR REPLACE FUNCTION hk_migration.has_column(tbl text, col text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute
+                    WHERE attrelid = to_regclass(format('public.%I', tbl)) AND attname = col AND NOT attisdropped)
+$$;
+
+CREATE OR REPLACE FUNCTION hk_migration.has_trigger(trigger_name text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+                    WHERE c.relnamespace = 'public'::regnamespace AND tgname = trigger_name)
+$$;
