@@ -1,0 +1,33 @@
+"""The migration commands. `python run_migration.py --help` lists them."""
+
+import sys
+
+from src.bootstrap import prepare
+
+
+def main() -> int:
+    # Imported only now: `prepare` may have had to look for the Python that has the packages.
+    from src.database_enhanced import DatabaseManager
+    from src.embedded import database_url
+    from src.migration.cli import flush_output, run_command
+    from src.migration.cli_context import Services
+    from src.sample import init_database, is_sample, remove_sample
+
+    code = run_command(
+        sys.argv[1:],
+        Services(
+            database_url=database_url,
+            health=lambda settings: DatabaseManager().test_connection_health(),
+            schema_info=lambda settings: DatabaseManager().get_schema_info(),
+            init_database=init_database,
+            remove_sample=remove_sample,
+            is_sample=is_sample,
+        ),
+    )
+    flush_output()
+    return code
+
+
+if __name__ == "__main__":
+    prepare(__file__)
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""`backup`, `backups`, `verify` and `restore`."""
+
+from src.errors import PrerequisiteError
+from src.migration import backup as store
+from src.migration import service
+from src.migration.cli_context import Context, done
+from src.migration.cli_render import Ending, to_json
+from src.migration.cli_text import backup_lines, size
+
+
+def cmd_backup(context: Context) -> Ending:
+    """A backup counts once it has been restored elsewhere and compared: made and verified in one go."""
+    context.refuse_while_running()
+    inspection = service.inspect(context.url)
+    if not inspection.tables:
+        raise PrerequisiteError("There is nothing to back up: this database is empty.")
+    made = store.make_backup(
+        context.url,
+        context.backup_dir,
+        schema_version=inspection.version or "unknown",
+        on_progress=context.on_progress,
+    )
+    verified = store.verify_backup(made, url=context.url, on_progress=context.on_progress)
+    return done(
+        f"Backup {verified.name} made and verified: {size(verified.bytes)}, {verified.path}",
+        f"To put it back: python run_migration.py restore {verified.name}",
+        {"backup": to_json(verified)},
+    )
+
+
+def cmd_backups(context: Context) -> Ending:
+    found = store.list_backups(context.backup_dir)
+    context.renderer.show("backups", {"backups": found}, backup_lines(found, context.backup_dir))
+    return done("", value={"count": len(found)})
+
+
+def cmd_verify(context: Context) -> Ending:
+    backup = store.find_backup(context.backup_dir, str(context.arguments.backup))
+    verified = store.verify_backup(backup, url=context.url, on_progress=context.on_progress)
+    return done(
+        f"Backup {verified.name} is good: restored elsewhere, and equal in {len(verified.tables)} tables.",
+        value={"backup": to_json(verified)},
+    )
+
+
+def cmd_restore(context: Context) -> Ending:
+    backup = store.find_backup(context.backup_dir, str(context.arguments.backup))
+    context.refuse_while_running()
+    lines = [
+        *backup_lines([backup], context.backup_dir),
+        "",
+        "The database becomes what it was at that moment: what clients wrote since is not in it.",
+        "What is there now is kept aside, and named at the end.",
+    ]
+    context.renderer.show("restore", {"backup": to_json(backup)}, lines)
+    context.ask("restore")
+    outcome = store.restore_backup(context.url, backup, context.backup_dir, on_progress=context.on_progress)
+    return done(f"Restored {backup.name}.", "See the state: python run_migration.py check", outcome)

@@ -1,0 +1,74 @@
+"""`check`: the schema's version, what it can do, what to do next, and the health of every component."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from src.migration import service
+from src.migration.cli_context import Context, done
+from src.migration.cli_render import Ending
+from src.migration.cli_text import current_run_lines, finding_lines, health_lines
+from src.migration.model import Finding
+
+EMPTY_ADVICE = "python run_migration.py init --schema v1 (or v3) makes the tables; add --sample for sample data."
+
+
+def cmd_check(context: Context) -> Ending:
+    inspection = service.inspect(context.url)
+    health = context.services.health(context.settings)
+    info: Mapping[str, object] = {}
+    if inspection.version is not None:
+        info = context.services.schema_info(context.settings)
+    run = service.current_run(context.url)
+    sample = context.services.is_sample(context.url)
+    lines = [f"Schema: {inspection.title}", ""]
+    if inspection.version is None and not inspection.tables:
+        lines += [f"  {EMPTY_ADVICE}", ""]
+    if sample:
+        lines += ["Sample data: yes. `python run_migration.py remove-sample` removes it.", ""]
+    if run is not None:
+        lines += [*current_run_lines(run), ""]
+    lines += ["Health:", *health_lines(health)]
+    capabilities = _feature_lines(info.get("capabilities"))
+    if capabilities:
+        lines += ["", "Features:", *capabilities]
+    lines += _roles_lines(inspection.legacy_roles)
+    if inspection.findings:
+        lines += ["", "Noticed:", *finding_lines(inspection.findings)]
+    recommendations = _texts(info.get("migration_recommendations"))
+    if recommendations:
+        lines += ["", "Recommended:", *(f"  - {text}" for text in recommendations)]
+    value = {
+        "version": inspection.version,
+        "title": inspection.title,
+        "sample": sample,
+        "health": health,
+        "features": info.get("capabilities"),
+        "recommendations": recommendations,
+        "findings": inspection.findings,
+        "legacy_roles": inspection.legacy_roles,
+        "tables": inspection.tables,
+        "run": run,
+    }
+    context.renderer.show("check", value, lines)
+    return done("", value={"version": inspection.version, "title": inspection.title})
+
+
+def _feature_lines(capabilities: object) -> list[str]:
+    """What the schema can do, and what it cannot, with the reason where there is one."""
+    if isinstance(capabilities, Mapping):
+        lines = []
+        for name, value in capabilities.items():
+            text = "yes" if value is True else "no" if value is False else str(value)
+            lines.append(f"  {str(name).replace('_', ' '):<24} {text}")
+        return lines
+    return [f"  {text}" for text in _texts(capabilities)]
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    return [str(item) for item in value] if isinstance(value, Sequence) else []
+
+
+def _roles_lines(roles: Sequence[str]) -> list[str]:
+    return ["", f"v1 clients connect as: {', '.join(roles)}"] if roles else []

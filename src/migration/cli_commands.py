@@ -1,0 +1,125 @@
+"""What each command of run_migration.py does: call the engine, show what it says, and say how it ended."""
+
+from collections.abc import Callable, Mapping
+
+from src.migration import service
+from src.migration.cli_backups import cmd_backup, cmd_backups, cmd_restore, cmd_verify
+from src.migration.cli_check import cmd_check
+from src.migration.cli_context import EXIT_FAILED, EXIT_PREREQUISITE, Context, done, nothing
+from src.migration.cli_render import Ending
+from src.migration.cli_text import current_run_lines, outcome_lines, plan_lines, run_lines
+from src.migration.model import Outcome, Phase, Plan
+
+WORDS = {
+    Phase.PHASE1: "phase1",
+    Phase.PHASE2: "phase2",
+    Phase.ROLLBACK_V2: "rollback",
+    Phase.ROLLBACK_V1: "rollback",
+}
+
+
+def cmd_init(context: Context) -> Ending:
+    arguments = context.arguments
+    assert arguments.schema is not None, "the parser asks for it"
+    return done(context.services.init_database(context.url, arguments.schema, arguments.sample))
+
+
+def cmd_remove_sample(context: Context) -> Ending:
+    if not context.services.is_sample(context.url):
+        return nothing("Nothing to do: this database holds no sample data.")
+    context.renderer.show("notice", {"message": "removes sample data"}, ["The sample's rows will be deleted."])
+    context.ask("remove-sample")
+    return done(context.services.remove_sample(context.url))
+
+
+def cmd_plan(context: Context) -> Ending:
+    plan = _plan(context)
+    context.renderer.show("plan", plan, plan_lines(plan, context.options))
+    if plan.nothing_to_do:
+        return nothing("")
+    if plan.refusals:
+        return _refused(plan)
+    return done("", f"To do it: python run_migration.py {_command(context, plan)}")
+
+
+def cmd_phase(context: Context) -> Ending:
+    """phase1, phase2 and rollback: plan, ask, run."""
+    context.refuse_while_running()
+    plan = _plan(context)
+    lines = plan_lines(plan, context.options)
+    if plan.nothing_to_do:
+        return nothing(plan.nothing_to_do)
+    context.renderer.show("plan", plan, lines if plan.refusals or not context.arguments.yes else _short(plan))
+    if plan.refusals:
+        return _refused(plan)
+    context.ask(WORDS[plan.phase])
+    return _finish(context, service.run(context.url, plan.phase, context.options, context.settings, context.on_event))
+
+
+def cmd_resume(context: Context) -> Ending:
+    context.refuse_while_running()
+    run = service.current_run(context.url)
+    if run is None:
+        return nothing("Nothing to do: no run of this database is paused or interrupted.")
+    context.renderer.show("run", run, current_run_lines(run))
+    context.ask("resume")
+    return _finish(context, service.resume(context.url, context.options, context.settings, context.on_event))
+
+
+def cmd_history(context: Context) -> Ending:
+    runs = service.history(context.url)
+    context.renderer.show("history", {"runs": runs}, run_lines(runs))
+    return done("", value={"count": len(runs)})
+
+
+def _plan(context: Context) -> Plan:
+    inspection = service.inspect(context.url)
+    phase = context.arguments.target(inspection.version)
+    return service.make_plan(context.url, phase, context.options, context.settings)
+
+
+def _command(context: Context, plan: Plan) -> str:
+    """What to type to do what was planned."""
+    arguments = context.arguments
+    command = WORDS[plan.phase]
+    if plan.phase is Phase.ROLLBACK_V1 and arguments.to == "v1":
+        command += " --to v1"
+    if plan.phase is Phase.ROLLBACK_V1 and arguments.options.keep == "default":
+        command += " --keep default"
+    if plan.phase is Phase.PHASE1 and not arguments.options.restore_archive:
+        command += " --archived leave"
+    return command + (" --force" if arguments.options.force else "")
+
+
+def _short(plan: Plan) -> list[str]:
+    return [f"{plan.phase}: {len(plan.steps)} steps, from v{plan.from_version} to v{plan.to_version}"]
+
+
+def _refused(plan: Plan) -> Ending:
+    first = plan.refusals[0]
+    return Ending(EXIT_PREREQUISITE, "refused", f"Refused, nothing was touched: {first.title}", first.advice)
+
+
+def _finish(context: Context, outcome: Outcome) -> Ending:
+    lines = outcome_lines(outcome)
+    if lines:
+        context.renderer.show("result", outcome, lines)
+    code = 0 if outcome.state in ("done", "nothing") else EXIT_FAILED
+    return Ending(code, outcome.state, outcome.message, outcome.next_step, outcome)
+
+
+COMMANDS: Mapping[str, Callable[[Context], Ending]] = {
+    "init": cmd_init,
+    "check": cmd_check,
+    "plan": cmd_plan,
+    "phase1": cmd_phase,
+    "phase2": cmd_phase,
+    "rollback": cmd_phase,
+    "resume": cmd_resume,
+    "backup": cmd_backup,
+    "backups": cmd_backups,
+    "verify": cmd_verify,
+    "restore": cmd_restore,
+    "history": cmd_history,
+    "remove-sample": cmd_remove_sample,
+}

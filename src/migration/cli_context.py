@@ -1,0 +1,101 @@
+"""What every command gets, and how it asks."""
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from src.config import Settings
+from src.errors import PrerequisiteError, RunInProgress
+from src.migration import service
+from src.migration.cli_parser import Arguments
+from src.migration.cli_render import Ending, Renderer
+from src.migration.cli_text import moment
+from src.migration.model import Event, Options
+
+log = logging.getLogger("hk_strategy.run")
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PREREQUISITE, EXIT_BUSY = range(5)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the commands need from outside of the migration's own modules; run_migration.py hands it in.
+
+    `health` and `schema_info` are those of DatabaseManager, which asks the same database (DATABASE_URL is set).
+    """
+
+    database_url: Callable[[Settings], str]
+    health: Callable[[Settings], Mapping[str, Mapping[str, object]]]
+    schema_info: Callable[[Settings], Mapping[str, object]]
+    init_database: Callable[[str, str, bool], str]
+    remove_sample: Callable[[str], str]
+    is_sample: Callable[[str], bool]
+
+
+@dataclass
+class Context:
+    arguments: Arguments
+    settings: Settings
+    services: Services
+    renderer: Renderer
+    _url: str | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The database's URL; starts or joins the embedded server where none is configured."""
+        if self._url is None:
+            self._url = self.services.database_url(self.settings)
+        return self._url
+
+    @property
+    def backup_dir(self) -> Path:
+        return self.arguments.options.backup_dir or self.settings.backup_dir
+
+    @property
+    def options(self) -> Options:
+        return replace(self.arguments.options, backup_dir=self.backup_dir)
+
+    def on_event(self, event: Event) -> None:
+        """Told by the engine: to the log, and to whoever watches."""
+        counts = "" if event.done is None else f" {event.done}/{event.total}"
+        detail = f" {dict(event.detail)}" if event.detail else ""
+        level = logging.WARNING if event.kind == "blocked" else logging.INFO
+        log.log(level, "%s %s: %s%s%s", event.kind, event.step or "-", event.message, counts, detail)
+        self.renderer.event(event)
+
+    def on_progress(self, message: str, done: int | None, total: int | None) -> None:
+        log.info("%s%s", message, "" if done is None else f" {done}/{total}")
+        self.renderer.progress(message, done, total)
+
+    def ask(self, word: str) -> None:
+        """Have the person type `word`. Raises PrerequisiteError for anything else."""
+        if self.arguments.yes:
+            return
+        sys.stderr.write(f"Type {word} to go on, anything else to stop: ")
+        sys.stderr.flush()
+        try:
+            answer = sys.stdin.readline().strip()
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")
+            answer = ""
+        if answer != word:
+            raise PrerequisiteError("Not confirmed. Nothing was touched.")
+
+    def refuse_while_running(self) -> None:
+        """Raises RunInProgress while someone migrates this database."""
+        run = service.current_run(self.url)
+        if run is not None and run.state == "running":
+            raise RunInProgress(
+                f"{run.phase} (run {run.run_id}) is in progress on this database, started by {run.started_by} at "
+                f"{moment(run.started_at)}. Wait until it is through."
+            )
+
+
+def nothing(message: str, next_step: str = "", value: object = None) -> Ending:
+    return Ending(EXIT_DONE, "nothing", message, next_step, value)
+
+
+def done(message: str, next_step: str = "", value: object = None) -> Ending:
+    return Ending(EXIT_DONE, "done", message, next_step, value)

@@ -1,0 +1,275 @@
+"""How commands speak: to a terminal (a bar), to a pipe (plain lines), to a program (JSON, one object per line)."""
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from src.logs import Redact, mask
+from src.migration.cli_text import client_lines, duration, milliseconds
+from src.migration.model import Client, Event
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a command ended: its exit code, one sentence, what to type next."""
+
+    exit_code: int
+    state: str
+    message: str
+    next_step: str = ""
+    value: object = None
+
+
+class Renderer(Protocol):
+    def show(self, kind: str, value: object, lines: Sequence[str]) -> None:
+        """A result: `lines` for a person, `value` for a program."""
+
+    def event(self, event: Event) -> None:
+        """A line of a run's story, while it runs."""
+
+    def progress(self, message: str, done: int | None, total: int | None) -> None:
+        """How far something outside of a run is, such as a backup."""
+
+    def end(self, ending: Ending, log_file: Path | None) -> None:
+        """The last word."""
+
+
+def to_json(value: object) -> object:
+    """Plain JSON values of dataclasses and their contents; money as text, so that no digit is lost."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in fields(value) if f.name != "sql"}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [to_json(item) for item in value]
+    if isinstance(value, Enum):
+        return to_json(value.value)
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, (Decimal, Path)):
+        return str(value)
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return str(value)
+
+
+class Writer:
+    """Writes masked lines. A reader that goes away (a closed pipe or terminal) does not end a migration."""
+
+    def __init__(self, stream: TextIO, redact: Redact) -> None:
+        self.stream = stream
+        self._redact = redact
+        self._gone = False
+
+    def write(self, text: str) -> None:
+        if self._gone:
+            return
+        try:
+            self.stream.write(mask(self._redact(text)))
+            self.stream.flush()
+        except (OSError, ValueError):
+            self._gone = True
+            _discard(self.stream)
+
+    def line(self, text: str = "") -> None:
+        self.write(text + "\n")
+
+
+def _discard(stream: TextIO) -> None:
+    """Point the stream's descriptor at /dev/null, or Python complains about it at exit."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
+
+
+class JsonRenderer:
+    def __init__(self, out: TextIO, redact: Redact = mask) -> None:
+        self._out = Writer(out, redact)
+
+    def _object(self, kind: str, value: object) -> None:
+        body = to_json(value)
+        record = {"type": kind, **body} if isinstance(body, dict) else {"type": kind, "value": body}
+        self._out.line(json.dumps(record, ensure_ascii=False))
+
+    def show(self, kind: str, value: object, lines: Sequence[str]) -> None:
+        self._object(kind, value)
+
+    def event(self, event: Event) -> None:
+        self._object("event", event)
+
+    def progress(self, message: str, done: int | None, total: int | None) -> None:
+        self._object("progress", {"message": message, "done": done, "total": total})
+
+    def end(self, ending: Ending, log_file: Path | None) -> None:
+        extra = to_json(ending.value)
+        body: dict[str, object] = dict(extra) if isinstance(extra, dict) else {}
+        body.update(
+            state=ending.state,
+            exit_code=ending.exit_code,
+            message=ending.message,
+            next_step=ending.next_step,
+            log_file=None if log_file is None else str(log_file),
+        )
+        self._object("outcome", body)
+
+
+class PlainRenderer:
+    """One line per thing that happened, for pipes and files. Progress is thinned to every tenth of the way."""
+
+    def __init__(self, out: TextIO, err: TextIO, redact: Redact = mask) -> None:
+        self._out = Writer(out, redact)
+        self._err = Writer(err, redact)
+        self._tenth: tuple[str | None, int] = (None, -1)
+
+    def show(self, kind: str, value: object, lines: Sequence[str]) -> None:
+        for line in lines:
+            self._out.line(line)
+
+    def event(self, event: Event) -> None:
+        if event.kind in ("progress",):
+            self.progress(event.message, event.done, event.total)
+        elif event.kind != "outcome":
+            self._out.line(f"{event.at.astimezone():%H:%M:%S} {event_text(event)}")
+
+    def progress(self, message: str, done: int | None, total: int | None) -> None:
+        tenth = -1 if done is None or not total else done * 10 // total
+        if (message, tenth) == self._tenth:
+            return
+        self._tenth = (message, tenth)
+        self._out.line(f"{datetime.now().astimezone():%H:%M:%S}   {message}{portion(done, total)}")
+
+    def end(self, ending: Ending, log_file: Path | None) -> None:
+        end_lines(ending, log_file, self._out, self._err)
+
+
+class TerminalRenderer:
+    """A bar, the step and its time on one line that is drawn over; what is finished stays above it."""
+
+    def __init__(self, out: TextIO, err: TextIO, redact: Redact = mask) -> None:
+        self._out = Writer(out, redact)
+        self._err = Writer(err, redact)
+        self._fancy = (getattr(out, "encoding", None) or "").lower().replace("-", "") == "utf8"
+        self._step: str | None = None
+        self._since = time.monotonic()
+        self._drawn = False
+        self._counts: tuple[int | None, int | None] = (None, None)
+        self._run: tuple[int | None, int | None] = (None, None)
+
+    def show(self, kind: str, value: object, lines: Sequence[str]) -> None:
+        self._clear()
+        for line in lines:
+            self._out.line(line)
+
+    def event(self, event: Event) -> None:
+        if event.kind == "step":
+            self._begin(event)
+        elif event.kind == "progress":
+            self._counts = (event.done, event.total)
+            self._draw(event.message)
+        elif event.kind in ("blocked", "log", "run", "proof", "stall", "lock"):
+            self._clear()
+            self._out.line(f"  {event_text(event)}")
+            self._draw(self._step)
+
+    def _begin(self, event: Event) -> None:
+        self._finish_step()
+        self._step, self._since = event.message, time.monotonic()
+        self._counts, self._run = (None, None), (event.done, event.total)
+        self._draw(event.message)
+
+    def _finish_step(self) -> None:
+        if self._step is not None:
+            self._clear()
+            mark = "✓" if self._fancy else "*"
+            self._out.line(f"{mark} {self._step}  {duration(time.monotonic() - self._since)}")
+        self._step = None
+
+    def progress(self, message: str, done: int | None, total: int | None) -> None:
+        if self._step != message:
+            self._finish_step()
+            self._step, self._since = message, time.monotonic()
+        self._counts = (done, total)
+        self._draw(message)
+
+    def _draw(self, text: str | None) -> None:
+        if text is None:
+            return
+        done, total = self._counts if self._counts[1] else self._run
+        took = duration(time.monotonic() - self._since)
+        line = f"{bar(done, total, self._fancy)} {text}{portion(*self._counts)}  {took}"
+        width = max(20, shutil.get_terminal_size().columns - 1)
+        self._out.write(f"\r\x1b[K{line[:width]}")
+        self._drawn = True
+
+    def _clear(self) -> None:
+        if self._drawn:
+            self._out.write("\r\x1b[K")
+            self._drawn = False
+
+    def end(self, ending: Ending, log_file: Path | None) -> None:
+        if ending.exit_code == 0:
+            self._finish_step()
+        elif self._step is not None:
+            self._clear()
+            self._out.line(f"{'✗' if self._fancy else 'x'} {self._step}  {duration(time.monotonic() - self._since)}")
+        self._clear()
+        end_lines(ending, log_file, self._out, self._err)
+
+
+def end_lines(ending: Ending, log_file: Path | None, out: Writer, err: Writer) -> None:
+    """Success goes to the output, anything else to the error stream."""
+    writer = out if ending.exit_code == 0 else err
+    for text in (ending.message, ending.next_step):
+        if text:
+            writer.line(text)
+    if log_file is not None:
+        writer.line(f"Log: {log_file}")
+
+
+def bar(done: int | None, total: int | None, fancy: bool, width: int = 20) -> str:
+    """A bar of `width` cells; unknown progress is an empty one."""
+    filled = 0 if done is None or not total else max(0, min(width, done * width // total))
+    full, empty = ("█", "░") if fancy else ("#", ".")
+    return f"[{full * filled}{empty * (width - filled)}]"
+
+
+def portion(done: int | None, total: int | None) -> str:
+    if done is None:
+        return ""
+    return f"  {done:,}" if not total else f"  {done:,} of {total:,} ({done * 100 // total} %)"
+
+
+def event_text(event: Event) -> str:
+    """An event as one line."""
+    text = event.message
+    if event.kind == "blocked":
+        clients = event.detail.get("clients") or event.detail.get("blockers")
+        if isinstance(clients, (list, tuple)):
+            found = [client for client in clients if isinstance(client, Client)]
+            text = " ".join([text, *(line.strip() for line in client_lines(found))])
+    if event.kind == "stall" and isinstance(event.detail.get("ms"), (int, float)) and "ms" not in text:
+        text = f"{text}: {milliseconds(float(str(event.detail['ms'])))}"
+    if event.kind == "step" and event.total:
+        return f"[{event.done}/{event.total}] {text}"
+    return f"{text}{portion(event.done, event.total)}"
+
+
+def choose_renderer(*, as_json: bool, redact: Redact) -> Renderer:
+    if as_json:
+        return JsonRenderer(sys.stdout, redact)
+    if sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb":
+        return TerminalRenderer(sys.stdout, sys.stderr, redact)
+    return PlainRenderer(sys.stdout, sys.stderr, redact)

@@ -1,0 +1,256 @@
+"""What the commands say, as lines of text. Pure: values in, lines out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from src.migration.model import Client, Finding, MergedSymbol, Options, Outcome, Phase, Plan, ProofRow, RunRecord
+
+TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.0)", "3.0": "multi-portfolio (v3.0)"}
+COMMAND_OF = {
+    Phase.PHASE1: "phase1",
+    Phase.PHASE2: "phase2",
+    Phase.ROLLBACK_V2: "rollback --to v2",
+    Phase.ROLLBACK_V1: "rollback --to v1",
+}
+MARKS = {"info": "i", "warning": "!", "refusal": "✗"}
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
+
+
+def moment(at: datetime | None) -> str:
+    return "-" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def money(value: Decimal | None) -> str:
+    return "no price" if value is None else f"{value:,.2f}"
+
+
+def plural(count: int, word: str, several: str | None = None) -> str:
+    return f"{count:,} {word if count == 1 else several or word + 's'}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
+    """Columns aligned by spaces; those numbered in `right` to the right."""
+    body = [list(row) for row in rows]
+    widths = [max(len(row[i]) for row in [list(header), *body]) for i in range(len(header))]
+    to_right = set(right)
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (c.rjust(widths[i]) if i in to_right else c.ljust(widths[i]) for i, c in enumerate(cells))
+        return "  " + "  ".join(padded).rstrip()
+
+    return [line(header), *(line(row) for row in body)]
+
+
+def finding_lines(findings: Iterable[Finding]) -> list[str]:
+    lines: list[str] = []
+    for finding in findings:
+        lines.append(f"  {MARKS.get(finding.severity, '-')} {finding.title}")
+        if finding.advice:
+            lines.append(f"    {finding.advice}")
+    return lines
+
+
+def client_lines(clients: Iterable[Client]) -> list[str]:
+    lines = []
+    for client in clients:
+        where = client.address or "local socket"
+        age = f", in a transaction for {duration(client.transaction_s)}" if client.transaction_s is not None else ""
+        waits = f", waits for {client.wait_event}" if client.wait_event else ""
+        name = f" ({client.application_name})" if client.application_name else ""
+        lines.append(
+            f"  pid {client.pid}  {client.role}{name} from {where}, {client.state}, "
+            f"last statement {duration(client.idle_s)} ago{age}{waits}"
+        )
+        if client.query:
+            lines.append(f"    {' '.join(client.query.split())[:100]}")
+    return lines
+
+
+def plan_lines(plan: Plan, options: Options) -> list[str]:
+    """Everything that an admin should know before saying yes."""
+    if plan.nothing_to_do:
+        return [plan.nothing_to_do, *finding_lines(plan.findings)]
+    lines = [f"Plan: {plan.phase}, from {_title(plan.from_version)} to {_title(plan.to_version)}", "", "Steps:"]
+    for number, step in enumerate(plan.steps, 1):
+        lock = f"  [briefly locks {', '.join(step.locks)}]" if step.locks else ""
+        lines.append(f"  {number:>2}. {step.kind:<9} {step.title}{lock}")
+    limit = f"a client waits {options.max_lock_ms} ms at most for one try"
+    lines += ["", f"Locks are looked for, never queued for; {limit}."]
+    lines += _size_lines(plan)
+    lines += _backup_lines(plan, options)
+    if plan.legacy_roles:
+        lines += ["", f"v1 clients connect as: {', '.join(plan.legacy_roles)}"]
+    lines += ["", f"v1 clients connected now: {len(plan.legacy_clients) or 'none'}", *client_lines(plan.legacy_clients)]
+    lines += [f"In the way of a lock now: {len(plan.blockers) or 'nobody'}", *client_lines(plan.blockers)]
+    lines += _rollback_lines(plan)
+    if plan.findings:
+        lines += ["", "Noticed:", *finding_lines(plan.findings)]
+    if plan.refusals:
+        lines += ["", "This cannot start until what is marked ✗ is settled. Nothing has been touched."]
+    return lines
+
+
+def _title(version: str) -> str:
+    return TITLES.get(version, version)
+
+
+def _size_lines(plan: Plan) -> list[str]:
+    if not plan.tables:
+        return []
+    rows = [(t.table, "unknown" if t.rows_estimate < 0 else f"{t.rows_estimate:,}", size(t.bytes)) for t in plan.tables]
+    return ["", *table(("table", "rows (about)", "size"), rows, right=(1, 2))]
+
+
+def _backup_lines(plan: Plan, options: Options) -> list[str]:
+    if not options.backup:
+        return ["", "Backup: NONE, as --no-backup says. If something goes wrong, there is nothing to restore."]
+    where = f" in {options.backup_dir}" if options.backup_dir else ""
+    return [
+        "",
+        f"Backup: made first{where}, and verified by restoring it; needs about {size(plan.backup_bytes_estimate)}, "
+        f"{size(plan.disk_free_bytes)} free.",
+    ]
+
+
+def _rollback_lines(plan: Plan) -> list[str]:
+    lines: list[str] = []
+    if plan.archived_portfolios:
+        names = ", ".join(plan.archived_portfolios)
+        verb = "restored from the archive" if plan.phase is Phase.PHASE1 else "archived"
+        lines += ["", f"Portfolios {verb}: {names}"]
+    if plan.merged:
+        lines += ["", f"{plural(len(plan.merged), 'symbol')} held by several portfolios, merged (HKD):"]
+        lines += merged_lines(plan.merged)
+    return lines
+
+
+def merged_lines(merged: Iterable[MergedSymbol]) -> list[str]:
+    header = ("symbol", "portfolios", "shares", "avg cost", "cost before", "after", "rounding", "value before", "after")
+    rows = [
+        (
+            m.symbol,
+            ", ".join(m.portfolios),
+            f"{m.quantity:,}",
+            f"{m.avg_cost:,.3f}",
+            money(m.cost_before),
+            money(m.cost_after),
+            f"{m.cost_after - m.cost_before:+,.2f}",
+            money(m.value_before),
+            money(m.value_after),
+        )
+        for m in merged
+    ]
+    return table(header, rows, right=range(2, 9))
+
+
+def proof_lines(proof: Iterable[ProofRow]) -> list[str]:
+    rows = []
+    for row in proof:
+        verdict = {True: "equal", False: "DIFFERS", None: "changed by clients"}[row.equal]
+        rows.append((row.subject, row.before, row.after, f"{verdict}{f': {row.note}' if row.note else ''}"))
+    return table(("proof", "before", "after", ""), rows, right=(1, 2)) if rows else []
+
+
+def outcome_lines(outcome: Outcome) -> list[str]:
+    """What there is to say about a finished run beside its message."""
+    lines = proof_lines(outcome.proof)
+    if lines:
+        lines = ["", *lines, ""]
+    if outcome.longest_stall_ms is not None:
+        lines.append(f"Longest wait of a client: {milliseconds(outcome.longest_stall_ms)}")
+    if outcome.exclusive_ms is not None:
+        lines.append(f"Longest exclusive section: {milliseconds(outcome.exclusive_ms)}")
+    if outcome.backup:
+        lines.append(f"Backup: {outcome.backup}")
+    if outcome.state == "done":
+        lines.append(f"Took {duration(outcome.seconds)}")
+    return lines
+
+
+def run_lines(runs: Sequence[RunRecord]) -> list[str]:
+    rows = [
+        (
+            str(run.run_id),
+            moment(run.started_at),
+            run.phase,
+            run.state,
+            f"{run.steps_done}/{run.steps_total}",
+            "-" if run.finished_at is None else duration((run.finished_at - run.started_at).total_seconds()),
+            "-" if run.longest_stall_ms is None else milliseconds(run.longest_stall_ms),
+            run.backup or "-",
+            run.started_by,
+        )
+        for run in runs
+    ]
+    lines = table(("run", "started", "what", "state", "steps", "took", "stall", "backup", "by"), rows, right=(0,))
+    return lines if rows else ["No run yet."]
+
+
+def current_run_lines(run: RunRecord) -> list[str]:
+    """A run that has not ended: what it was at, and what to type."""
+    at = f", at step {run.current_step!r}" if run.current_step else ""
+    head = f"Run {run.run_id} ({run.phase}) is {run.state}: {run.steps_done} of {run.steps_total} steps done{at}."
+    who = f"  started {moment(run.started_at)} by {run.started_by}"
+    if run.state == "running":
+        return [head, who]
+    back = "rollback --to v1" if run.phase in (Phase.PHASE1, Phase.ROLLBACK_V1) else "rollback --to v2"
+    return [
+        head,
+        who,
+        "  To go on:  python run_migration.py resume",
+        f"  To undo:   python run_migration.py {back}",
+    ]
+
+
+def backup_lines(backups: Sequence[object], folder: Path) -> list[str]:
+    """`backups` as the list shows them: objects with the attributes of `backup.Backup`."""
+    rows = []
+    for item in backups:
+        verified = getattr(item, "verified_at", None)
+        rows.append(
+            (
+                str(getattr(item, "name", "?")),
+                moment(getattr(item, "created_at", None)),
+                str(getattr(item, "database", "?")),
+                f"v{getattr(item, 'schema_version', '?')}",
+                size(int(getattr(item, "bytes", 0))),
+                "NOT VERIFIED" if verified is None else f"verified {moment(verified)}",
+            )
+        )
+    if not rows:
+        return [f"No backup in {folder}."]
+    return table(("backup", "made", "database", "schema", "size", ""), rows, right=(4,))
+
+
+def health_lines(health: Mapping[str, Mapping[str, object]]) -> list[str]:
+    """`health` as DatabaseManager.test_connection_health gives it."""
+    names = {"database": "PostgreSQL", "redis": "cache", "schema": "schema"}
+    lines = []
+    for key, part in health.items():
+        details = part.get("details", "")
+        if isinstance(details, Mapping):
+            details = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in details.items() if v is not None)
+        lines.append(f"  {names.get(key, key):<11}{part.get('status', 'unknown')!s:<10} {details}".rstrip())
+    return lines
