@@ -112,7 +112,7 @@ CREATE INDEX idx_value_history_date ON public.portfolio_value_history(trade_date
 -- A price is the market's: an update of one row reaches the same symbol in every portfolio.
 CREATE FUNCTION public.hk_share_price() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' AND coalesce(NEW.current_price, 0) = 0 THEN
+    IF TG_OP = 'INSERT' AND (NEW.portfolio_id <> 'DEFAULT' OR coalesce(NEW.current_price, 0) = 0) THEN
         RETURN NULL;
     END IF;
     UPDATE public.portfolio_positions

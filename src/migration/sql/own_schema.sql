@@ -1,6 +1,7 @@
 -- The project's own schema: the history of runs, the archive of what v1 cannot hold, and helpers of the steps
 -- in migrations/. Restore and rollback leave it alone. Safe to run again.
 
+SELECT set_config('check_function_bodies', 'off', true);
 CREATE SCHEMA IF NOT EXISTS hk_migration;
 COMMENT ON SCHEMA hk_migration IS 'HK Strategy: history of migrations, and archive';
 
@@ -122,14 +123,6 @@ CREATE OR REPLACE FUNCTION hk_migration.v1_tables() RETURNS SETOF text LANGUAGE 
        AND c.relname IN ('portfolio_positions', 'trading_signals', 'price_history',
                          'portfolio_analyses', 'portfolio_value_history')
      ORDER BY 1
-$$;
-
--- The columns of a table that can be inserted into: those that are not generated, in order.
-CREATE OR REPLACE FUNCTION hk_migration.insertable_columns(tbl regclass) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
-      FROM pg_catalog.pg_attribute
-     WHERE attrelid = tbl AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
-       AND attname <> 'legacy_symbol'
 $$;
 
 -- For one role and table: may the role do what it may do on the table itself also on the view?
@@ -275,4 +268,54 @@ $$;
 CREATE OR REPLACE FUNCTION hk_migration.has_trigger(trigger_name text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
                     WHERE c.relnamespace = 'public'::regnamespace AND tgname = trigger_name)
+$$;
+
+-- The newest archive that is complete and was not restored yet; NULL: there is none.
+CREATE OR REPLACE FUNCTION hk_migration.open_archive() RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT max(archive_id) FROM hk_migration.archive WHERE closed_at IS NOT NULL AND restored_at IS NULL
+$$;
+
+-- The archive that a rollback is filling; NULL: there is none.
+CREATE OR REPLACE FUNCTION hk_migration.filling_archive() RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT max(archive_id) FROM hk_migration.archive WHERE closed_at IS NULL
+$$;
+
+CREATE OR REPLACE FUNCTION hk_migration.restore_wanted() RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT coalesce(nullif(current_setting('hk_migration.restore_archive', true), ''), 'on') = 'on'
+           AND hk_migration.open_archive() IS NOT NULL
+$$;
+
+-- Insert a row that was kept as JSON; one that is there already stays as it is.
+CREATE OR REPLACE FUNCTION hk_migration.insert_row(tbl regclass, content jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    columns text;
+BEGIN
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns
+      FROM pg_catalog.pg_attribute
+     WHERE attrelid = tbl AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+       AND attname <> 'legacy_symbol' AND content ? attname;
+    EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, $1)
+                    ON CONFLICT DO NOTHING', tbl, columns) USING content;
+END $$;
+
+CREATE OR REPLACE FUNCTION hk_migration.filling_keep() RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT keep FROM hk_migration.archive WHERE archive_id = hk_migration.filling_archive()),
+                    nullif(current_setting('hk_migration.keep', true), ''), 'merge')
+$$;
+
+-- The distinct symbols of price_history, by hopping along its index instead of reading millions of rows.
+CREATE OR REPLACE FUNCTION hk_migration.priced_symbols() RETURNS SETOF varchar LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE hop AS (
+        (SELECT symbol FROM public.price_history ORDER BY symbol LIMIT 1)
+        UNION ALL
+        SELECT (SELECT p.symbol FROM public.price_history p WHERE p.symbol > hop.symbol ORDER BY p.symbol LIMIT 1)
+          FROM hop WHERE hop.symbol IS NOT NULL
+    )
+    SELECT symbol FROM hop WHERE symbol IS NOT NULL
+$$;
+
+-- Whether the schema lets several portfolios hold a symbol: v2, or a rollback from it that has not switched yet.
+CREATE OR REPLACE FUNCTION hk_migration.several_possible() RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT hk_migration.has_column('portfolio_positions', 'legacy_symbol')
+           AND hk_migration.constraint_valid('portfolio_positions_symbol_key') IS NULL
 $$;

@@ -1,0 +1,95 @@
+-- Rollback from v3 to v2, live: the v1 compatibility layer comes back, no data changes. It also undoes a phase 2 that was
+-- interrupted, wherever it stopped. The headings of a step are explained in migration_v1_to_v2.sql.
+
+-- step: columns
+-- title: Bring back the column and the triggers that v1 clients need
+-- kind: expand
+-- mode: transaction
+-- locks: portfolio_positions, trading_signals
+-- done: SELECT hk_migration.has_trigger('portfolio_positions_sync_legacy') AND hk_migration.has_trigger('trading_signals_default_portfolio')
+ALTER TABLE public.portfolio_positions ADD COLUMN IF NOT EXISTS legacy_symbol varchar(10);
+
+-- legacy_symbol is what v1 clients see as symbol: that of DEFAULT's rows, NULL on all others. Clients that insert the
+-- same new symbol at once wait for each other here, as they did on v1's one unique index; with two unique indexes
+-- they could meet the one that their ON CONFLICT does not name. The limit keeps a bulk load within the lock table.
+CREATE OR REPLACE FUNCTION public.hk_sync_legacy_symbol() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    locks_held integer;
+BEGIN
+    NEW.portfolio_id := coalesce(NEW.portfolio_id, 'DEFAULT');
+    IF TG_OP = 'INSERT' THEN
+        NEW.symbol := coalesce(NEW.symbol, NEW.legacy_symbol);
+    ELSIF NEW.legacy_symbol IS DISTINCT FROM OLD.legacy_symbol AND NEW.symbol = OLD.symbol
+          AND NEW.portfolio_id = 'DEFAULT' THEN
+        NEW.symbol := NEW.legacy_symbol;
+    END IF;
+    NEW.legacy_symbol := CASE WHEN NEW.portfolio_id = 'DEFAULT' THEN NEW.symbol END;
+    IF TG_OP = 'INSERT' AND NEW.portfolio_id = 'DEFAULT' AND NOT EXISTS (
+        SELECT FROM public.portfolio_positions h WHERE h.symbol = NEW.symbol AND h.portfolio_id = 'DEFAULT')
+    THEN
+        locks_held := coalesce(nullif(current_setting('hk_strategy.new_symbols', true), ''), '0')::integer;
+        IF locks_held < 1000 THEN
+            PERFORM set_config('hk_strategy.new_symbols', (locks_held + 1)::text, true);
+            PERFORM pg_advisory_xact_lock(hashtextextended('hk_strategy:' || NEW.symbol, 0));
+        END IF;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER portfolio_positions_sync_legacy
+    BEFORE INSERT OR UPDATE OF symbol, legacy_symbol, portfolio_id ON public.portfolio_positions
+    FOR EACH ROW EXECUTE FUNCTION public.hk_sync_legacy_symbol();
+
+CREATE OR REPLACE FUNCTION public.hk_default_portfolio() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.portfolio_id := coalesce(NEW.portfolio_id, 'DEFAULT');
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER trading_signals_default_portfolio
+    BEFORE INSERT OR UPDATE OF portfolio_id ON public.trading_signals
+    FOR EACH ROW EXECUTE FUNCTION public.hk_default_portfolio();
+
+-- step: backfill
+-- title: Fill legacy_symbol for DEFAULT's rows, a few hundred at a time
+-- kind: backfill
+-- mode: batch
+-- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol)
+WITH batch AS (
+    SELECT id FROM public.portfolio_positions
+     WHERE portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol
+     ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+)
+UPDATE public.portfolio_positions h SET legacy_symbol = h.symbol FROM batch WHERE h.id = batch.id;
+
+-- step: index_legacy_symbol
+-- title: Build the unique index that v1's ON CONFLICT (symbol) will find
+-- kind: build
+-- mode: autocommit
+-- index: portfolio_positions_legacy_symbol_key
+CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key
+    ON public.portfolio_positions (legacy_symbol);
+
+-- step: switch
+-- title: Switch: v1 clients see DEFAULT again, portfolio_id may be left out
+-- kind: switch
+-- mode: transaction
+-- locks: portfolios, portfolio_positions, trading_signals
+-- done: SELECT hk_migration.v1_views_ready(true) AND hk_migration.constraint_valid('trading_signals_portfolio_id_fkey') IS NULL AND to_regclass('public.portfolio_performance') IS NULL
+DROP FUNCTION IF EXISTS public.validate_portfolio_integrity(varchar);
+DROP VIEW IF EXISTS public.portfolio_performance;
+DROP TRIGGER IF EXISTS portfolios_updated_at ON public.portfolios;
+DROP FUNCTION IF EXISTS public.hk_touch_updated_at();
+ALTER TABLE public.portfolio_positions
+    DROP CONSTRAINT IF EXISTS portfolio_positions_portfolio_id_fkey,
+    DROP CONSTRAINT IF EXISTS hk_positions_portfolio_id_present,
+    ALTER COLUMN portfolio_id DROP NOT NULL;
+ALTER TABLE public.trading_signals
+    DROP CONSTRAINT IF EXISTS trading_signals_portfolio_id_fkey,
+    DROP CONSTRAINT IF EXISTS hk_signals_portfolio_id_present,
+    ALTER COLUMN portfolio_id DROP NOT NULL;
+SELECT hk_migration.create_v1_views('legacy_symbol');
+
+-- step: analyze
+-- title: Refresh the planner's statistics
+-- kind: validate
+-- mode: transaction
+ANALYZE public.portfolio_positions, public.trading_signals, public.portfolios;
