@@ -3,12 +3,13 @@
 from urllib.parse import unquote
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import make_dsn, parse_dsn
+from psycopg2.extensions import connection, cursor, make_dsn, parse_dsn
 
 from src.errors import ConfigurationError, DatabaseUnavailable
 
 APPLICATION_NAME = "hk_strategy"
+Connection = connection
+Cursor = cursor
 
 
 def redact(text: str, url: str) -> str:

@@ -1,0 +1,191 @@
+"""A bounded pool of connections, shared by threads."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from src.db.connection import Connection, connect
+from src.errors import DatabaseUnavailable
+
+IDLE_BEFORE_CHECK_S = 2.0
+
+
+class Pool:
+    """At most `size` connections at once. Who finds none waits, at most `wait_s` seconds.
+
+    A connection that died is replaced when it is asked for. Every one comes back without an open transaction.
+    """
+
+    def __init__(
+        self, url: str, *, size: int = 10, wait_s: float = 10.0, statement_timeout_ms: int = 30_000, purpose: str = ""
+    ) -> None:
+        self._url = url
+        self._size = size
+        self._wait_s = wait_s
+        self._options = f"-c statement_timeout={statement_timeout_ms}"
+        self._purpose = purpose
+        self._free = threading.Condition()
+        self._idle: list[tuple[Connection, float]] = []
+        self._in_use = 0
+        self._pid = os.getpid()
+
+    def take(self) -> Connection:
+        """A live connection: give it back with `give_back`.
+
+        Raises DatabaseUnavailable when all are in use for too long, or when the server does not answer.
+        """
+        idle = self._claim()
+        try:
+            return self._revived(idle)
+        except BaseException:
+            self._release(None)
+            raise
+
+    def _claim(self) -> tuple[Connection, float] | None:
+        """The right to one connection, with an idle one where there is one."""
+        deadline = time.monotonic() + self._wait_s
+        with self._free:
+            if self._pid != os.getpid():
+                # After a fork the sockets belong to the parent: they must be neither used nor closed here.
+                self._idle, self._in_use, self._pid = [], 0, os.getpid()
+            while self._in_use >= self._size:
+                if not self._free.wait(deadline - time.monotonic()):
+                    raise DatabaseUnavailable(
+                        f"All {self._size} database connections of this process have been in use for "
+                        f"{self._wait_s:g} s. Try again in a moment."
+                    )
+            self._in_use += 1
+            return self._idle.pop() if self._idle else None
+
+    def _revived(self, idle: tuple[Connection, float] | None) -> Connection:
+        if idle is not None:
+            conn, since = idle
+            if time.monotonic() - since < IDLE_BEFORE_CHECK_S and not conn.closed:
+                return conn
+            if _answers(conn):
+                return conn
+        return connect(self._url, purpose=self._purpose, options=self._options)
+
+    def give_back(self, conn: Connection) -> None:
+        """Undo what was not committed, and let another thread have the connection."""
+        reusable = False
+        try:
+            reusable = _clean(conn)
+        finally:
+            self._release(conn if reusable else None)
+
+    def _release(self, conn: Connection | None) -> None:
+        with self._free:
+            self._in_use = max(0, self._in_use - 1)
+            if conn is not None:
+                self._idle.append((conn, time.monotonic()))
+            self._free.notify()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection for the length of a `with`; committing is the caller's."""
+        conn = self.take()
+        try:
+            yield conn
+        finally:
+            self.give_back(conn)
+
+    def close(self) -> None:
+        """Close what is idle; connections in use close when they come back to nobody's use."""
+        with self._free:
+            idle, self._idle = self._idle, []
+        for conn, _ in idle:
+            conn.close()
+
+
+def _answers(conn: Connection) -> bool:
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        conn.rollback()
+    except psycopg2.Error:
+        conn.close()
+        return False
+    return True
+
+
+def _clean(conn: Connection) -> bool:
+    """Back to how it was opened; False when it is of no more use."""
+    if conn.closed:
+        return False
+    try:
+        if conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
+            conn.rollback()
+        if conn.autocommit:
+            conn.autocommit = False
+    except psycopg2.Error:
+        conn.close()
+        return False
+    return True
+
+
+class LeasedConnection:
+    """A DB-API connection lent to a caller: `close()`, or the end of a `with`, gives it back.
+
+    A `with` commits, or rolls back when its block fails. One that is forgotten comes back when it is collected.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._conn: Connection | None = pool.take()
+
+    def _live(self) -> Connection:
+        if self._conn is None:
+            raise psycopg2.InterfaceError("connection already closed")
+        return self._conn
+
+    @property
+    def closed(self) -> bool:
+        return self._conn is None or bool(self._conn.closed)
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        return self._live().cursor(*args, **kwargs)
+
+    def commit(self) -> None:
+        self._live().commit()
+
+    def rollback(self) -> None:
+        self._live().rollback()
+
+    def close(self) -> None:
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            self._pool.give_back(conn)
+
+    def __enter__(self) -> "LeasedConnection":
+        self._live()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._conn is not None:
+                if kind is None:
+                    self._conn.commit()
+                elif not self._conn.closed:
+                    self._conn.rollback()
+        finally:
+            self.close()
+
+    def __getattr__(self, name: str) -> Any:
+        # Whatever else a psycopg2 connection offers (autocommit, encoding, info, ...).
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._live(), name)
+
+    def __del__(self) -> None:
+        if getattr(self, "_conn", None) is not None:
+            self.close()
