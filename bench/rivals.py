@@ -92,8 +92,7 @@ INDEXES = (
     "CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_portfolio_id_symbol_key"
     " ON public.portfolio_positions (portfolio_id, symbol)",
     "CREATE INDEX CONCURRENTLY idx_signals_portfolio_symbol ON public.trading_signals (portfolio_id, symbol)",
-    "CREATE INDEX CONCURRENTLY idx_signals_portfolio_created"
-    " ON public.trading_signals (portfolio_id, created_at DESC)",
+    "CREATE INDEX CONCURRENTLY idx_signals_portfolio_created ON public.trading_signals (portfolio_id, created_at DESC)",
     "CREATE INDEX CONCURRENTLY idx_price_portfolio_symbol"
     " ON public.price_history (portfolio_id, symbol, timestamp DESC)",
 )
@@ -188,8 +187,7 @@ BUILDS = (
     "CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key"
     " ON public.portfolio_positions (legacy_symbol)",
     "CREATE INDEX CONCURRENTLY idx_signals_portfolio_symbol ON public.trading_signals (portfolio_id, symbol)",
-    "CREATE INDEX CONCURRENTLY idx_signals_portfolio_created"
-    " ON public.trading_signals (portfolio_id, created_at DESC)",
+    "CREATE INDEX CONCURRENTLY idx_signals_portfolio_created ON public.trading_signals (portfolio_id, created_at DESC)",
     "ALTER TABLE public.trading_signals ADD CONSTRAINT s_fk FOREIGN KEY (portfolio_id, symbol)"
     " REFERENCES public.portfolio_positions (portfolio_id, symbol) ON DELETE CASCADE NOT VALID",
     "ALTER TABLE public.trading_signals VALIDATE CONSTRAINT s_fk",

@@ -18,7 +18,6 @@ from tests.migration.load.report import Failure, window
 from tests.migration.load.session import DRIVER_ERRORS, STYLES, StatementFailed
 
 MAX_FAILURES_TOLD = 2000
-HANGING_AFTER_S = 30.0
 
 
 def _say(**message: object) -> None:
@@ -30,6 +29,7 @@ class Application:
     def __init__(self, settings: dict[str, Any]) -> None:
         self.pause_s = float(settings["pause_s"])
         self.reconnect_s = float(settings["reconnect_s"])
+        self.hanging_after_s = float(settings["hanging_after_s"])
         self.kinds: list[str] = []
         self.begin = time.monotonic()
         self.stopping = threading.Event()
@@ -66,7 +66,7 @@ class Application:
     def burst(self, rounds: int) -> int:
         """All connections upsert `rounds` brand-new symbols at the same instants. Returns how many tries failed."""
         self.bursts += 1
-        before = self._failures()
+        before = self.failures()
         barrier = threading.Barrier(len(self.clients))
         done = threading.Semaphore(0)
 
@@ -81,14 +81,21 @@ class Application:
             orders.put(order(client))
         for _ in self.clients:
             done.acquire()
-        return self._failures() - before
+        return self.failures() - before
 
-    def _failures(self) -> int:
+    def failures(self) -> int:
         return sum(len(client.session.record.failures) for client in self.clients)
+
+    def count(self, kind: str) -> int:
+        """How many statements of `kind` have been answered."""
+        if kind not in self.kinds:
+            return 0
+        number = self.kinds.index(kind)
+        return sum(client.session.record.kind.count(number) for client in self.clients)
 
     def stop(self) -> None:
         self.stopping.set()
-        deadline = time.monotonic() + HANGING_AFTER_S
+        deadline = time.monotonic() + self.hanging_after_s
         for thread, client in zip(self.threads, self.clients, strict=True):
             thread.join(max(0.1, deadline - time.monotonic()))
             busy = client.session.busy
@@ -104,8 +111,8 @@ class Application:
         failures = sorted((f for record in records for f in record.failures), key=lambda f: f.at)
         end = time.monotonic()
         spans = [("all", self.begin, end)]
-        for (name, at), (_, until) in zip(marks, [*marks[1:], ("", end)], strict=True):
-            spans.append((name, at, until))
+        ends = [at for _, at in marks[1:]] + [end]
+        spans += [(name, at, until) for (name, at), until in zip(marks, ends, strict=False)]
         timings = [record.timings() for record in records]
         counts: dict[str, int] = dict.fromkeys(self.kinds, 0)
         for record in records:
@@ -146,7 +153,9 @@ def main() -> int:
                     client.merged.set()
                 _say(event="merged")
             case "failures":
-                _say(event="failures", count=application._failures())
+                _say(event="failures", count=application.failures())
+            case "statements":
+                _say(event="statements", count=application.count(command["kind"]))
             case "stop":
                 application.stop()
                 _say(event="report", report=application.report(command["marks"]))

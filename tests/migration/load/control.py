@@ -38,6 +38,7 @@ class V1Load:
         reconnect_s: float = 2.0,
         symbols: Sequence[str] | None = None,
         load: int = 1,
+        hanging_after_s: float = 30.0,
     ) -> None:
         self._url = url
         known = _known_symbols(url)
@@ -50,6 +51,7 @@ class V1Load:
             "reconnect_s": reconnect_s,
             "symbols": self.symbols,
             "load": load,
+            "hanging_after_s": hanging_after_s,
         }
         self._marks: list[tuple[str, float]] = []
         self._process: subprocess.Popen[str] | None = None
@@ -90,6 +92,11 @@ class V1Load:
         """How many statements have failed so far."""
         self._send({"do": "failures"})
         return int(self._receive("failures")["count"])
+
+    def statements(self, kind: str) -> int:
+        """How many statements of `kind` have been answered so far."""
+        self._send({"do": "statements", "kind": kind})
+        return int(self._receive("statements")["count"])
 
     def expect_merge(self) -> None:
         """From now on other portfolios' positions may be merged into the application's, so it may see them."""
