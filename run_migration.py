@@ -9,8 +9,9 @@ def main() -> int:
     # Imported only now: `prepare` may have had to look for the Python that has the packages.
     from src.database_enhanced import DatabaseManager
     from src.embedded import database_url
-    from src.migration.cli import flush_output, run_command
+    from src.migration.cli import run_command
     from src.migration.cli_context import Services
+    from src.migration.cli_ending import flush_output
     from src.sample import init_database, is_sample, remove_sample
 
     code = run_command(

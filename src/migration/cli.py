@@ -12,11 +12,11 @@ from types import FrameType
 import psycopg2
 
 from src.config import Settings, load_settings
-from src.db.connection import redact as redact_url
-from src.errors import DatabaseUnavailable, HKStrategyError, MigrationError, RunInProgress, RunPaused
-from src.logs import Redact, mask, start_run_log, stop_run_log, tell_unexpected_errors
+from src.errors import HKStrategyError, MigrationError
+from src.logs import mask, start_run_log, stop_run_log, tell_unexpected_errors
 from src.migration.cli_commands import COMMANDS
-from src.migration.cli_context import EXIT_BUSY, EXIT_FAILED, EXIT_PREREQUISITE, EXIT_USAGE, Context, Services
+from src.migration.cli_context import Context, Services
+from src.migration.cli_ending import EXIT_FAILED, EXIT_USAGE, ending_of, redactor
 from src.migration.cli_parser import ASKING, Arguments, UsageError, parse
 from src.migration.cli_render import Ending, Renderer, choose_renderer
 
@@ -89,33 +89,6 @@ def _attempt(arguments: Arguments, settings: Settings, services: Services, rende
         return Ending(EXIT_FAILED, "stopped", "Stopped.", SEE_STATE)
 
 
-def ending_of(error: HKStrategyError) -> Ending:
-    """The exit code and the words for an error that this project raises on purpose."""
-    if isinstance(error, RunPaused):
-        hint = "" if "run_migration.py" in str(error) else "To go on: python run_migration.py resume"
-        return Ending(EXIT_FAILED, "paused", str(error), hint)
-    if isinstance(error, RunInProgress):
-        return Ending(EXIT_BUSY, "busy", str(error))
-    if isinstance(error, MigrationError):
-        state = "refused" if error.exit_code == EXIT_PREREQUISITE else "failed"
-        return Ending(error.exit_code, state, str(error))
-    if isinstance(error, DatabaseUnavailable):
-        return Ending(EXIT_FAILED, "failed", str(error), "Is the server running, and DATABASE_URL right?")
-    return Ending(EXIT_PREREQUISITE, "refused", str(error))
-
-
-def redactor(*urls: str | None) -> Redact:
-    """Masks the passwords of these URLs in any text."""
-    known = [url for url in urls if url]
-
-    def redact(text: str) -> str:
-        for url in known:
-            text = redact_url(text, url)
-        return text
-
-    return redact
-
-
 def without_url(argv: Sequence[str]) -> list[str]:
     """The arguments as they may be written to a log."""
     shown: list[str] = []
@@ -139,10 +112,3 @@ def stop_on_signals() -> None:
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             return
         signal.signal(signal.SIGINT, stop)
-
-
-def flush_output() -> None:
-    """Before the process ends, so that a closed pipe does not change the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()

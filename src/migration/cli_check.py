@@ -1,13 +1,11 @@
 """`check`: the schema's version, what it can do, what to do next, and the health of every component."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 from src.migration import service
 from src.migration.cli_context import Context, done
 from src.migration.cli_render import Ending
 from src.migration.cli_text import current_run_lines, finding_lines, health_lines
-from src.migration.model import Finding
 
 EMPTY_ADVICE = "python run_migration.py init --schema v1 (or v3) makes the tables; add --sample for sample data."
 

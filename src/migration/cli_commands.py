@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from src.migration import service
 from src.migration.cli_backups import cmd_backup, cmd_backups, cmd_restore, cmd_verify
 from src.migration.cli_check import cmd_check
-from src.migration.cli_context import EXIT_FAILED, EXIT_PREREQUISITE, Context, done, nothing
+from src.migration.cli_context import Context, done, nothing
+from src.migration.cli_ending import EXIT_FAILED, EXIT_PREREQUISITE
 from src.migration.cli_render import Ending
 from src.migration.cli_text import current_run_lines, outcome_lines, plan_lines, run_lines
 from src.migration.model import Outcome, Phase, Plan

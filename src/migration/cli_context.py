@@ -9,14 +9,13 @@ from pathlib import Path
 from src.config import Settings
 from src.errors import PrerequisiteError, RunInProgress
 from src.migration import service
+from src.migration.cli_ending import EXIT_DONE
 from src.migration.cli_parser import Arguments
 from src.migration.cli_render import Ending, Renderer
 from src.migration.cli_text import moment
 from src.migration.model import Event, Options
 
 log = logging.getLogger("hk_strategy.run")
-
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PREREQUISITE, EXIT_BUSY = range(5)
 
 
 @dataclass(frozen=True)

@@ -122,14 +122,16 @@ OPTIONS = (
 )
 
 
-class _Parser(argparse.ArgumentParser):
+class UsageParser(argparse.ArgumentParser):
+    """Raises UsageError where argparse would end the process."""
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}. Type `{self.prog} --help` for what there is.")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Options are accepted before the command as well as after it."""
-    parser = _Parser(
+    parser = UsageParser(
         prog="python run_migration.py",
         description="Migrates the live database of HK Strategy, and back.",
         epilog=EPILOG,

@@ -1,0 +1,64 @@
+"""Checks of what stands beside the database: cache, folders, pg_dump."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from src.config import Settings
+from src.db.cache import Cache
+from src.errors import HKStrategyError
+from src.migration import backup
+from src.migration.cli_text import size
+from src.migration.diagnostics_model import Result, failed, free_bytes, passed
+
+
+def check_cache(url: str | None) -> Result:
+    """Write, read and delete a key of our own."""
+    advice = "Everything works without it, only slower. Start it, or correct REDIS_URL."
+    if url is None:
+        return failed("cache", "no cache is reachable", advice)
+    cache = Cache(url)
+    try:
+        status = cache.status()
+        if not status.up:
+            return failed("cache", status.message, advice)
+        key, value = f"hk_strategy:diagnostics:{uuid.uuid4()}", {"hello": 1}
+        cache.set(key, value, 60)
+        try:
+            if cache.get(key) != value:
+                return failed("cache", "what was written was not read back", "Is it out of memory, or read-only?")
+        finally:
+            cache.delete(key)
+        return passed("cache", f"written, read back, deleted; {status.message}")
+    finally:
+        cache.close()
+
+
+def check_folder(name: str, folder: Path, setting: str) -> Result:
+    """Only looked at: neither it nor a file in it is made."""
+    nearest = folder
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        return failed(name, f"{nearest} is not a folder", f"Name another one in {setting}.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return failed(name, f"{nearest} is not writable", f"Make it so, or name another folder in {setting}.")
+    will = "" if nearest == folder else " (will be made when needed)"
+    return passed(name, f"{folder}{will}, {size(free_bytes(folder))} free")
+
+
+def check_backups(url: str, settings: Settings) -> Iterator[Result]:
+    try:
+        needed, free = backup.backup_estimate(url, settings.backup_dir)
+    except HKStrategyError as error:
+        yield failed("backup", str(error), "A phase starts with a backup: settle this first.")
+        return
+    if free < needed:
+        yield failed(
+            "disk for a backup",
+            f"needs about {size(needed)}, {size(free)} free",
+            "Make room, or name another folder in HK_STRATEGY_BACKUPS.",
+        )
+    else:
+        yield passed("disk for a backup", f"needs about {size(needed)}, {size(free)} free")
