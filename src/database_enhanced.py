@@ -227,7 +227,7 @@ class DatabaseManager:
     ) -> bool:
         """Change what is given; an empty company_name or sector clears it.
 
-        `expected`: the values of some of those columns that the change is based on; Conflict when they are no longer so.
+        `expected`: the values of some of those columns that the change is based on; Conflict when they changed.
         """
         changes = edits.position(quantity, avg_cost, company_name, sector)
         if not changes:

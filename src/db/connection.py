@@ -1,5 +1,6 @@
 """Opening a connection, and saying what went wrong without saying the password."""
 
+from typing import TypeAlias
 from urllib.parse import unquote
 
 import psycopg2
@@ -8,8 +9,8 @@ from psycopg2.extensions import connection, cursor, make_dsn, parse_dsn
 from src.errors import ConfigurationError, DatabaseUnavailable
 
 APPLICATION_NAME = "hk_strategy"
-Connection = connection
-Cursor = cursor
+Connection: TypeAlias = connection
+Cursor: TypeAlias = cursor
 
 
 def redact(text: str, url: str) -> str:

@@ -20,8 +20,7 @@ def is_lost(error: psycopg2.Error) -> bool:
     """The connection is gone; what was not committed did not happen."""
     if error.pgcode is None:
         return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
-    code = str(error.pgcode)
-    return code in _LOST or code.startswith("08")
+    return str(error.pgcode)[:2] == "08" or str(error.pgcode) in _LOST
 
 
 def is_locked(error: psycopg2.Error) -> bool:

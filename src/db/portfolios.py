@@ -85,7 +85,8 @@ def copy(cursor: Cursor, state: SchemaState, source_id: str, portfolio_id: str, 
     counted = cursor.fetchone()
     if counted is None or not copied == counted[0] == len(ids):
         raise Conflict(
-            f"Portfolio {source_id!r} has {len(ids)} positions, but the copy got {copied}: nothing was copied. Try again."
+            f"Portfolio {source_id!r} has {len(ids)} positions, but the copy got {copied}. "
+            "Nothing was copied; try again."
         )
     return copied
 

@@ -30,7 +30,7 @@ def insert(
     symbols: tuple[str, ...],
     values: Mapping[str, Any],
 ) -> None:
-    """Record a signal for a symbol (given in its spellings) that the portfolio, DEFAULT if not said, holds or watches."""
+    """Record a signal for a symbol (given in its spellings) that the portfolio (or DEFAULT) holds or watches."""
     target = portfolio_id or DEFAULT_PORTFOLIO
     portfolios.check_exists(cursor, state, target)
     statement = query("signals.insert" if state.multi_portfolio else "signals.insert_v1")
