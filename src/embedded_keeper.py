@@ -1,4 +1,4 @@
-"""The keeper of one embedded server: `python -m src.embedded_keeper SPEC`, started detached by src.embedded_lifetime."""
+"""The keeper of one embedded server: `python -m src.embedded_keeper SPEC`, which src.embedded_lifetime starts."""
 
 import fcntl
 import logging

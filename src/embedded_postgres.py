@@ -137,7 +137,8 @@ def account_named(uid: int) -> Account:
         entry = pwd.getpwuid(uid)
     except KeyError:
         raise ConfigurationError(
-            f"The system user {uid} has no name, which PostgreSQL insists on: add it to /etc/passwd, or set DATABASE_URL."
+            f"The system user {uid} has no name, which PostgreSQL insists on: add it to /etc/passwd, "
+            "or set DATABASE_URL."
         ) from None
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
