@@ -1,0 +1,14 @@
+"""Starts the dashboard: `python dashboard.py`, or `streamlit run dashboard.py`.
+
+A launcher only. The script that Streamlit runs is src/ui/entry.py: beside a `pages/` folder Streamlit would serve every
+file in it, on a fresh server, without that script and its checks.
+"""
+
+import streamlit as st
+
+from src.ui.server import lifespan, serve
+
+app = st.App("src/ui/entry.py", lifespan=lifespan)
+
+if __name__ == "__main__":
+    raise SystemExit(serve(app))

@@ -1,0 +1,184 @@
+"""What pages read, remembered for moments. The one place in the dashboard that caches.
+
+Every cached read has a ttl and takes the database's token (data version) among its arguments, so that what
+another process writes or migrates is seen at the next rerun.
+"""
+
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from src import embedded
+from src.config import Settings, load_settings
+from src.database_enhanced import DatabaseManager
+from src.errors import HKStrategyError
+from src.migration import backup, service
+from src.migration.model import Event, Keep, Options, Phase, Plan, RunRecord
+
+
+def settings() -> Settings:
+    return load_settings()
+
+
+def database_url() -> str:
+    """The database's URL; starts or joins the embedded server where none is configured."""
+    return embedded.database_url(settings())
+
+
+def manager() -> DatabaseManager:
+    """The one door to the data, shared by all sessions of this process."""
+    found = settings()
+    return _manager(found, database_url(), found.redis_url or str(found.home))
+
+
+@st.cache_resource(show_spinner=False)
+def _manager(_settings: Settings, url: str, cache: str) -> DatabaseManager:
+    return DatabaseManager(settings=_settings)
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """The state of the database, as cheaply as it can be asked.
+
+    `version` is "1.0", "2.0", "3.0" or None. `token` differs after any change. `now` is the server's clock, without a
+    time zone, as the times in the tables are. `problem`: why there is no answer.
+    """
+
+    version: str | None
+    multi_portfolio: bool
+    warning: str | None
+    token: str
+    now: datetime
+    sample: bool
+    run: RunRecord | None
+    problem: str | None = None
+
+    @property
+    def shown(self) -> tuple[object, ...]:
+        """What a page draws: when this changes, it is drawn again."""
+        run = self.run and (self.run.run_id, self.run.state)
+        return (self.version, self.warning, self.token, self.sample, run, self.problem)
+
+
+@st.cache_data(ttl=2, show_spinner=False)
+def _pulse(_manager: DatabaseManager, url: str) -> Pulse:
+    state = _manager.schema_state()
+    with contextlib.closing(_manager.get_connection()) as conn, conn.cursor() as cursor:
+        cursor.execute("SELECT localtimestamp")
+        now = cursor.fetchone()[0]
+        conn.commit()
+    return Pulse(
+        version=None if state.version is None else str(state.version),
+        multi_portfolio=state.multi_portfolio,
+        warning=state.warning,
+        token=_manager.data_token(),
+        now=now,
+        sample=_manager.is_sample_data(),
+        run=service.current_run(url),
+    )
+
+
+def pulse() -> Pulse:
+    """Never raises for a database that is down: `problem` says so."""
+    try:
+        return _pulse(manager(), database_url())
+    except HKStrategyError as error:
+        here = datetime.now(UTC).replace(tzinfo=None)
+        return Pulse(None, False, None, "", here, False, None, str(error))
+
+
+@st.cache_data(ttl=10, max_entries=20, show_spinner=False)
+def _portfolios(_manager: DatabaseManager, url: str, token: str) -> pd.DataFrame:
+    return _manager.get_portfolios()
+
+
+def portfolios(token: str) -> pd.DataFrame:
+    return _portfolios(manager(), database_url(), token)
+
+
+@st.cache_data(ttl=10, max_entries=100, show_spinner=False)
+def _positions(_manager: DatabaseManager, url: str, token: str, portfolio_id: str | None) -> pd.DataFrame:
+    return _manager.get_portfolio_positions(portfolio_id)
+
+
+def positions(token: str, portfolio_id: str | None) -> pd.DataFrame:
+    """Of one portfolio, or of all."""
+    return _positions(manager(), database_url(), token, portfolio_id)
+
+
+@st.cache_data(ttl=10, max_entries=100, show_spinner=False)
+def _signals(_manager: DatabaseManager, url: str, token: str, portfolio_id: str) -> pd.DataFrame:
+    return _manager.get_trading_signals(50, portfolio_id)
+
+
+def signals(token: str, portfolio_id: str) -> pd.DataFrame:
+    """The newest 50 of a portfolio."""
+    return _signals(manager(), database_url(), token, portfolio_id)
+
+
+@st.cache_data(ttl=5, show_spinner=False)
+def _health(_manager: DatabaseManager, url: str) -> dict[str, dict[str, Any]]:
+    return _manager.test_connection_health()
+
+
+def health() -> dict[str, dict[str, Any]]:
+    """database, redis, schema: each with status, message, advice, details."""
+    return _health(manager(), database_url())
+
+
+@st.cache_data(ttl=20, max_entries=20, show_spinner="Looking at what this would do…")
+def _plan(url: str, version: str | None, phase: Phase, keep: Keep, force: bool, run: object) -> Plan:
+    return service.make_plan(url, phase, Options(keep=keep, force=force, backup_dir=settings().backup_dir), settings())
+
+
+def plan(pulse_now: Pulse, phase: Phase, keep: Keep, force: bool) -> Plan:
+    """What a phase would do. Looked at again when the schema, or the run, is another."""
+    run = pulse_now.run and (pulse_now.run.run_id, pulse_now.run.state)
+    return _plan(database_url(), pulse_now.version, phase, keep, force, run)
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def _inspection(url: str, version: str | None) -> service.Inspection:
+    return service.inspect(url)
+
+
+def inspection(version: str | None) -> service.Inspection:
+    return _inspection(database_url(), version)
+
+
+@st.cache_data(ttl=3, show_spinner=False)
+def _history(url: str) -> list[RunRecord]:
+    return service.history(url, 50)
+
+
+def history() -> list[RunRecord]:
+    return _history(database_url())
+
+
+def current_run() -> RunRecord | None:
+    """Not cached: the panel that watches a run asks this once a second."""
+    return service.current_run(database_url())
+
+
+def events(run_id: int, after: int = 0) -> list[tuple[int, Event]]:
+    return service.events(database_url(), run_id, after)
+
+
+@st.cache_data(ttl=3, show_spinner=False)
+def _backups(folder: str) -> list[backup.Backup]:
+    return backup.list_backups(Path(folder))
+
+
+def backups() -> list[backup.Backup]:
+    return _backups(str(settings().backup_dir))
+
+
+def forget() -> None:
+    """After this process wrote or started something: everything is read anew."""
+    for cached in (_pulse, _portfolios, _positions, _signals, _health, _plan, _inspection, _history, _backups):
+        cached.clear()

@@ -1,0 +1,108 @@
+"""Pieces that every page shares: the edge where errors become messages, notices, messages after an action."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import streamlit as st
+
+from src.config import PROJECT_ROOT
+from src.errors import DatabaseUnavailable, HKStrategyError
+from src.ui import cache, markup
+
+FLASH = "hk_flash"
+GO = "hk_go"
+PORTFOLIOS_PAGE = PROJECT_ROOT / "pages" / "portfolios.py"
+PORTFOLIO_PAGE = PROJECT_ROOT / "pages" / "portfolio.py"
+SEEN = "hk_seen"
+PULSE_S = 5
+
+
+@contextlib.contextmanager
+def edge() -> Iterator[None]:
+    """The one place where an error of ours becomes a message on a page."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        st.error(str(error), icon=":material/cloud_off:")
+        st.caption("System Status says what is down and what to do. This page comes back by itself.")
+    except HKStrategyError as error:
+        st.error(str(error))
+
+
+def flash(text: str, kind: str = "success") -> None:
+    """A message for the next time the page is drawn. `kind`: success, error or info."""
+    st.session_state[FLASH] = (kind, text)
+
+
+def go(portfolio_id: str) -> None:
+    """Show this portfolio when the page is drawn next. For callbacks, which cannot switch pages themselves."""
+    st.session_state[GO] = portfolio_id
+
+
+def go_home() -> None:
+    """What "/" shows: the list of portfolios."""
+    st.switch_page(PORTFOLIOS_PAGE)
+
+
+def follow() -> None:
+    """Switch to the portfolio that a callback asked for."""
+    wanted = st.session_state.pop(GO, None)
+    if wanted is not None:
+        st.switch_page(PORTFOLIO_PAGE, query_params={"id": wanted})
+
+
+def show_flash() -> None:
+    found = st.session_state.pop(FLASH, None)
+    if found is None:
+        return
+    kind, text = found
+    {"success": st.success, "error": st.error, "info": st.info}[kind](text)
+
+
+def attempt(action: Callable[[], str]) -> None:
+    """Run `action` from a callback; its text, or why it was refused, is shown when the page is drawn."""
+    try:
+        flash(action())
+    except HKStrategyError as error:
+        flash(str(error), "error")
+    finally:
+        cache.forget()
+
+
+def _running_text(pulse: cache.Pulse) -> str | None:
+    run = pulse.run
+    if run is None:
+        return None
+    at = f"step {min(run.steps_done + 1, run.steps_total)} of {run.steps_total}"
+    if run.state == "running":
+        return f"A migration is running ({run.phase}, {at}). Everything here goes on working."
+    return f"A migration is {run.state} ({run.phase}, {at}). System Status offers to resume it or to roll it back."
+
+
+def _draw_notices(pulse: cache.Pulse) -> None:
+    bands = []
+    if pulse.sample:
+        bands.append(markup.band("Sample data: these positions and prices were made up for trying things out."))
+    running = _running_text(pulse)
+    if running is not None:
+        bands.append(markup.band(running, kind="running"))
+    elif pulse.warning and pulse.problem is None:
+        bands.append(markup.band(pulse.warning, kind="warn"))
+    if bands:
+        st.html(f'<div class="hk-bands">{"".join(bands)}</div>')
+
+
+@st.fragment(run_every=PULSE_S)
+def notices() -> None:
+    """The lines above every page, looked at every few seconds; a change of schema or run draws the page again."""
+    pulse = cache.pulse()
+    seen = st.session_state.get(SEEN)
+    st.session_state[SEEN] = pulse.shown
+    if seen is not None and seen != pulse.shown:
+        st.rerun()
+    _draw_notices(pulse)
+
+
+def remember(pulse: cache.Pulse) -> None:
+    """This drawing of the page shows `pulse`: no need to draw it again for that."""
+    st.session_state[SEEN] = pulse.shown

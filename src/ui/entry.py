@@ -1,0 +1,34 @@
+"""The script that Streamlit runs: page settings, navigation, notices, then the page.
+
+It has no `pages/` folder beside it on purpose: until a session has called st.navigation, Streamlit would serve such a
+folder's files by themselves.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from src.config import PROJECT_ROOT
+from src.ui import cache, components, markup
+
+ICON = Path(__file__).parent / "assets" / "icon.png"
+PAGES = PROJECT_ROOT / "pages"
+
+st.set_page_config(page_title="HK Strategy", page_icon=str(ICON), layout="wide", initial_sidebar_state="auto")
+st.html(markup.STYLE)
+page = st.navigation(
+    [
+        # Streamlit serves its default page at "/" alone; /portfolios is to be a URL too.
+        st.Page(components.go_home, title="HK Strategy", url_path="home", default=True, visibility="hidden"),
+        st.Page(PAGES / "portfolios.py", title="Portfolios", url_path="portfolios"),
+        st.Page(PAGES / "portfolio.py", title="Portfolio", url_path="portfolio"),
+        st.Page(PAGES / "system_status.py", title="System Status", url_path="system_status"),
+    ],
+    position="top",
+)
+components.follow()
+components.remember(cache.pulse())
+components.notices()
+components.show_flash()
+with components.edge():
+    page.run()

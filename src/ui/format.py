@@ -1,0 +1,132 @@
+"""Figures as text. What is not known is "—", never a zero; what went up or down says so by its sign."""
+
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+MISSING = "—"
+MINUS = "\u2212"
+
+
+def _signed(text: str, value: Decimal | float) -> str:
+    if value == 0:
+        return text
+    return f"{'+' if value > 0 else MINUS}{text}"
+
+
+def money(value: Decimal | None, *, signed: bool = False) -> str:
+    """HKD with separators and two decimals."""
+    if value is None:
+        return MISSING
+    value = value.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    text = f"{abs(value):,.2f}"
+    if signed:
+        return _signed(text, value)
+    return f"{MINUS}{text}" if value < 0 else text
+
+
+def money_short(value: Decimal | None, *, signed: bool = False) -> str:
+    """HKD for a narrow place: 2.31 M, 845.2 k."""
+    if value is None:
+        return MISSING
+    size = abs(value)
+    if size >= 1_000_000_000:
+        text = f"{size / 1_000_000_000:,.2f} bn"
+    elif size >= 1_000_000:
+        text = f"{size / 1_000_000:,.2f} M"
+    elif size >= 10_000:
+        text = f"{size / 1_000:,.1f} k"
+    else:
+        text = f"{size:,.2f}"
+    if signed:
+        return _signed(text, value)
+    return f"{MINUS}{text}" if value < 0 else text
+
+
+def price(value: Decimal | None) -> str:
+    """A price or an average cost: three decimals, since ticks go to 0.001."""
+    return MISSING if value is None else f"{value:,.3f}"
+
+
+def percent(value: Decimal | None, *, signed: bool = False, decimals: int = 2) -> str:
+    """`value` is a fraction: 0.031 is 3.10%."""
+    if value is None:
+        return MISSING
+    text = f"{abs(value) * 100:.{decimals}f}%"
+    if signed:
+        return _signed(text, value)
+    return f"{MINUS}{text}" if value < 0 else text
+
+
+def count(value: int | None) -> str:
+    return MISSING if value is None else f"{value:,}".replace("-", MINUS)
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """1 position, 2 positions."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def arrow(value: Decimal | None) -> str:
+    if value is None or value == 0:
+        return ""
+    return "▲" if value > 0 else "▼"
+
+
+def tone(value: Decimal | None) -> str:
+    """The CSS class of a gain or a loss."""
+    if value is None or value == 0:
+        return ""
+    return "up" if value > 0 else "down"
+
+
+def size(value: int | None) -> str:
+    if value is None:
+        return MISSING
+    number = float(value)
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(number) < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def seconds(value: float | None) -> str:
+    """A duration: 0.4 s, 12 s, 3 min 5 s, 2 h 4 min."""
+    if value is None:
+        return MISSING
+    if value < 10:
+        return f"{value:.1f} s"
+    whole = int(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def milliseconds(value: float | None) -> str:
+    if value is None:
+        return MISSING
+    return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
+
+
+def age(at: datetime | None, now: datetime) -> str:
+    """How long ago. Both by the same clock."""
+    if at is None:
+        return MISSING
+    passed = now - at
+    if passed < timedelta(seconds=60):
+        return "just now"
+    if passed < timedelta(hours=1):
+        return f"{int(passed.total_seconds() // 60)} min ago"
+    if passed < timedelta(days=1):
+        return f"{int(passed.total_seconds() // 3600)} h ago"
+    return f"{plural(passed.days, 'day')} ago"
+
+
+def moment(at: datetime | None) -> str:
+    return MISSING if at is None else f"{at:%Y-%m-%d %H:%M}"
+
+
+def clock(at: datetime | None) -> str:
+    return MISSING if at is None else f"{at:%H:%M:%S}"

@@ -1,0 +1,190 @@
+"""What a phase would do, and the button that does it."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from src.migration.model import Client, Finding, Keep, Phase, Plan
+from src.ui import admin, cache, components, markup
+from src.ui import format as fmt
+from src.ui.markup import Cell, Column, StepLine
+
+TITLES = {
+    Phase.PHASE1: "Phase 1",
+    Phase.PHASE2: "Phase 2",
+    Phase.ROLLBACK_V2: "Roll back to v2",
+    Phase.ROLLBACK_V1: "Roll back to v1",
+}
+POSSIBLE = {
+    "1.0": (Phase.PHASE1,),
+    "2.0": (Phase.PHASE2, Phase.ROLLBACK_V1),
+    "3.0": (Phase.ROLLBACK_V2, Phase.ROLLBACK_V1),
+}
+EFFECTS = {
+    Phase.PHASE1: "Several portfolios beside DEFAULT. v1 clients go on working and notice nothing.",
+    Phase.PHASE2: "Every row belongs to a portfolio, enforced by the database. v1 clients can no longer work after it.",
+    Phase.ROLLBACK_V2: "Backward compatibility comes back: v1 clients can work again. All portfolios stay.",
+    Phase.ROLLBACK_V1: "One portfolio again. What v1 cannot hold is archived, and a later phase 1 brings it back.",
+}
+LOCKS = {"transaction": "short transaction", "autocommit": "blocks nobody", "batch": "in small batches, blocks nobody"}
+KEEPS = {
+    Keep.MERGE: "Merge: quantities summed, costs averaged by quantity",
+    Keep.DEFAULT: "Keep DEFAULT's positions only; the others stay in the archive",
+}
+
+
+def findings(items: Sequence[Finding]) -> None:
+    for item in items:
+        show = {"refusal": st.error, "warning": st.warning}.get(item.severity, st.info)
+        show(f"**{item.title}** {item.advice}")
+
+
+def show(pulse: cache.Pulse, may: bool) -> None:
+    phases = POSSIBLE.get(pulse.version or "", ())
+    if not phases or (pulse.run is not None):
+        return
+    st.subheader("What can be done")
+    phase = phases[0]
+    if len(phases) > 1:
+        chosen = st.segmented_control(
+            "Action",
+            [TITLES[one] for one in phases],
+            default=TITLES[phase],
+            required=True,
+            key="action",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        phase = next(one for one in phases if TITLES[one] == chosen)
+    keep, force = Keep.MERGE, False
+    if phase is Phase.ROLLBACK_V1:
+        chosen_keep = st.radio("The other portfolios", list(Keep), key="keep", format_func=lambda one: KEEPS[Keep(one)])
+        keep = chosen_keep or Keep.MERGE
+    if phase is Phase.PHASE2:
+        force = st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
+    plan = cache.plan(pulse, phase, keep, force)
+    _plan(plan)
+    if may:
+        _button(plan, pulse, keep, force)
+
+
+def lock_text(step_mode: str, locks: Sequence[str]) -> str:
+    if locks:
+        return f"exclusive for some milliseconds, never queued for: {', '.join(locks)}"
+    return LOCKS.get(step_mode, step_mode)
+
+
+def _plan(plan: Plan) -> None:
+    st.markdown(f"**{TITLES[plan.phase]}**: v{plan.from_version} → v{plan.to_version}. {EFFECTS[plan.phase]}")
+    if plan.nothing_to_do:
+        st.info(plan.nothing_to_do)
+        return
+    findings(plan.findings)
+    _clients(plan)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        st.html(
+            markup.steps(
+                [
+                    StepLine(step.title, step.kind.value, "planned", lock_text(step.mode, step.locks))
+                    for step in plan.steps
+                ]
+            )
+        )
+    with right:
+        rows = [(Cell(size.table), fmt.count(size.rows_estimate), fmt.size(size.bytes)) for size in plan.tables]
+        st.html(
+            markup.table(
+                (Column("Table", "title"), Column("Rows, about", "number"), Column("Size", "number")),
+                rows,
+                caption="Tables",
+                stack=False,
+            )
+        )
+        st.caption(
+            f"Backup: about {fmt.size(plan.backup_bytes_estimate)} needed, {fmt.size(plan.disk_free_bytes)} free. "
+            f"v1 clients connect as: {', '.join(plan.legacy_roles) or 'nobody known'}."
+        )
+    _merged(plan)
+
+
+def client_text(client: Client) -> str:
+    name = f", {client.application_name}" if client.application_name else ""
+    return f"{client.role}{name} from {client.address or 'a local socket'} (pid {client.pid})"
+
+
+def _clients(plan: Plan) -> None:
+    columns = (Column("Who", "title"), Column("State"), Column("For", "number"), Column("Last statement"))
+    for title, clients in (("v1 clients connected", plan.legacy_clients), ("In the way", plan.blockers)):
+        if not clients:
+            continue
+        with st.expander(f"{title}: {len(clients)}", expanded=title == "In the way"):
+            rows = [
+                (
+                    Cell(client_text(client)),
+                    client.state,
+                    fmt.seconds(client.transaction_s if client.transaction_s is not None else client.idle_s),
+                    client.query[:120],
+                )
+                for client in clients
+            ]
+            st.html(markup.table(columns, rows, caption=title))
+
+
+def _merged(plan: Plan) -> None:
+    if plan.archived_portfolios:
+        st.caption(f"Archived first: {', '.join(plan.archived_portfolios)}.")
+    if not plan.merged:
+        return
+    columns = (
+        Column("Symbol", "title"),
+        Column("From"),
+        Column("Quantity", "number"),
+        Column("Average cost", "number"),
+        Column("Cost before", "number"),
+        Column("Cost after", "number"),
+        Column("Rounding", "number"),
+        Column("Value before", "number"),
+        Column("Value after", "number"),
+    )
+    rows = [
+        (
+            Cell(one.symbol),
+            ", ".join(one.portfolios),
+            fmt.count(one.quantity),
+            fmt.price(one.avg_cost),
+            fmt.money(one.cost_before),
+            fmt.money(one.cost_after),
+            fmt.money(one.cost_after - one.cost_before, signed=True),
+            fmt.money(one.value_before),
+            fmt.money(one.value_after),
+        )
+        for one in plan.merged
+    ]
+    with st.expander(
+        f"What becomes of the {fmt.plural(len(rows), 'symbol')} that several portfolios hold", expanded=True
+    ):
+        st.html(markup.table(columns, rows, caption="Merged symbols; money in HKD"))
+
+
+def _start(phase: Phase, version: str | None, keep: Keep, force: bool) -> None:
+    typed = st.session_state.get(f"typed {phase}", "")
+    components.attempt(
+        lambda: f"{TITLES[phase]} is started ({admin.start_phase(phase, typed, version, keep=keep, force=force).name})."
+    )
+
+
+def _button(plan: Plan, pulse: cache.Pulse, keep: Keep, force: bool) -> None:
+    if plan.refusals:
+        st.caption(f"{TITLES[plan.phase]} cannot start: see above for what to do first.")
+        return
+    name = admin.NAMES[plan.phase]
+    with st.form(f"start {plan.phase}", width=480):
+        st.text_input(f"Type {name} to start it", key=f"typed {plan.phase}", placeholder=name, autocomplete="off")
+        st.form_submit_button(
+            f"Start {TITLES[plan.phase].lower()}" if "Phase" in TITLES[plan.phase] else TITLES[plan.phase],
+            key=f"start_{name}",
+            type="primary",
+            on_click=_start,
+            args=(plan.phase, pulse.version, keep, force),
+        )

@@ -1,0 +1,166 @@
+"""Forms that create, copy, rename, archive and bring back a portfolio. What was wrong stands in the form itself."""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from src.errors import HKStrategyError, InvalidInput
+from src.ui import cache, components
+from src.ui import format as fmt
+
+ROUND = "hk_form_round"
+ID_HELP = "Short and lasting: it stands in the portfolio's URL. Letters, digits, - and _; for example TECH or ASIA-2."
+
+
+def _key(form: str, name: str) -> str:
+    return f"{form}_{name}_{st.session_state.get(ROUND, 0)}"
+
+
+def _value(form: str, name: str) -> str:
+    value = st.session_state.get(_key(form, name), "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _needed(form: str, name: str, label: str) -> str:
+    value = _value(form, name)
+    if not value:
+        raise InvalidInput(f"{label} is missing.")
+    return value
+
+
+def _submit(form: str, action: Callable[[], str]) -> None:
+    """Callback of a form: does it, or leaves the reason in the form, with everything that was typed."""
+    try:
+        message = action()
+    except HKStrategyError as error:
+        st.session_state[_key(form, "refused")] = str(error)
+        return
+    finally:
+        cache.forget()
+    # A new round gives the widgets new keys: the form is empty again, and its popover closed.
+    st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
+    components.flash(message)
+
+
+def _refusal(form: str) -> None:
+    reason = st.session_state.pop(_key(form, "refused"), None)
+    if reason:
+        st.error(reason)
+
+
+def _identity(form: str, strategy: str = "") -> None:
+    st.text_input("Id", key=_key(form, "id"), help=ID_HELP, max_chars=50, placeholder="TECH")
+    st.text_input("Name", key=_key(form, "name"), max_chars=200, placeholder="Technology")
+    st.text_input(
+        "Strategy or theme", strategy, key=_key(form, "strategy"), max_chars=100, placeholder="Optional, to group by"
+    )
+
+
+def _create() -> str:
+    portfolio_id, name = _needed("create", "id", "The id"), _needed("create", "name", "The name")
+    cache.manager().create_portfolio(
+        portfolio_id, name, _value("create", "description"), _value("create", "strategy") or None
+    )
+    components.go(portfolio_id)
+    return f"{name} ({portfolio_id}) is there, without positions yet."
+
+
+def _copy(source: str | None) -> str:
+    source = source or _needed("copy", "source", "The portfolio to copy")
+    portfolio_id, name = _needed("copy", "id", "The id"), _needed("copy", "name", "The name")
+    manager = cache.manager()
+    copied = manager.copy_portfolio(source, portfolio_id, name)
+    if _value("copy", "strategy"):
+        manager.rename_portfolio(portfolio_id, name, strategy=_value("copy", "strategy"))
+    components.go(portfolio_id)
+    held = fmt.plural(copied, "position")
+    return f"{name} ({portfolio_id}) is a copy of {source}, with {held}. What you change in it changes nothing there."
+
+
+def _rename(portfolio_id: str) -> str:
+    name = _needed("rename", "name", "The name")
+    cache.manager().rename_portfolio(
+        portfolio_id, name, description=_value("rename", "description"), strategy=_value("rename", "strategy")
+    )
+    return f"Saved: {portfolio_id} is called {name}."
+
+
+def _archive(portfolio_id: str) -> str:
+    cache.manager().archive_portfolio(portfolio_id)
+    return f"{portfolio_id} is archived: nothing is deleted, it is only out of the list and its totals."
+
+
+def _bring_back(portfolio_id: str) -> str:
+    cache.manager().restore_portfolio(portfolio_id)
+    return f"{portfolio_id} is back in the list."
+
+
+def create() -> None:
+    with (
+        st.popover("New portfolio", icon=":material/add:", key=_key("create", "popover")),
+        st.form(_key("create", "form"), border=False),
+    ):
+        _identity("create")
+        st.text_area("Description", key=_key("create", "description"), height=80, placeholder="Optional")
+        _refusal("create")
+        st.form_submit_button("Create", key="create_submit", type="primary", on_click=_submit, args=("create", _create))
+
+
+def copy(sources: Sequence[tuple[str, str]], source: str | None = None) -> None:
+    """The form that copies `source`, or one of `sources` (id, name) where it isn't given."""
+    names = dict(sources)
+    with (
+        st.popover("Copy", icon=":material/content_copy:", key=_key("copy", "popover")),
+        st.form(_key("copy", "form"), border=False),
+    ):
+        st.caption("A copy has the same positions at the same cost: change it, and compare.")
+        if source is None:
+            st.selectbox(
+                "Portfolio to copy",
+                list(names),
+                key=_key("copy", "source"),
+                format_func=lambda key: f"{names.get(key, key)} ({key})",
+            )
+        _identity("copy")
+        _refusal("copy")
+        st.form_submit_button(
+            "Copy", key="copy_submit", type="primary", on_click=_submit, args=("copy", lambda: _copy(source))
+        )
+
+
+def rename(portfolio_id: str, name: str, description: str, strategy: str) -> None:
+    with (
+        st.popover("Rename", icon=":material/edit:", key=_key("rename", "popover")),
+        st.form(_key("rename", "form"), border=False),
+    ):
+        st.text_input("Name", name, key=_key("rename", "name"), max_chars=200)
+        st.text_input("Strategy or theme", strategy, key=_key("rename", "strategy"), max_chars=100)
+        st.text_area("Description", description, key=_key("rename", "description"), height=80)
+        _refusal("rename")
+        st.form_submit_button(
+            "Save",
+            key="rename_submit",
+            type="primary",
+            on_click=_submit,
+            args=("rename", lambda: _rename(portfolio_id)),
+        )
+
+
+def archive(portfolio_id: str, archived: bool) -> None:
+    label, icon, action = (
+        ("Bring back", ":material/unarchive:", _bring_back) if archived else ("Archive", ":material/archive:", _archive)
+    )
+    st.button(
+        label,
+        icon=icon,
+        key="archive",
+        on_click=components.attempt,
+        args=(lambda: action(portfolio_id),),
+        help="Nothing is deleted: an archived portfolio is out of the list and its totals, and can be brought back.",
+    )
+
+
+def list_actions(sources: Sequence[tuple[str, str]]) -> None:
+    with st.container(horizontal=True):
+        create()
+        copy(sources)

@@ -1,0 +1,205 @@
+"""One portfolio: headline figures, positions, allocation, P&L and signals."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from src.ui import cache, charts, markup, portfolio_forms
+from src.ui import format as fmt
+from src.ui.holdings import ZERO, Holding, holdings, moment, number, text, weights
+from src.ui.markup import Cell, Column
+from src.ui.portfolio_list import Entry, headline
+
+PAGE_ROWS = 100
+SIGNALS = {"A": "A", "B": "B", "C": "C", "D": "D"}
+SORTS: dict[str, Callable[[Holding], tuple[bool, Any]]] = {
+    "Market value": lambda h: (h.market_value is None, -abs(h.market_value or ZERO)),
+    "P&L": lambda h: (h.pnl is None, -(h.pnl or ZERO)),
+    "P&L, worst first": lambda h: (h.pnl is None, h.pnl or ZERO),
+    "P&L %": lambda h: (h.pnl_share is None, -(h.pnl_share or ZERO)),
+    "Symbol": lambda h: (False, h.symbol),
+    "Sector": lambda h: (not h.sector, (h.sector, h.symbol)),
+}
+COLUMNS = (
+    Column("Symbol", "title"),
+    Column("Sector"),
+    Column("Quantity", "number"),
+    Column("Average cost", "number"),
+    Column("Price", "number"),
+    Column("Market value", "number"),
+    Column("Weight", "number"),
+    Column("Unrealized P&L", "number"),
+    Column("P&L %", "number"),
+)
+SIGNAL_COLUMNS = (
+    Column("Symbol", "title"),
+    Column("Signal"),
+    Column("Strength", "number"),
+    Column("Price", "number"),
+    Column("RSI", "number"),
+    Column("When", "number"),
+)
+
+
+def not_there(wanted: str, entries: Sequence[Entry]) -> None:
+    """An unknown id: say so, and offer those that exist."""
+    st.title("No such portfolio")
+    st.warning(f"There is no portfolio {wanted!r} in this database. These exist:")
+    rows = [
+        (
+            Cell(entry.name or entry.portfolio_id, href=entry.url, note=entry.portfolio_id),
+            fmt.money(entry.totals.market_value),
+        )
+        for entry in entries
+    ]
+    st.html(
+        markup.table((Column("Portfolio", "title"), Column("Market value, HKD", "number")), rows, caption="Portfolios")
+    )
+
+
+def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
+    items = holdings(cache.positions(pulse.token, entry.portfolio_id))
+    _header(entry, entries, pulse)
+    st.html(headline(entry.totals))
+    if not items:
+        st.info("No positions yet.")
+        return
+    st.subheader("Positions")
+    _positions(items, pulse.now)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _allocation(items)
+    with right:
+        _profit_and_loss(items)
+    st.subheader("Signals")
+    _signals(cache.signals(pulse.token, entry.portfolio_id), pulse.now)
+
+
+def _choose(key: str) -> None:
+    st.query_params["id"] = st.session_state[key]
+
+
+def _header(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        with st.container(width="content", gap=None):
+            st.title(entry.name or entry.portfolio_id)
+            st.caption(_subtitle(entry, pulse.now))
+        names = {other.portfolio_id: other.name for other in entries}
+        if len(names) > 1:
+            key = f"choice {entry.portfolio_id}"
+            st.selectbox(
+                "Portfolio",
+                list(names),
+                index=list(names).index(entry.portfolio_id),
+                key=key,
+                width=260,
+                format_func=lambda one: f"{names.get(one, one)} ({one})",
+                on_change=_choose,
+                args=(key,),
+            )
+    if entry.description:
+        st.text(entry.description)
+    if pulse.multi_portfolio:
+        with st.container(horizontal=True):
+            portfolio_forms.copy([], entry.portfolio_id)
+            portfolio_forms.rename(entry.portfolio_id, entry.name, entry.description, entry.strategy)
+            if entry.portfolio_id != "DEFAULT":
+                portfolio_forms.archive(entry.portfolio_id, entry.archived_at is not None)
+
+
+def _subtitle(entry: Entry, now: datetime) -> str:
+    parts = [entry.portfolio_id]
+    if entry.strategy:
+        parts.append(entry.strategy)
+    if entry.copied_from:
+        parts.append(f"copied from {entry.copied_from} on {fmt.moment(entry.copied_at)}")
+    if entry.archived_at:
+        parts.append(f"archived {fmt.age(entry.archived_at, now)}")
+    if entry.updated_at:
+        parts.append(f"changed {fmt.age(entry.updated_at, now)}")
+    return " · ".join(parts).replace("_", r"\_").replace("*", r"\*")
+
+
+def position_row(item: Holding, weight: Decimal | None, now: datetime) -> tuple[Cell | str, ...]:
+    price = Cell(fmt.price(item.price), note=fmt.age(item.updated_at, now))
+    if item.price is None:
+        price = Cell(fmt.MISSING, "warn", note="no price known")
+    return (
+        Cell(item.symbol, note=item.name),
+        Cell(item.sector or fmt.MISSING, "" if item.sector else "muted"),
+        fmt.count(item.quantity),
+        fmt.price(item.avg_cost),
+        price,
+        fmt.money(item.market_value),
+        fmt.percent(weight),
+        Cell(f"{fmt.arrow(item.pnl)} {fmt.money(item.pnl, signed=True)}".strip(), fmt.tone(item.pnl)),
+        Cell(fmt.percent(item.pnl_share, signed=True), fmt.tone(item.pnl_share)),
+    )
+
+
+def _positions(items: Sequence[Holding], now: datetime) -> None:
+    share = weights(items)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        order = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=180)
+        wanted = st.text_input("Find", key="find", bind="query-params", width=240, placeholder="Symbol, name or sector")
+    words = (wanted or "").casefold()
+    found = [item for item in items if words in f"{item.symbol} {item.name} {item.sector}".casefold()]
+    found.sort(key=SORTS[order])
+    if not found:
+        st.caption(f"No position matches {wanted!r}.")
+        return
+    shown = found
+    if len(found) > PAGE_ROWS:
+        page = st.pagination(-(-len(found) // PAGE_ROWS), key="page")
+        shown = found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+        st.caption(f"{len(shown)} of {len(found):,} positions")
+    rows = [position_row(item, share[item.symbol], now) for item in shown]
+    st.html(markup.table(COLUMNS, rows, caption="Positions; money in HKD"))
+
+
+def _allocation(items: Sequence[Holding]) -> None:
+    st.subheader("Allocation")
+    figure = charts.allocation(items)
+    if figure is None:
+        st.caption("Nothing held has a price yet.")
+        return
+    st.plotly_chart(figure, key="allocation", config=charts.CONFIG, alt="Market value by sector and position")
+    short = [item.symbol for item in items if item.quantity < 0]
+    if short:
+        st.caption(f"Short positions count with their size: {', '.join(short)}.")
+
+
+def _profit_and_loss(items: Sequence[Holding]) -> None:
+    st.subheader("Unrealized P&L per position")
+    figure = charts.profit_and_loss(items)
+    if figure is None:
+        st.caption("No position has both a quantity and a price.")
+        return
+    rows, known = charts.shown_bars(items)
+    if known > len(rows):
+        st.caption(f"The best and the worst {len(rows) // 2} of {known:,}.")
+    st.plotly_chart(figure, key="pnl", config=charts.CONFIG, alt="Unrealized P&L per position, in HKD")
+
+
+def _signals(frame: pd.DataFrame, now: datetime) -> None:
+    rows: list[tuple[Cell | str, ...]] = []
+    for record in frame.to_dict("records"):
+        at = moment(record.get("created_at"))
+        rows.append(
+            (
+                Cell(str(record["symbol"])),
+                text(record.get("signal_type")),
+                fmt.percent(number(record.get("signal_strength")), decimals=0),
+                fmt.price(number(record.get("price"))),
+                fmt.count(None) if number(record.get("rsi")) is None else f"{number(record.get('rsi')):.1f}",
+                Cell(fmt.moment(at), note=fmt.age(at, now)),
+            )
+        )
+    if not rows:
+        st.caption("No signals for these symbols.")
+        return
+    st.html(markup.table(SIGNAL_COLUMNS, rows, caption="Signals, newest first"))

@@ -1,0 +1,99 @@
+"""The dashboard's process: its address, its database, its clean end. No page is drawn here."""
+
+import asyncio
+import errno
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from types import FrameType
+from typing import Any
+
+import psutil
+import streamlit as st
+
+from src.config import Settings, load_settings
+from src.errors import ConfigurationError, HKStrategyError
+from src.ui.address import ANY, is_loopback, url_of
+
+
+def port_holder(port: int) -> str:
+    """Who listens on `port`: pid and command line, or that the system doesn't let us see it."""
+    for link in psutil.net_connections(kind="tcp"):
+        if link.status == psutil.CONN_LISTEN and link.laddr and link.laddr.port == port and link.pid:
+            try:
+                command = " ".join(psutil.Process(link.pid).cmdline())
+            except psutil.Error:
+                command = "its command line cannot be read"
+            return f"process {link.pid} ({command})"
+    return "a process of another user, which this one may not see"
+
+
+def check_port(address: str, port: int) -> None:
+    """Raise ConfigurationError where the dashboard cannot listen there, saying who does."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ConfigurationError(
+                    f"Port {port} is taken by {port_holder(port)}. Stop it, or choose another port: "
+                    f"DASHBOARD_PORT={port + 1} python dashboard.py"
+                ) from None
+            raise ConfigurationError(
+                f"The dashboard cannot listen on {address}, port {port}: {error.strerror}. "
+                "Set DASHBOARD_ADDRESS and DASHBOARD_PORT to an address of this machine and a free port."
+            ) from None
+
+
+def warm_up() -> None:
+    """Start or join the embedded servers, and import what the first page would wait for."""
+    import plotly.graph_objects  # noqa: F401  (slow to import: done before the first visitor comes)
+
+    # Only now: what Streamlit is to remember needs its server to be running.
+    from src.ui import cache
+
+    try:
+        cache.database_url()
+    except HKStrategyError as error:
+        sys.stderr.write(f"{error}\nThe dashboard starts without a database; System Status says more.\n")
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
+    """Before the first request: the database. Then the URL on the terminal."""
+    await asyncio.to_thread(warm_up)
+    address = st.get_option("server.address") or ANY
+    sys.stdout.write(f"HK Strategy is at {url_of(address, st.get_option('server.port'))}   (Ctrl-C ends it)\n")
+    sys.stdout.flush()
+    yield None
+
+
+def run_options(settings: Settings) -> Mapping[str, Any]:
+    """What Streamlit is to be told beyond .streamlit/config.toml."""
+    options: dict[str, Any] = {"server.address": settings.dashboard_address, "server.port": settings.dashboard_port}
+    if not is_loopback(settings.dashboard_address):
+        options["server.allowedHosts"] = ["*"]
+    return options
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def serve(app: st.App) -> int:
+    """Run the dashboard until Ctrl-C or SIGTERM. Returns the exit code."""
+    try:
+        settings = load_settings()
+        check_port(settings.dashboard_address, settings.dashboard_port)
+    except HKStrategyError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    # Uvicorn closes the connections on a signal and then hands it on: these make that an orderly exit.
+    signal.signal(signal.SIGTERM, _end)
+    with suppress(KeyboardInterrupt):
+        app.run(config=run_options(settings))
+    return 0

@@ -1,0 +1,141 @@
+"""System Status, put together: health, where the schema is, the run, plans with their buttons, backups, history."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from src.ui import admin, backups_view, cache, components, markup, plan_view, run_view
+from src.ui import format as fmt
+from src.ui.markup import Cell, Column, Stage
+
+STAGES = (
+    ("1.0", "v1", "one portfolio"),
+    ("2.0", "v2", "several portfolios, v1 clients go on"),
+    ("3.0", "v3", "complete: v1 compatibility removed"),
+)
+HISTORY_COLUMNS = (
+    Column("Run", "title"),
+    Column("From → to"),
+    Column("Started", "number"),
+    Column("Took", "number"),
+    Column("By"),
+    Column("Outcome"),
+    Column("Longest stall", "number"),
+    Column("Backup"),
+)
+
+
+def show(may: bool) -> None:
+    st.title("System Status")
+    pulse = cache.pulse()
+    with components.edge():
+        _health()
+    if pulse.problem is not None:
+        _down(pulse.problem)
+        return
+    with components.edge():
+        _schema(pulse)
+    if not may:
+        st.caption(admin.REFUSAL)
+    run_view.panel(may)
+    with components.edge():
+        plan_view.show(pulse, may)
+    with components.edge():
+        backups_view.show(may)
+    with components.edge():
+        _history()
+    if may and pulse.sample:
+        _sample()
+
+
+def _down(problem: str) -> None:
+    st.error(problem)
+    st.markdown(
+        "- Is PostgreSQL running, and is `DATABASE_URL` in `.env` right?\n"
+        "- With no `DATABASE_URL` the project starts its own server: the log files under `logs/` say why it did not.\n"
+        "- This page looks again every few seconds; nothing needs to be restarted here."
+    )
+
+
+def _lines(name: str, part: Mapping[str, Any]) -> list[str]:
+    """The details worth a line, in words."""
+    details = part.get("details") or {}
+    lines = []
+    if name == "database" and details:
+        lines.append(f"{fmt.size(details['size_bytes'])}, {details['database']} as {details['role']}")
+        lines.append(f"{details['connections']} of {details['max_connections']} connections in use")
+        longest = details["longest_transaction_s"]
+        lines.append(f"longest transaction: {fmt.seconds(longest) if longest else 'none open'}")
+        lines.append("a read-only standby" if details["standby"] else "the primary")
+    if name == "redis" and details.get("version"):
+        lines.append(f"{fmt.size(details['used_memory_bytes'])} in use, {fmt.count(details['keys'])} keys")
+        if details["hit_rate"] is not None:
+            lines.append(f"{details['hit_rate']:.0%} of reads found what they looked for")
+    if name == "schema" and "multi_portfolio" in details:
+        lines.append("several portfolios" if details["multi_portfolio"] else "one portfolio, DEFAULT")
+        lines.append("v1 clients can work" if details["backward_compatible"] else "v1 clients cannot work")
+    return lines
+
+
+def _health() -> None:
+    found = cache.health()
+    cards = []
+    for key, name in (("database", "PostgreSQL"), ("redis", "Cache"), ("schema", "Schema")):
+        part = found[key]
+        text = " ".join(filter(None, (str(part["message"]), str(part["advice"]))))
+        cards.append(markup.health_card(name, str(part["status"]), text, _lines(key, part)))
+    st.html(markup.health(cards))
+
+
+def _schema(pulse: cache.Pulse) -> None:
+    st.subheader("Schema")
+    inspection = cache.inspection(pulse.version)
+    order = [version for version, _, _ in STAGES]
+    here = order.index(pulse.version) if pulse.version in order else -1
+    items = [
+        Stage(name, text, "here" if place == here else "past" if place < here else "ahead")
+        for place, (_, name, text) in enumerate(STAGES)
+    ]
+    st.html(markup.stages(items))
+    st.caption(f"This database is {inspection.title}.")
+    plan_view.findings(inspection.findings)
+
+
+def _history() -> None:
+    st.subheader("History")
+    runs = cache.history()
+    if not runs:
+        st.caption("No phase has run on this database yet.")
+        return
+    rows = []
+    for run in runs:
+        took = None if run.finished_at is None else (run.finished_at - run.started_at).total_seconds()
+        bad = "" if run.state in ("done", "undone") else "warn"
+        rows.append(
+            (
+                Cell(f"{run.run_id} · {run.phase}"),
+                f"{run.from_version} → {run.to_version}",
+                fmt.moment(run.started_at),
+                fmt.seconds(took),
+                run.started_by,
+                Cell(run.state, bad, note=run.message),
+                fmt.milliseconds(run.longest_stall_ms),
+                run.backup or fmt.MISSING,
+            )
+        )
+    st.html(markup.table(HISTORY_COLUMNS, rows, caption="Runs, newest first"))
+
+
+def _remove_sample() -> None:
+    typed = st.session_state.get("sample_typed", "")
+    components.attempt(lambda: f"Removing the sample data ({admin.remove_sample(typed).name})…")
+
+
+def _sample() -> None:
+    with st.expander("Remove the sample data"), st.form("sample_form", border=False):
+        st.caption(
+            "The sample's positions, prices and signals are deleted, and the notice goes. This cannot be undone."
+        )
+        st.text_input("Type sample to remove it", key="sample_typed")
+        st.form_submit_button("Remove the sample data", key="sample_submit", on_click=_remove_sample)
