@@ -1,0 +1,57 @@
+# HK Strategy. `make` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+WORKERS ?= logical
+PYTEST ?= -n $(WORKERS) --maxprocesses 4 --dist loadfile
+
+.PHONY: help setup run test checks bench screenshots stop clean chromium
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/ready ## create .venv with exactly the pinned packages
+	@echo "Ready: .venv has what requirements.txt lists."
+
+run: .venv/ready ## start the dashboard, and the embedded servers when DATABASE_URL or REDIS_URL are not set
+	@exec $(PY) dashboard.py
+
+test: checks chromium ## run every check and every test
+	$(PY) -m pytest $(PYTEST)
+
+checks: .venv/ready-dev ## run the linters and the type checker only
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+bench: .venv/ready-dev ## measure the live migration against its rivals, and print a table
+	$(PY) -m bench
+
+screenshots: .venv/ready-dev chromium ## take the pictures of the README again
+	$(PY) -m bench.screenshots
+
+stop: .venv/ready ## stop the dashboard and the embedded servers
+	@$(PY) -m src.embedded_stop
+
+clean: ## remove .venv and caches; data, backups and settings stay
+	@if [ -x $(PY) ]; then $(PY) -m src.embedded_stop; fi
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "Your data is still in .hk_strategy (or HK_STRATEGY_HOME)."
+
+chromium: .venv/ready-dev
+	@sh .ci/chromium
+
+.venv/bin/python:
+	@sh .ci/make-venv
+
+.venv/ready: requirements.txt | .venv/bin/python
+	@echo "Installing what requirements.txt lists into .venv ..."
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+.venv/ready-dev: requirements-dev.txt .venv/ready
+	@echo "Installing what requirements-dev.txt lists into .venv ..."
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@
