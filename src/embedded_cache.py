@@ -2,14 +2,13 @@
 
 import importlib.util
 import os
-import shutil
 import socket
 import subprocess
 from pathlib import Path
 
 import psutil
 
-from src.embedded_postgres import account_named, private_socket_dir
+from src.embedded_postgres import account_named, private_socket_dir, remove_socket_dir
 from src.errors import CacheUnavailable
 
 PING = b"*1\r\n$4\r\nPING\r\n"
@@ -33,10 +32,12 @@ class Valkey:
     """A Valkey server whose working directory is `directory`/valkey."""
 
     def __init__(self, directory: Path) -> None:
+        if not directory.is_absolute():
+            raise ValueError(f"{directory} is not absolute")
         self.directory = directory
         self.data = directory / "valkey"
         self.log = directory / "logs" / "valkey.log"
-        self.socket = Path()
+        self.socket: Path | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._process: psutil.Process | None = None
 
@@ -94,7 +95,7 @@ class Valkey:
             _, left = psutil.wait_procs([self._process], timeout=5)
             for process in left:
                 process.kill()
-        shutil.rmtree(self.socket.parent, ignore_errors=True)
+        remove_socket_dir(None if self.socket is None else self.socket.parent, "hk-cache-")
 
     def failure(self) -> str:
         return f"The embedded cache does not start. Its log is {self.log}."

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from types import FrameType
 
 import psutil
@@ -159,8 +158,11 @@ def stop_unless_used(spec: Spec, server: Postgres | Valkey) -> bool:
 
 def touch_sockets(server: Postgres | Valkey) -> None:
     """Programs that tidy /tmp remove what looks unused for days."""
-    directory = server.socket_dir if isinstance(server, Postgres) else server.socket.parent
-    for path in (directory, *Path(directory).iterdir()):
+    place = server.socket_dir if isinstance(server, Postgres) else server.socket
+    if place is None:
+        return
+    directory = place if isinstance(server, Postgres) else place.parent
+    for path in (directory, *directory.iterdir()):
         os.utime(path)
 
 

@@ -221,7 +221,7 @@ class Use:
         with self._keeper_log().open("ab") as output:
             self._keeper = subprocess.Popen(
                 [sys.executable, "-m", "src.embedded_keeper", self.spec.to_json()],
-                cwd=PROJECT_ROOT,
+                cwd="/",
                 env=clean_environment() | {"PYTHONPATH": str(PROJECT_ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

