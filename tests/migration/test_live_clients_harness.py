@@ -108,7 +108,7 @@ def test_a_killed_session_is_a_failure_and_it_goes_on(url: str) -> None:
 def test_another_portfolios_row_is_noticed(url: str) -> None:
     with V1Load(url) as load:
         load.run_for(0.3)
-        execute(url, "INSERT INTO public.portfolio_positions (symbol, quantity, current_price) VALUES ('ZZ1', 1, 9999)")
+        execute(url, "INSERT INTO public.portfolio_positions (symbol, quantity, current_price) VALUES ('90001.HK', 1, 9999)")
         execute(
             url, "UPDATE public.portfolio_positions SET quantity = %s WHERE symbol = %s", FOREIGN_NUMBER, load.spare[0]
         )
@@ -116,7 +116,7 @@ def test_another_portfolios_row_is_noticed(url: str) -> None:
         while time.monotonic() < deadline and load.statements("select * positions") < 20:
             load.run_for(0.2)
         report = load.stop()
-    assert any("another portfolio's row" in text and "ZZ1" in text for text in report.wrong)
+    assert any("another portfolio's row" in text and "90001.HK" in text for text in report.wrong)
     assert any("another portfolio's row" in text and str(FOREIGN_NUMBER) in text for text in report.wrong)
 
 

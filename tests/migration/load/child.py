@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -57,10 +58,8 @@ class Application:
                 client.one()
             if time.monotonic() >= due:
                 due += self.reconnect_s
-                try:
+                with suppress(StatementFailed):  # on record, and the session has opened again by itself
                     client.session.reconnect()
-                except StatementFailed:
-                    pass  # on record, and the session has opened again by itself
             time.sleep(self.pause_s)
 
     def burst(self, rounds: int) -> int:

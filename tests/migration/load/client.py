@@ -161,9 +161,14 @@ class V1Client:
                 self.ledger.unsure[symbol] = None
             raise
 
+    def _expect(self, answer: Answer, count: int, what: str) -> None:
+        if answer.count != count and not self.merged.is_set():
+            self.wrong(f"{what} changed {answer.count} rows, not {count}")
+
     def update_price(self) -> None:
         symbol, price = self._random.choice(self._symbols + self._transient), self._price()
-        self._write(symbol, "update price", v1.UPDATE_PRICE, [Decimal(price), symbol])
+        answer = self._write(symbol, "update price", v1.UPDATE_PRICE, [Decimal(price), symbol])
+        self._expect(answer, 1, f"UPDATE of the price of {symbol}")
         self._remember(symbol, price=price)
 
     def _remember(self, symbol: str, **values: object) -> None:
@@ -194,7 +199,8 @@ class V1Client:
         quantity, cost, price = self._holding()
         params = [symbol, f"Company {symbol}", quantity, Decimal(cost), Decimal(price)]
         if self._random.random() < 0.5:
-            self._write(symbol, "upsert do nothing", v1.UPSERT_NOTHING, params)
+            answer = self._write(symbol, "upsert do nothing", v1.UPSERT_NOTHING, params)
+            self._expect(answer, 0, f"upsert DO NOTHING of {symbol}, which is there,")
             return
         answer = self._write(symbol, "upsert do update", v1.UPSERT_UPDATE, params)
         known = self.ledger.holdings[symbol]
@@ -213,12 +219,15 @@ class V1Client:
             symbol = f"{self._prefix}{self._made:06d}"
         quantity, cost, price = self._holding()
         params = [symbol, f"Company {symbol}", quantity, Decimal(cost), Decimal(price)]
-        number: int | None = None
         if self._random.random() < 0.5:
-            self._write(symbol, "upsert do nothing", v1.UPSERT_NOTHING, params)
+            answer = self._write(symbol, "upsert do nothing", v1.UPSERT_NOTHING, params)
+            self._expect(answer, 1, f"upsert DO NOTHING of {symbol}, which is not there,")
+            # A merge may have brought the symbol back meanwhile: then the row is as the other portfolio had it.
+            known = Holding(None, quantity, cost, price) if answer.count == 1 else Holding(None, None, None, None)
         else:
             number = self._write(symbol, "upsert do update", v1.UPSERT_UPDATE, params).rows[0][0]
-        self.ledger.holdings[symbol] = Holding(number, quantity, cost, price)
+            known = Holding(number, quantity, cost, price)
+        self.ledger.holdings[symbol] = known
         self._transient.append(symbol)
         token = self._next_token()
         self._write(symbol, "insert signal", v1.INSERT_SIGNAL, [symbol, "A", Decimal(price), token])
@@ -230,7 +239,8 @@ class V1Client:
         if not self._transient:
             return
         symbol = self._transient[self._random.randrange(len(self._transient))]
-        self._write(symbol, "delete position", v1.DELETE_POSITION, [symbol])
+        answer = self._write(symbol, "delete position", v1.DELETE_POSITION, [symbol])
+        self._expect(answer, 1, f"DELETE of {symbol}")
         self._transient.remove(symbol)
         self._deleted.append(symbol)
         self.ledger.holdings[symbol] = None
@@ -251,8 +261,12 @@ class V1Client:
             self.session.run("transaction: read", v1.LAST_PRICE, [symbols[0]])
             self.session.run("transaction: read", v1.OWN_POSITION, [symbols[1]])
             time.sleep(self._random.random() * 0.004)
-            self.session.run("transaction: update", v1.UPDATE_PRICE, [Decimal(price), symbols[0]])
-            self.session.run("transaction: update", v1.UPDATE_HOLDING, [quantity, Decimal(cost), symbols[1]])
+            for sql, values in (
+                (v1.UPDATE_PRICE, [Decimal(price), symbols[0]]),
+                (v1.UPDATE_HOLDING, [quantity, Decimal(cost), symbols[1]]),
+            ):
+                answer = self.session.run("transaction: update", sql, values)
+                self._expect(answer, 1, f"UPDATE in a transaction on {symbols}")
             self.session.run("transaction: insert", v1.INSERT_PRICE, [symbols[0], Decimal(price), token])
             self.session.commit()
         except StatementFailed as failed:

@@ -15,7 +15,7 @@ from tests.migration.load.ledger import Holding, Ledger
 from tests.migration.load.report import Failure, Report, Window
 
 ROOT = Path(__file__).resolve().parents[3]
-_SYMBOLS = r"SELECT symbol FROM public.portfolio_positions WHERE symbol ~ '^\d+\.HK$' ORDER BY id"
+_SYMBOLS = r"SELECT symbol FROM public.portfolio_positions WHERE symbol ~ '^\d+\.HK$' GROUP BY 1 ORDER BY min(id)"
 
 
 class LoadBroke(Exception):

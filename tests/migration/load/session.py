@@ -53,8 +53,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Answer:
+    """`count`: rows that the statement returned or changed."""
+
     rows: list[Row]
     columns: tuple[Column, ...]
+    count: int
 
 
 class StatementFailed(Exception):
@@ -114,11 +117,12 @@ class Session:
             cursor = self._conn.cursor()
             cursor.execute(sql, params)
             described = cursor.description or ()
-            rows = list(cursor.fetchall()) if described else []
+            rows, count = (list(cursor.fetchall()) if described else []), cursor.rowcount
             cursor.close()
             if not self.style.autocommit and not self._in_transaction:
                 self._conn.commit()
-            answers.append(Answer(rows, tuple((c.name, c.type_code, c.precision, c.scale) for c in described)))
+            columns = tuple((c.name, c.type_code, c.precision, c.scale) for c in described)
+            answers.append(Answer(rows, columns, count))
 
         self._timed(kind, send)
         return answers[0]

@@ -89,7 +89,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 }
 
 # A row of another portfolio carries one of these marks, so that a v1 client can tell that it sees what it must not.
-FOREIGN_PREFIX = "ZZ"
+FOREIGN_PREFIX = "90"  # of symbols that exist nowhere else: 90000.HK to 90999.HK
 FOREIGN_NUMBER = 777_777
 
 # Tokens: the application puts a number of its own into `volume` of every row it adds, and finds the row by it.
@@ -151,7 +151,5 @@ SAMPLE_ROWS = (
 
 def create_tables() -> tuple[str, ...]:
     """The CREATE TABLE IF NOT EXISTS statements of init.sql, in order."""
-    statements = INIT_SQL.read_text().split(";")
-    return tuple(
-        "CREATE TABLE" + s.split("CREATE TABLE", 1)[1] for s in statements if "CREATE TABLE IF NOT EXISTS" in s
-    )
+    parts = [statement.partition("CREATE TABLE IF NOT EXISTS") for statement in INIT_SQL.read_text().split(";")]
+    return tuple(verb + rest for _, verb, rest in parts if verb)
