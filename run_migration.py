@@ -12,17 +12,15 @@ def main() -> int:
     from src.migration.cli import run_command
     from src.migration.cli_context import Services
     from src.migration.cli_ending import flush_output
-    from src.sample import init_database, is_sample, remove_sample
+    from src.sample import init_database, remove_sample
 
     code = run_command(
         sys.argv[1:],
         Services(
             database_url=database_url,
-            health=lambda settings: DatabaseManager().test_connection_health(),
-            schema_info=lambda settings: DatabaseManager().get_schema_info(),
+            manager=lambda settings: DatabaseManager(settings=settings),
             init_database=init_database,
             remove_sample=remove_sample,
-            is_sample=is_sample,
         ),
     )
     flush_output()

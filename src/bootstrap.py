@@ -36,7 +36,7 @@ def prepare(script: str, required: tuple[str, ...] = REQUIRED) -> None:
     flags = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv)] if python is None else []
     command = [str(python or sys.executable), *flags, str(Path(script).resolve()), *arguments]
     sys.stdout.flush()
-    os.execve(command[0], command, environment)
+    os.execve(command[0], command, environment)  # noqa: S606  the same script again, no shell wanted
 
 
 def split_url(arguments: list[str]) -> tuple[list[str], str | None]:

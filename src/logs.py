@@ -78,16 +78,15 @@ def stop_run_log(path: Path) -> None:
             handler.close()
 
 
-def tell_unexpected_errors(redact: Redact, log_file: Path | None) -> None:
-    """From now on a mistake in the program itself is told in one line; its traceback, masked, is in the log."""
+def tell_unexpected_errors(redact: Redact, log_file: Path | None, say: Callable[[str], None]) -> None:
+    """From now on a mistake in the program itself is told in one sentence; its traceback, masked, is in the log."""
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         if log_file is None:
-            formatter = logging.Formatter()
-            sys.stderr.write(mask(redact(formatter.formatException((kind, error, traceback)))) + "\n")
+            text = logging.Formatter().formatException((kind, error, traceback))
+            sys.stderr.write(mask(redact(text)) + "\n")
         else:
             logging.getLogger("hk_strategy").critical("unexpected error", exc_info=(kind, error, traceback))
-        where = f" The details are in {log_file}." if log_file else ""
-        sys.stderr.write(f"An unexpected error ended this command: {kind.__name__}.{where}\n")
+        say(f"An unexpected error ended this command: {kind.__name__}. That is a mistake in the program itself.")
 
     sys.excepthook = hook

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection
 
 from src.db.schema import SchemaVersion
 
@@ -65,7 +65,7 @@ class Drift:
         return not (self.missing or self.different or self.invalid)
 
 
-def read_catalog(conn: Connection) -> tuple[Item, ...]:
+def read_catalog(conn: connection) -> tuple[Item, ...]:
     """Everything in public, in a transaction whose search_path is empty until it ends."""
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_catalog.set_config('search_path', '', true)")
@@ -80,7 +80,7 @@ def expected_catalog(version: SchemaVersion) -> tuple[Item, ...]:
     return tuple(Item(kind, table, name, text, True) for kind, table, name, text in rows)
 
 
-def write_expected(conn: Connection, version: SchemaVersion) -> Path:
+def write_expected(conn: connection, version: SchemaVersion) -> Path:
     """Note the catalog of a fresh database as what this version should have."""
     path = _EXPECTED / f"v{version[0]}.json"
     rows = [[i.kind, i.table, i.name, i.definition] for i in read_catalog(conn)]

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -16,7 +17,7 @@ from src.errors import HKStrategyError, MigrationError
 from src.logs import mask, start_run_log, stop_run_log, tell_unexpected_errors
 from src.migration.cli_commands import COMMANDS
 from src.migration.cli_context import Context, Services
-from src.migration.cli_ending import EXIT_FAILED, EXIT_USAGE, ending_of, redactor
+from src.migration.cli_ending import EXIT_FAILED, EXIT_USAGE, ending_of, redactor, without_url
 from src.migration.cli_parser import ASKING, Arguments, UsageError, parse
 from src.migration.cli_render import Ending, Renderer, choose_renderer
 
@@ -48,7 +49,7 @@ def run_command(argv: Sequence[str], services: Services) -> int:
         if arguments.command in LOGGED:
             log_file = start_run_log(settings.log_dir, arguments.command, redact)
             log.info("run_migration.py %s", " ".join(without_url(argv)))
-        tell_unexpected_errors(redact, log_file)
+        tell_unexpected_errors(redact, log_file, partial(_say_unexpected, renderer, log_file))
         ending = _attempt(arguments, settings, services, renderer)
     except HKStrategyError as error:
         ending = ending_of(error)
@@ -57,6 +58,10 @@ def run_command(argv: Sequence[str], services: Services) -> int:
     if log_file is not None:
         stop_run_log(log_file)
     return ending.exit_code
+
+
+def _say_unexpected(renderer: Renderer, log_file: Path | None, text: str) -> None:
+    renderer.end(Ending(EXIT_FAILED, "failed", text, SEE_STATE), log_file)
 
 
 def _refuse_pipe(arguments: Arguments) -> None:
@@ -87,16 +92,6 @@ def _attempt(arguments: Arguments, settings: Settings, services: Services, rende
     except KeyboardInterrupt:
         log.info("stopped by a signal")
         return Ending(EXIT_FAILED, "stopped", "Stopped.", SEE_STATE)
-
-
-def without_url(argv: Sequence[str]) -> list[str]:
-    """The arguments as they may be written to a log."""
-    shown: list[str] = []
-    hide = False
-    for argument in argv:
-        shown.append("****" if hide else "--database-url=****" if argument.startswith("--database-url=") else argument)
-        hide = argument == "--database-url"
-    return shown
 
 
 def stop_on_signals() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from src.errors import DatabaseUnavailable
 from src.migration import service
 from src.migration.cli_context import Context, done
 from src.migration.cli_render import Ending
@@ -11,13 +12,16 @@ EMPTY_ADVICE = "python run_migration.py init --schema v1 (or v3) makes the table
 
 
 def cmd_check(context: Context) -> Ending:
-    inspection = service.inspect(context.url)
-    health = context.services.health(context.settings)
-    info: Mapping[str, object] = {}
-    if inspection.version is not None:
-        info = context.services.schema_info(context.settings)
-    run = service.current_run(context.url)
-    sample = context.services.is_sample(context.url)
+    manager = context.services.manager(context.settings)
+    health = manager.test_connection_health()
+    try:
+        inspection = service.inspect(context.url)
+        info = manager.get_schema_info() if inspection.version is not None else {}
+        run = service.current_run(context.url)
+        sample = manager.is_sample_data()
+    except DatabaseUnavailable:
+        context.renderer.show("check", {"version": None, "health": health}, ["Health:", *health_lines(health), ""])
+        raise
     lines = [f"Schema: {inspection.title}", ""]
     if inspection.version is None and not inspection.tables:
         lines += [f"  {EMPTY_ADVICE}", ""]

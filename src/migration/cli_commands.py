@@ -26,7 +26,7 @@ def cmd_init(context: Context) -> Ending:
 
 
 def cmd_remove_sample(context: Context) -> Ending:
-    if not context.services.is_sample(context.url):
+    if not context.services.manager(context.settings).is_sample_data():
         return nothing("Nothing to do: this database holds no sample data.")
     context.renderer.show("notice", {"message": "removes sample data"}, ["The sample's rows will be deleted."])
     context.ask("remove-sample")
@@ -54,6 +54,7 @@ def cmd_phase(context: Context) -> Ending:
     if plan.refusals:
         return _refused(plan)
     context.ask(WORDS[plan.phase])
+    context.renderer.expect(len(plan.steps))
     return _finish(context, service.run(context.url, plan.phase, context.options, context.settings, context.on_event))
 
 

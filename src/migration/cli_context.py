@@ -2,9 +2,10 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 from src.config import Settings
 from src.errors import PrerequisiteError, RunInProgress
@@ -18,19 +19,27 @@ from src.migration.model import Event, Options
 log = logging.getLogger("hk_strategy.run")
 
 
+class Manager(Protocol):
+    """What `check` asks of DatabaseManager."""
+
+    def test_connection_health(self) -> dict[str, dict[str, Any]]: ...
+
+    def get_schema_info(self) -> dict[str, Any]: ...
+
+    def is_sample_data(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class Services:
     """What the commands need from outside of the migration's own modules; run_migration.py hands it in.
 
-    `health` and `schema_info` are those of DatabaseManager, which asks the same database (DATABASE_URL is set).
+    `init_database(url, schema, sample)` and `remove_sample(url)` return the sentence that says what they did.
     """
 
     database_url: Callable[[Settings], str]
-    health: Callable[[Settings], Mapping[str, Mapping[str, object]]]
-    schema_info: Callable[[Settings], Mapping[str, object]]
+    manager: Callable[[Settings], Manager]
     init_database: Callable[[str, str, bool], str]
     remove_sample: Callable[[str], str]
-    is_sample: Callable[[str], bool]
 
 
 @dataclass

@@ -32,7 +32,9 @@ def run_diagnostics(
         settings = load_settings()
         redact = redactor(settings.database_url, settings.redis_url)
         renderer = choose_renderer(as_json=arguments.json, redact=redact)
-        tell_unexpected_errors(redact, None)
+        tell_unexpected_errors(
+            redact, None, lambda text: renderer.end(Ending(EXIT_FAILED, "failed", text), None)
+        )
         ending = _diagnose(settings, renderer, database_url, cache_url)
     except HKStrategyError as error:
         ending = ending_of(error)

@@ -1,6 +1,7 @@
 """How a command ends: exit codes, and the words for errors."""
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 from src.db.connection import redact as redact_url
@@ -36,6 +37,16 @@ def redactor(*urls: str | None) -> Redact:
         return text
 
     return redact
+
+
+def without_url(argv: Sequence[str]) -> list[str]:
+    """The arguments as they may be written to a log."""
+    shown: list[str] = []
+    hide = False
+    for argument in argv:
+        shown.append("****" if hide else "--database-url=****" if argument.startswith("--database-url=") else argument)
+        hide = argument == "--database-url"
+    return shown
 
 
 def flush_output() -> None:

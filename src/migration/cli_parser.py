@@ -38,6 +38,9 @@ exit codes: 0 done, or nothing to do; 1 failed (and says whether undone or pause
 """
 
 
+DEFAULTS = Options()
+
+
 class UsageError(Exception):
     """The command line makes no sense. Its text is the sentence for the user."""
 
@@ -55,7 +58,7 @@ class Arguments:
     schema: str | None = None
     sample: bool = False
     backup: str | None = None
-    options: Options = Options()
+    options: Options = DEFAULTS
 
     def target(self, version: str | None) -> Phase:
         """The phase that is meant, on a database whose schema has `version` ("1.0", "2.0", "3.0" or None)."""
@@ -183,7 +186,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         if option.commands and command not in option.commands:
             owners = ", ".join(option.commands)
             raise UsageError(f"{option.flag} has no meaning for `{command}`; it belongs to {owners}.")
-        given[option.dest] = sum(values, []) if option.action == "append" else values[-1]
+        given[option.dest] = [v for part in values for v in part] if option.action == "append" else values[-1]
     phase = parsed.get("phase")
     _check_plan_options(command, phase, given)
     return Arguments(
@@ -227,7 +230,7 @@ def _options(given: dict[str, object]) -> Options:
 def _max_lock_ms(given: dict[str, object]) -> int:
     text = _text(given, "max_lock_ms")
     if text is None:
-        return Options().max_lock_ms
+        return DEFAULTS.max_lock_ms
     if not text.isdecimal() or not 1 <= int(text) <= 60_000:
         raise UsageError(f"--max-lock-ms is {text!r}; it must be a number of milliseconds from 1 to 60000.")
     return int(text)

@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from src.logs import Redact, mask
-from src.migration.cli_text import client_lines, duration, milliseconds
-from src.migration.model import Client, Event
+from src.migration.cli_text import duration, milliseconds
+from src.migration.model import Event, Step
+
+
+# Events whose matter the ending tells.
+SHOWN_AT_THE_END = ("outcome", "proof")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,9 @@ class Ending:
 
 
 class Renderer(Protocol):
+    def expect(self, steps: int) -> None:
+        """How many steps a run will have."""
+
     def show(self, kind: str, value: object, lines: Sequence[str]) -> None:
         """A result: `lines` for a person, `value` for a program."""
 
@@ -45,8 +52,10 @@ class Renderer(Protocol):
 
 def to_json(value: object) -> object:
     """Plain JSON values of dataclasses and their contents; money as text, so that no digit is lost."""
+    if isinstance(value, Step):
+        return {"name": value.name, "title": value.title, "kind": value.kind.value, "locks": list(value.locks)}
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in fields(value) if f.name != "sql"}
+        return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -99,6 +108,9 @@ class JsonRenderer:
     def __init__(self, out: TextIO, redact: Redact = mask) -> None:
         self._out = Writer(out, redact)
 
+    def expect(self, steps: int) -> None:
+        """The plan, or the run, has told it already."""
+
     def _object(self, kind: str, value: object) -> None:
         body = to_json(value)
         record = {"type": kind, **body} if isinstance(body, dict) else {"type": kind, "value": body}
@@ -126,6 +138,22 @@ class JsonRenderer:
         self._object("outcome", body)
 
 
+class StepCount:
+    """Which step of how many a run is at; steps that are not needed do not count."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.at = 0
+
+    def see(self, event: Event) -> None:
+        if event.kind == "step" and event.detail.get("state") == "started":
+            self.at += 1
+            self.total = max(self.total, self.at) if self.total else 0
+
+    def __str__(self) -> str:
+        return f"[{self.at}/{self.total}] " if self.total else ""
+
+
 class PlainRenderer:
     """One line per thing that happened, for pipes and files. Progress is thinned to every tenth of the way."""
 
@@ -133,16 +161,26 @@ class PlainRenderer:
         self._out = Writer(out, redact)
         self._err = Writer(err, redact)
         self._tenth: tuple[str | None, int] = (None, -1)
+        self._count = StepCount()
+
+    def expect(self, steps: int) -> None:
+        self._count.total = steps
 
     def show(self, kind: str, value: object, lines: Sequence[str]) -> None:
         for line in lines:
             self._out.line(line)
 
     def event(self, event: Event) -> None:
-        if event.kind in ("progress",):
+        self._count.see(event)
+        if event.kind == "progress":
             self.progress(event.message, event.done, event.total)
-        elif event.kind != "outcome":
-            self._out.line(f"{event.at.astimezone():%H:%M:%S} {event_text(event)}")
+        elif event.kind == "step" and event.detail.get("state") == "started":
+            self._out.line(f"{event.at.astimezone():%H:%M:%S} {self._count}{event.message}")
+        elif event.kind == "step":
+            if not is_idle(event):
+                self._out.line(f"{event.at.astimezone():%H:%M:%S}   {step_end(event, 'done')}")
+        elif event.kind not in SHOWN_AT_THE_END:
+            self._out.line(f"{event.at.astimezone():%H:%M:%S}   {event.message}")
 
     def progress(self, message: str, done: int | None, total: int | None) -> None:
         tenth = -1 if done is None or not total else done * 10 // total
@@ -162,11 +200,13 @@ class TerminalRenderer:
         self._out = Writer(out, redact)
         self._err = Writer(err, redact)
         self._fancy = (getattr(out, "encoding", None) or "").lower().replace("-", "") == "utf8"
-        self._step: str | None = None
+        self._count = StepCount()
+        self._title: str | None = None
         self._since = time.monotonic()
         self._drawn = False
-        self._counts: tuple[int | None, int | None] = (None, None)
-        self._run: tuple[int | None, int | None] = (None, None)
+
+    def expect(self, steps: int) -> None:
+        self._count.total = steps
 
     def show(self, kind: str, value: object, lines: Sequence[str]) -> None:
         self._clear()
@@ -174,42 +214,47 @@ class TerminalRenderer:
             self._out.line(line)
 
     def event(self, event: Event) -> None:
-        if event.kind == "step":
-            self._begin(event)
+        self._count.see(event)
+        if event.kind == "step" and event.detail.get("state") == "started":
+            self._begin(event.message)
+        elif event.kind == "step":
+            if not is_idle(event):
+                self._clear()
+                self._out.line(f"{self._mark('✓', '+')} {step_end(event, event.message)}")
+                self._title = None
         elif event.kind == "progress":
-            self._counts = (event.done, event.total)
-            self._draw(event.message)
-        elif event.kind in ("blocked", "log", "run", "proof", "stall", "lock"):
+            self._draw(event.message, event.done, event.total)
+        elif event.kind not in SHOWN_AT_THE_END:
             self._clear()
-            self._out.line(f"  {event_text(event)}")
-            self._draw(self._step)
-
-    def _begin(self, event: Event) -> None:
-        self._finish_step()
-        self._step, self._since = event.message, time.monotonic()
-        self._counts, self._run = (None, None), (event.done, event.total)
-        self._draw(event.message)
-
-    def _finish_step(self) -> None:
-        if self._step is not None:
-            self._clear()
-            mark = "✓" if self._fancy else "*"
-            self._out.line(f"{mark} {self._step}  {duration(time.monotonic() - self._since)}")
-        self._step = None
+            self._out.line(f"  {event.message}")
+            self._draw(self._title)
 
     def progress(self, message: str, done: int | None, total: int | None) -> None:
-        if self._step != message:
-            self._finish_step()
-            self._step, self._since = message, time.monotonic()
-        self._counts = (done, total)
-        self._draw(message)
+        if self._title != message:
+            self._tick()
+            self._begin(message)
+        self._draw(message, done, total)
 
-    def _draw(self, text: str | None) -> None:
+    def _begin(self, title: str) -> None:
+        self._title, self._since = title, time.monotonic()
+        self._draw(title)
+
+    def _tick(self) -> None:
+        """What a command outside of a run was busy with is over when it begins something else."""
+        if self._title is not None:
+            self._clear()
+            self._out.line(f"{self._mark('✓', '+')} {self._title}  {duration(time.monotonic() - self._since)}")
+        self._title = None
+
+    def _mark(self, fancy: str, plain: str) -> str:
+        return fancy if self._fancy else plain
+
+    def _draw(self, text: str | None, done: int | None = None, total: int | None = None) -> None:
         if text is None:
             return
-        done, total = self._counts if self._counts[1] else self._run
         took = duration(time.monotonic() - self._since)
-        line = f"{bar(done, total, self._fancy)} {text}{portion(*self._counts)}  {took}"
+        filled = bar(done, total, self._fancy) if total else bar(self._count.at - 1, self._count.total, self._fancy)
+        line = f"{filled} {self._count}{text}{portion(done, total)}  {took}"
         width = max(20, shutil.get_terminal_size().columns - 1)
         self._out.write(f"\r\x1b[K{line[:width]}")
         self._drawn = True
@@ -221,12 +266,30 @@ class TerminalRenderer:
 
     def end(self, ending: Ending, log_file: Path | None) -> None:
         if ending.exit_code == 0:
-            self._finish_step()
-        elif self._step is not None:
+            self._tick()
+        elif self._title is not None:
             self._clear()
-            self._out.line(f"{'✗' if self._fancy else 'x'} {self._step}  {duration(time.monotonic() - self._since)}")
+            self._out.line(f"{self._mark('✗', 'x')} {self._title}  {duration(time.monotonic() - self._since)}")
         self._clear()
         end_lines(ending, log_file, self._out, self._err)
+
+
+def is_idle(event: Event) -> bool:
+    """A step that this database does not need is not worth a line."""
+    return event.detail.get("state") == "skipped" and event.message.endswith("not needed")
+
+
+def step_end(event: Event, title: str) -> str:
+    """A step that is over: its time, and what clients felt of it."""
+    parts = [title if event.detail.get("state") == "done" else event.message]
+    seconds, stall, held = (event.detail.get(key) for key in ("seconds", "stall_ms", "exclusive_ms"))
+    if isinstance(seconds, (int, float)):
+        parts.append(duration(seconds))
+    if isinstance(held, (int, float)):
+        parts.append(f"locked for {milliseconds(held)}")
+    if isinstance(stall, (int, float)) and stall > 0:
+        parts.append(f"longest wait of a client {milliseconds(stall)}")
+    return ", ".join(parts)
 
 
 def end_lines(ending: Ending, log_file: Path | None, out: Writer, err: Writer) -> None:
@@ -250,21 +313,6 @@ def portion(done: int | None, total: int | None) -> str:
     if done is None:
         return ""
     return f"  {done:,}" if not total else f"  {done:,} of {total:,} ({done * 100 // total} %)"
-
-
-def event_text(event: Event) -> str:
-    """An event as one line."""
-    text = event.message
-    if event.kind == "blocked":
-        clients = event.detail.get("clients") or event.detail.get("blockers")
-        if isinstance(clients, (list, tuple)):
-            found = [client for client in clients if isinstance(client, Client)]
-            text = " ".join([text, *(line.strip() for line in client_lines(found))])
-    if event.kind == "stall" and isinstance(event.detail.get("ms"), (int, float)) and "ms" not in text:
-        text = f"{text}: {milliseconds(float(str(event.detail['ms'])))}"
-    if event.kind == "step" and event.total:
-        return f"[{event.done}/{event.total}] {text}"
-    return f"{text}{portion(event.done, event.total)}"
 
 
 def choose_renderer(*, as_json: bool, redact: Redact) -> Renderer:

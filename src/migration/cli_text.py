@@ -8,11 +8,11 @@ from pathlib import Path
 from src.migration.model import Client, Finding, MergedSymbol, Options, Outcome, Phase, Plan, ProofRow, RunRecord
 
 TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.0)", "3.0": "multi-portfolio (v3.0)"}
-COMMAND_OF = {
-    Phase.PHASE1: "phase1",
-    Phase.PHASE2: "phase2",
-    Phase.ROLLBACK_V2: "rollback --to v2",
-    Phase.ROLLBACK_V1: "rollback --to v1",
+UNDO = {
+    Phase.PHASE1: "rollback --to v1",
+    Phase.PHASE2: "rollback --to v2",
+    Phase.ROLLBACK_V2: "phase2",
+    Phase.ROLLBACK_V1: "phase1",
 }
 MARKS = {"info": "i", "warning": "!", "refusal": "✗"}
 
@@ -28,6 +28,8 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -215,12 +217,11 @@ def current_run_lines(run: RunRecord) -> list[str]:
     who = f"  started {moment(run.started_at)} by {run.started_by}"
     if run.state == "running":
         return [head, who]
-    back = "rollback --to v1" if run.phase in (Phase.PHASE1, Phase.ROLLBACK_V1) else "rollback --to v2"
     return [
         head,
         who,
         "  To go on:  python run_migration.py resume",
-        f"  To undo:   python run_migration.py {back}",
+        f"  To undo:   python run_migration.py {UNDO[run.phase]}",
     ]
 
 
@@ -249,8 +250,8 @@ def health_lines(health: Mapping[str, Mapping[str, object]]) -> list[str]:
     names = {"database": "PostgreSQL", "redis": "cache", "schema": "schema"}
     lines = []
     for key, part in health.items():
-        details = part.get("details", "")
-        if isinstance(details, Mapping):
-            details = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in details.items() if v is not None)
-        lines.append(f"  {names.get(key, key):<11}{part.get('status', 'unknown')!s:<10} {details}".rstrip())
+        text = part.get("message") or ""
+        lines.append(f"  {names.get(key, key):<11}{part.get('status', 'unknown')!s:<10} {text}".rstrip())
+        if part.get("advice"):
+            lines.append(f"  {'':<21} {part['advice']}")
     return lines

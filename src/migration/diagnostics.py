@@ -8,14 +8,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection
 
 from src.config import Settings
 from src.db.connection import connect
 from src.db.schema import SchemaState, detect
 from src.errors import HKStrategyError
 from src.migration.diagnostics_data import DATA_CHECKS
-from src.migration.diagnostics_local import check_backups, check_cache, check_folder
+from src.migration.diagnostics_local import check_cache, check_disk, check_folder, check_pg_dump
 from src.migration.diagnostics_model import (
     LOCK_TIMEOUT_MS,
     STATEMENT_TIMEOUT_MS,
@@ -65,7 +65,7 @@ def _session_options() -> str:
     return f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
 
 
-def _examine(url: str, settings: Settings, cache_url: str | None, conn: Connection) -> Iterator[Result]:
+def _examine(url: str, settings: Settings, cache_url: str | None, conn: connection) -> Iterator[Result]:
     state = detect(conn)
     conn.rollback()
     subject = Subject(url, settings, cache_url, conn, state)
@@ -110,7 +110,7 @@ def schema_result(state: SchemaState) -> Result:
     return passed("schema", state.title)
 
 
-def _server_version(conn: Connection) -> int:
+def _server_version(conn: connection) -> int:
     return int(conn.server_version) // 10000
 
 
@@ -120,4 +120,5 @@ def local_checks(url: str, settings: Settings, cache_url: str | None, server_maj
     yield check_folder("backup folder", settings.backup_dir, "HK_STRATEGY_BACKUPS")
     yield check_folder("log folder", settings.log_dir, "HK_STRATEGY_LOGS")
     if server_major is not None:
-        yield from check_backups(url, settings)
+        yield check_pg_dump(server_major)
+        yield check_disk(url, settings)

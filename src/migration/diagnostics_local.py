@@ -2,7 +2,6 @@
 
 import os
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 from src.config import Settings
@@ -11,6 +10,7 @@ from src.errors import HKStrategyError
 from src.migration import backup
 from src.migration.cli_text import size
 from src.migration.diagnostics_model import Result, failed, free_bytes, passed
+from src.migration.dump_tools import find_tools
 
 
 def check_cache(url: str | None) -> Result:
@@ -48,17 +48,21 @@ def check_folder(name: str, folder: Path, setting: str) -> Result:
     return passed(name, f"{folder}{will}, {size(free_bytes(folder))} free")
 
 
-def check_backups(url: str, settings: Settings) -> Iterator[Result]:
+def check_pg_dump(server_major: int) -> Result:
+    try:
+        tools = find_tools(server_major)
+    except HKStrategyError as error:
+        return failed("pg_dump", str(error), "A phase starts with a backup, so settle this first.")
+    return passed("pg_dump", f"{tools.version} in {tools.directory}, for a server of version {server_major}")
+
+
+def check_disk(url: str, settings: Settings) -> Result:
+    name = "disk for a backup"
     try:
         needed, free = backup.backup_estimate(url, settings.backup_dir)
     except HKStrategyError as error:
-        yield failed("backup", str(error), "A phase starts with a backup: settle this first.")
-        return
+        return failed(name, str(error), "A phase starts with a backup, so settle this first.")
     if free < needed:
-        yield failed(
-            "disk for a backup",
-            f"needs about {size(needed)}, {size(free)} free",
-            "Make room, or name another folder in HK_STRATEGY_BACKUPS.",
-        )
-    else:
-        yield passed("disk for a backup", f"needs about {size(needed)}, {size(free)} free")
+        advice = "Make room, or name another folder in HK_STRATEGY_BACKUPS."
+        return failed(name, f"needs about {size(needed)}, {size(free)} free", advice)
+    return passed(name, f"needs about {size(needed)}, {size(free)} free")

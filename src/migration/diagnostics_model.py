@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import connection
 
 from src.config import Settings
 from src.db.schema import SchemaState
@@ -36,7 +36,7 @@ class Subject:
     url: str
     settings: Settings
     cache_url: str | None
-    conn: Connection
+    conn: connection
     state: SchemaState
     tables: frozenset[str] = field(default_factory=frozenset)
 

@@ -3,7 +3,7 @@
 Each uses a symbol that nobody has, and ids of its own, so that no client waits for it and no sequence moves.
 """
 
-import random
+import secrets
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ def _v1_probes() -> tuple[Probe, ...]:
 
 def _values() -> dict[str, object]:
     """Ids below zero are no sequence's, and a symbol like this is no exchange's."""
-    first = -random.randint(1_000_000, 2_000_000_000)
+    first = -secrets.randbelow(2_000_000_000) - 1_000
     return {"symbol": f"~{uuid.uuid4().hex[:9]}", "id": first, "other": first - 1, "third": first - 2}
 
 
