@@ -1,0 +1,65 @@
+"""Settings: what comes from `.env`, what from the environment, and what makes no sense."""
+
+from pathlib import Path
+
+import pytest
+
+from src.config import PROJECT_ROOT, load_settings
+from src.errors import ConfigurationError
+
+NAMES = ("DATABASE_URL", "REDIS_URL", "HK_STRATEGY_HOME", "HK_STRATEGY_BACKUPS", "HK_STRATEGY_LOGS")
+DASHBOARD_NAMES = ("DASHBOARD_ADDRESS", "DASHBOARD_PORT")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES + DASHBOARD_NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def env_file(directory: Path, text: str) -> Path:
+    path = directory / ".env"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_any_configuration_the_embedded_servers_are_meant(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path / ".env")
+    assert settings.database_url is None
+    assert settings.redis_url is None
+    assert settings.home == PROJECT_ROOT / ".hk_strategy"
+    assert settings.backup_dir == settings.home / "backups"
+    assert (settings.dashboard_address, settings.dashboard_port) == ("127.0.0.1", 8501)
+
+
+def test_env_file_is_read(tmp_path: Path) -> None:
+    text = "DATABASE_URL='postgresql://trader:p%40ss@db/hk'\nDASHBOARD_PORT=9000\nHK_STRATEGY_HOME=/srv/hk\n"
+    settings = load_settings(env_file(tmp_path, text))
+    assert settings.database_url == "postgresql://trader:p%40ss@db/hk"
+    assert settings.dashboard_port == 9000
+    assert settings.backup_dir == Path("/srv/hk/backups")
+
+
+def test_environment_wins_over_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://from-the-environment/hk")
+    monkeypatch.setenv("REDIS_URL", "")
+    path = env_file(tmp_path, "DATABASE_URL=postgresql://from-the-file/hk\nREDIS_URL=redis://from-the-file/0\n")
+    settings = load_settings(path)
+    assert settings.database_url == "postgresql://from-the-environment/hk"
+    assert settings.redis_url is None, "set to nothing in the environment means: the embedded cache"
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "85 01"])
+def test_a_port_that_is_none_is_refused_by_name(tmp_path: Path, port: str) -> None:
+    with pytest.raises(ConfigurationError, match="DASHBOARD_PORT") as caught:
+        load_settings(env_file(tmp_path, f'DASHBOARD_PORT="{port}"\n'))
+    assert port in str(caught.value)
+
+
+def test_printing_settings_shows_no_password(tmp_path: Path) -> None:
+    settings = load_settings(env_file(tmp_path, "DATABASE_URL=postgresql://trader:hunter2@db/hk\n"))
+    assert "hunter2" not in f"{settings} {settings!r}"
+
+
+def test_the_example_changes_nothing(tmp_path: Path) -> None:
+    assert load_settings(PROJECT_ROOT / ".env.example") == load_settings(tmp_path / "none")
