@@ -141,14 +141,17 @@ class DatabaseManager:
         )
         return True
 
-    def copy_portfolio(self, source_id: str, portfolio_id: str, name: str, description: str = "") -> int:
+    def copy_portfolio(
+        self, source_id: str, portfolio_id: str, name: str, description: str = "", strategy: str | None = None
+    ) -> int:
         """A new portfolio with the positions and prices of `source_id`, which it remembers; how many positions.
 
-        All or nothing. Raises PortfolioNotFound and PortfolioExists.
+        Its strategy is the source's when not given. All or nothing. Raises PortfolioNotFound and PortfolioExists.
         """
         new_id, new_name, text = edits.identity(portfolio_id, name, description)
+        theme = checks.check_text(strategy, "The strategy", 100)
         return self._db.write(
-            lambda cur, state: portfolios.copy(cur, state, source_id, new_id, new_name, text), COPY_PORTFOLIO
+            lambda cur, state: portfolios.copy(cur, state, source_id, new_id, new_name, text, theme), COPY_PORTFOLIO
         )
 
     def rename_portfolio(
@@ -208,7 +211,7 @@ class DatabaseManager:
         values = edits.position(quantity, avg_cost, company_name, sector)
         values.setdefault("company_name", None)
         values.setdefault("sector", None)
-        if values.keys() < {"quantity", "avg_cost"}:
+        if not values.keys() >= {"quantity", "avg_cost"}:
             raise InvalidInput("A new position needs a quantity and an average cost.")
         checks.check_value(values["quantity"], values["avg_cost"], "cost")
         self._db.write(lambda cur, state: positions.add(cur, state, portfolio_id, normal, values), EDIT_POSITIONS)

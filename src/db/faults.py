@@ -25,7 +25,7 @@ def is_lost(error: psycopg2.Error) -> bool:
 
 def is_locked(error: psycopg2.Error) -> bool:
     """A lock was not free (NOWAIT), or not soon enough (lock_timeout)."""
-    return error.pgcode == "55P03"
+    return bool(error.pgcode == "55P03")
 
 
 def is_race(error: psycopg2.Error) -> bool:

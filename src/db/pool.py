@@ -1,6 +1,7 @@
 """A bounded pool of connections, shared by threads."""
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -36,14 +37,14 @@ class Pool:
         self._in_use = 0
         self._pid = os.getpid()
 
-    def take(self) -> Connection:
-        """A live connection: give it back with `give_back`.
+    def take(self, *, checked: bool = False) -> Connection:
+        """A connection: give it back with `give_back`. `checked`: also one that was in use just now must answer.
 
         Raises DatabaseUnavailable when all are in use for too long, or when the server does not answer.
         """
         idle = self._claim()
         try:
-            return self._revived(idle)
+            return self._revived(idle, checked)
         except BaseException:
             self._release(None)
             raise
@@ -64,20 +65,23 @@ class Pool:
             self._in_use += 1
             return self._idle.pop() if self._idle else None
 
-    def _revived(self, idle: tuple[Connection, float] | None) -> Connection:
+    def _revived(self, idle: tuple[Connection, float] | None, checked: bool) -> Connection:
         if idle is not None:
             conn, since = idle
-            if time.monotonic() - since < IDLE_BEFORE_CHECK_S and not conn.closed:
+            if not checked and time.monotonic() - since < IDLE_BEFORE_CHECK_S and not conn.closed:
                 return conn
             if _answers(conn):
                 return conn
         return connect(self._url, purpose=self._purpose, options=self._options)
 
-    def give_back(self, conn: Connection) -> None:
-        """Undo what was not committed, and let another thread have the connection."""
+    def give_back(self, conn: Connection, *, used_by_others: bool = False) -> None:
+        """Undo what was not committed, and let another thread have the connection.
+
+        `used_by_others`: code outside this project had it, which may have changed settings, prepared statements, ...
+        """
         reusable = False
         try:
-            reusable = _clean(conn)
+            reusable = _clean(conn, thoroughly=used_by_others)
         finally:
             self._release(conn if reusable else None)
 
@@ -98,7 +102,7 @@ class Pool:
             self.give_back(conn)
 
     def close(self) -> None:
-        """Close what is idle; connections in use close when they come back to nobody's use."""
+        """Close what is idle; the pool can be used again."""
         with self._free:
             idle, self._idle = self._idle, []
         for conn, _ in idle:
@@ -116,14 +120,18 @@ def _answers(conn: Connection) -> bool:
     return True
 
 
-def _clean(conn: Connection) -> bool:
+def _clean(conn: Connection, *, thoroughly: bool) -> bool:
     """Back to how it was opened; False when it is of no more use."""
     if conn.closed:
         return False
     try:
         if conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
             conn.rollback()
-        if conn.autocommit:
+        if thoroughly:
+            conn.cursor_factory = None
+            conn.set_session(isolation_level="DEFAULT", readonly="DEFAULT", deferrable="DEFAULT", autocommit=True)
+            with conn.cursor() as cursor:
+                cursor.execute("DISCARD ALL")
             conn.autocommit = False
     except psycopg2.Error:
         conn.close()
@@ -139,7 +147,7 @@ class LeasedConnection:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._conn: Connection | None = pool.take()
+        self._conn: Connection | None = pool.take(checked=True)
 
     def _live(self) -> Connection:
         if self._conn is None:
@@ -162,7 +170,7 @@ class LeasedConnection:
     def close(self) -> None:
         conn, self._conn = self._conn, None
         if conn is not None:
-            self._pool.give_back(conn)
+            self._pool.give_back(conn, used_by_others=True)
 
     def __enter__(self) -> "LeasedConnection":
         self._live()
@@ -186,6 +194,12 @@ class LeasedConnection:
             raise AttributeError(name)
         return getattr(self._live(), name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self._live(), name, value)
+
     def __del__(self) -> None:
-        if getattr(self, "_conn", None) is not None:
+        if getattr(self, "_conn", None) is not None and not sys.is_finalizing():
             self.close()

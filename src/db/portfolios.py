@@ -66,7 +66,15 @@ def create(
     raise PortfolioExists(f"There is a portfolio {taken!r} already. Choose another id.")
 
 
-def copy(cursor: Cursor, state: SchemaState, source_id: str, portfolio_id: str, name: str, description: str) -> int:
+def copy(
+    cursor: Cursor,
+    state: SchemaState,
+    source_id: str,
+    portfolio_id: str,
+    name: str,
+    description: str,
+    strategy: str | None,
+) -> int:
     """Copy a portfolio's positions, prices included, into a new portfolio; how many there are.
 
     All rows of the source's symbols are locked first, in every portfolio, so that a price update comes either before
@@ -76,7 +84,7 @@ def copy(cursor: Cursor, state: SchemaState, source_id: str, portfolio_id: str, 
     source = cursor.fetchone()
     if source is None:
         raise not_found(source_id, existing(cursor, state))
-    create(cursor, portfolio_id, name, description, strategy=source[0], copied_from=source_id)
+    create(cursor, portfolio_id, name, description, strategy=strategy or source[0], copied_from=source_id)
     cursor.execute(query("positions.lock_for_copy"), {"source": source_id})
     ids = [row[0] for row in cursor.fetchall() if row[1] == source_id]
     cursor.execute(query("positions.copy"), {"portfolio_id": portfolio_id, "source": source_id, "ids": ids})

@@ -26,4 +26,5 @@ def data_token(cursor: Cursor, state: SchemaState) -> str:
     if state.multi_portfolio:
         cursor.execute(query("server.portfolios_token"))
         parts += cursor.fetchone() or ()
-    return ":".join([str(state.version), *map(str, parts)])
+    schema = f"{state.version}{'' if state.warning is None else '!'}"
+    return ":".join([schema, *map(str, parts)])

@@ -123,6 +123,8 @@ class Database:
                     "The connection to PostgreSQL was lost while saving: look whether the change is there before "
                     "trying again."
                 )
+            # Where one is gone, the others that are idle are likely gone too: the server was restarted.
+            self._pool.close()
             return _Retry("lost", error)
         if faults.is_moved(error):
             self._forget()

@@ -16,6 +16,8 @@ from src.domain.portfolio import (
 )
 from src.errors import InvalidInput
 
+# None, and what pandas and numpy call missing.
+_NOT_KNOWN = {"nan", "<na>", "nat"}
 _COLUMNS = ("quantity", "avg_cost", "company_name", "sector")
 _INDICATORS = {
     "volume": (Decimal(2**31), Decimal(1)),
@@ -78,6 +80,6 @@ def signal(signal_type: str, strength: object, price: object, indicators: Mappin
     }
     for name, (limit, places) in _INDICATORS.items():
         given = indicators.get(name)
-        missing = given is None or given != given
+        missing = given is None or str(given).lower() in _NOT_KNOWN
         values[name] = None if missing else check_number(given, name, limit, places)
     return values

@@ -1,0 +1,41 @@
+"""What the integration tests share."""
+
+from collections.abc import Callable
+
+import psycopg2
+from psycopg2.extensions import parse_dsn
+
+from src.database_enhanced import DatabaseManager
+from src.migration.model import Phase
+
+POSITIONS = """
+INSERT INTO public.portfolio_positions (symbol, company_name, quantity, avg_cost, current_price, sector) VALUES
+    ('0005.HK', 'HSBC', 13428, 38.50, 39.75, 'Financials'),
+    ('0700.HK', 'Tencent', 3100, 320.50, 315.20, 'Tech'),
+    ('9988.HK', 'Alibaba', 2000, 115.00, 118.75, 'Tech'),
+    ('0857.HK', 'PetroChina', 0, 7.50, 7.80, 'Energy');
+INSERT INTO public.trading_signals (symbol, signal_type, signal_strength, price) VALUES
+    ('0700.HK', 'A', 0.80, 314.00), ('0005.HK', 'C', 0.40, 39.50);
+INSERT INTO public.price_history (symbol, price, timestamp) VALUES
+    ('0700.HK', 310.00, '2026-01-05 16:00'), ('0700.HK', 315.20, '2026-01-06 16:00')
+"""
+SCHEMAS = ("v1", "v2", "v3")
+MULTI = ("v2", "v3")
+Migrate = Callable[[str, Phase], None]
+Database = Callable[[str, int], str]
+ManagerOf = Callable[..., DatabaseManager]
+
+
+def execute(url: str, statement: str, values: object = None) -> list[tuple[object, ...]]:
+    """One statement in a session of its own: how another program would do it."""
+    conn = psycopg2.connect(url)
+    try:
+        with conn, conn.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        conn.close()
+
+
+def database_name(url: str) -> str:
+    return str(parse_dsn(url)["dbname"])
