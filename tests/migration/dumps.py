@@ -1,0 +1,44 @@
+"""A whole database as text, to compare one moment with another."""
+
+import difflib
+import re
+import subprocess
+from collections.abc import Iterable
+
+from src.embedded import bin_dir
+
+_UNIMPORTANT = re.compile(r"^(--|\\(un)?restrict|SET |SELECT pg_catalog\.set_config|$)")
+_SEQUENCE = re.compile(r"^SELECT pg_catalog\.setval")
+# When DEFAULT was made, and the row number a portfolio has, say nothing about what it holds.
+_PORTFOLIO = re.compile(r"^INSERT INTO public\.portfolios \(id, (.*?)\) VALUES \(\d+, ")
+_MADE_AT = re.compile(r"(VALUES \('DEFAULT', '[^']*', '[^']*', )'[^']*', '[^']*'")
+
+
+def _dump(url: str, version: int, *arguments: str) -> list[str]:
+    done = subprocess.run(
+        [bin_dir(version) / "pg_dump", "-d", url, "-N", "hk_migration", *arguments],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stdout.splitlines() if not _UNIMPORTANT.match(line)]
+
+
+def schema_dump(url: str, version: int = 18) -> list[str]:
+    """Every object but those of hk_migration, with owners and privileges, in pg_dump's order."""
+    return _dump(url, version, "--schema-only")
+
+
+def data_dump(url: str, version: int = 18) -> list[str]:
+    """Every row, sorted, columns named. Without sequences, and without when and as which row DEFAULT was made."""
+    lines = _dump(url, version, "--data-only", "--column-inserts", "--rows-per-insert=1")
+    rows = (line for line in lines if not _SEQUENCE.match(line))
+    return sorted(_MADE_AT.sub(r"\1…", _PORTFOLIO.sub(r"INSERT INTO public.portfolios (\1) VALUES (", row)) for row in rows)
+
+
+def whole_dump(url: str, version: int = 18) -> list[str]:
+    return schema_dump(url, version) + data_dump(url, version)
+
+
+def difference(before: Iterable[str], after: Iterable[str]) -> str:
+    """Empty where both are equal; otherwise a unified diff, for a failing test to show."""
+    return "\n".join(difflib.unified_diff(list(before), list(after), "before", "after", lineterm="", n=0))

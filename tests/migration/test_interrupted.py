@@ -1,0 +1,282 @@
+"""Killed with -9 anywhere, Ctrl-C, a server that goes away: known for what it is, completed by `resume`, undone by the
+opposite phase; and v1 clients notice nothing.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from src.config import PROJECT_ROOT
+from src.embedded import PrivateServer
+from src.errors import DatabaseUnavailable, PrerequisiteError, RunInProgress, RunPaused
+from src.migration import history as store
+from src.migration import service
+from src.migration.model import Event, Phase
+from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
+from tests.migration.dumps import difference, whole_dump
+from tests.migration.lab import (
+    OTHER_PORTFOLIOS,
+    V1_ROWS,
+    Apart,
+    Lab,
+    copied,
+    lab,
+    session,
+    step_events,
+    v1_clients_work,
+    wait_until,
+)
+
+UNDO = {
+    Phase.PHASE1: Phase.ROLLBACK_V1,
+    Phase.PHASE2: Phase.ROLLBACK_V2,
+    Phase.ROLLBACK_V2: Phase.PHASE2,
+    Phase.ROLLBACK_V1: Phase.PHASE1,
+}
+INDEX_STEP, INDEX = "index_legacy_symbol", "portfolio_positions_legacy_symbol_key"
+
+
+@pytest.fixture
+def v1(make_database: MakeDatabase, tmp_path: Path) -> Lab:
+    return lab(make_database("v1"), tmp_path)
+
+
+def prepare(it: Lab, phase: Phase) -> None:
+    """Bring a v1 database to where `phase` starts; with other portfolios, from v2 on."""
+    if phase is Phase.PHASE1:
+        return
+    it.run(Phase.PHASE1)
+    it.rows(OTHER_PORTFOLIOS)
+    if phase is Phase.ROLLBACK_V2:
+        it.run(Phase.PHASE2)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_killed_between_any_two_steps(phase: Phase, v1: Lab, servers: Servers) -> None:
+    """At every step: `current_run` says so, v1 clients work, resume completes it, the opposite phase undoes it."""
+    prepare(v1, phase)
+    before = whole_dump(v1.url)
+    with copied(v1, servers[18]) as undisturbed:
+        undisturbed.run(phase)
+        after = whole_dump(undisturbed.url)
+        steps = step_events(undisturbed.told)
+    beginnings = [n for n, event in enumerate(steps) if event.detail["state"] == "started"]
+    assert len(beginnings) >= 8
+    for number in beginnings:
+        at = f"killed before {steps[number].step}"
+        with copied(v1, servers[18]) as killed:
+            assert Apart(killed, phase, kill_at=number).end() == -signal.SIGKILL, at
+            wait_until(lambda it=killed: not sessions_of_ours(it), "the server ends the killed run's sessions")
+            record = service.current_run(killed.url)
+            assert record is not None and (record.state, record.phase) == ("interrupted", phase), at
+            if phase in (Phase.PHASE1, Phase.ROLLBACK_V1):
+                v1_clients_work(killed)
+            with copied(killed, servers[18]) as other:
+                assert killed.resume().state == "done", at
+                assert difference(after, whole_dump(killed.url)) == "", at
+                assert service.current_run(killed.url) is None, at
+                assert other.run(UNDO[phase]).state in ("done", "nothing"), at
+                assert difference(before, whole_dump(other.url)) == "", at
+                assert service.current_run(other.url) is None, at
+
+
+def sessions_of_ours(it: Lab) -> list[int]:
+    found = it.rows(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND application_name LIKE 'hk_strategy%'"
+    )
+    return [pid for (pid,) in found]
+
+
+@contextlib.contextmanager
+def writer(it: Lab) -> Iterator[None]:
+    """A client with a transaction open in which it has written: concurrent index builds wait for its end."""
+    with session(it.url) as conn, conn.cursor() as cur:
+        cur.execute("BEGIN")
+        cur.execute("UPDATE public.portfolio_positions SET sector = sector WHERE symbol = '0001.HK'")
+        yield
+        cur.execute("ROLLBACK")
+
+
+def invalid_indexes(it: Lab) -> list[str]:
+    found = it.rows(
+        "SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE NOT i.indisvalid"
+    )
+    return [name for (name,) in found]
+
+
+def test_killed_inside_an_index_build(v1: Lab) -> None:
+    """The server does not go on behind our back, and the half-built index is not taken for a whole one."""
+    run = Apart(v1, Phase.PHASE1, hold_at=INDEX_STEP)
+    run.wait_for(step=INDEX_STEP, state="started")
+    with writer(v1):
+        run.let_go()
+        wait_until(lambda: invalid_indexes(v1), "an index that is being built", run.process)
+        run.process.kill()
+        run.end()
+        wait_until(lambda: not sessions_of_ours(v1), "the server ends the killed run's statement")
+        record = service.current_run(v1.url)
+        assert record is not None and (record.state, record.current_step) == ("interrupted", INDEX_STEP)
+    assert invalid_indexes(v1) == [INDEX]
+    v1_clients_work(v1)
+
+    assert v1.resume().state == "done"
+    assert invalid_indexes(v1) == []
+    assert [e.detail["rebuilt"] for e in v1.told if e.step == INDEX_STEP and e.detail["state"] == "done"] == [True]
+    v1_clients_work(v1)
+
+
+def test_ctrl_c_inside_an_index_build(v1: Lab) -> None:
+    run = Apart(v1, Phase.PHASE1, hold_at=INDEX_STEP)
+    run.wait_for(step=INDEX_STEP, state="started")
+    with writer(v1):
+        run.let_go()
+        wait_until(lambda: invalid_indexes(v1), "an index that is being built", run.process)
+        run.interrupt()
+        run.end()
+        raised = run.told[-1]
+        assert (raised["kind"], raised["step"]) == ("raised", "RunPaused")
+        assert "interrupted" in raised["message"].lower() and "resume" in raised["message"]
+        record = service.current_run(v1.url)
+        assert record is not None and record.state == "paused"
+    v1_clients_work(v1)
+    assert v1.resume().state == "done"
+
+
+def test_ctrl_c_while_looking_for_a_lock(v1: Lab) -> None:
+    """It stops at once, though the limit for locks is five minutes; and nothing of the step is there."""
+    v1.run(Phase.PHASE1)
+    before = whole_dump(v1.url)
+    with session(v1.url) as reader, reader.cursor() as cur:
+        cur.execute("BEGIN; SELECT * FROM portfolio_positions")
+        run = Apart(v1, Phase.PHASE2, force=True)
+        run.wait_for(kind="blocked")
+        run.interrupt()
+        run.end()
+    assert run.told[-1]["step"] == "RunPaused"
+    assert difference(before, whole_dump(v1.url)) == ""
+    assert v1.resume().state == "done"
+
+
+def stop_at(step: str) -> Callable[[Event], None]:
+    """For `on_event`: what Ctrl-C does, at a given step."""
+
+    def on_event(event: Event) -> None:
+        if event.kind == "step" and event.step == step and event.detail["state"] == "started":
+            raise KeyboardInterrupt
+
+    return on_event
+
+
+def test_a_session_that_outlived_its_client_is_ended(v1: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that cannot tell that a client is gone goes on with its statement: `resume` ends that."""
+    with pytest.raises(RunPaused):
+        v1.run(Phase.PHASE1, stop_at("backfill"))
+    monkeypatch.setattr("src.migration.orphan.PATIENCE_S", 0.3)
+    with session(v1.url, "hk_strategy migration") as orphan, orphan.cursor() as cur:
+        cur.execute("SELECT pg_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
+        run_id = service.history(v1.url)[0].run_id
+        cur.execute(
+            "INSERT INTO hk_migration.event (run_id, kind, message, detail) "
+            "VALUES (%s, 'run', 'phase1 goes on', jsonb_build_object('pid', pg_backend_pid()))",
+            (run_id,),
+        )
+        assert v1.resume().state == "done"
+        with pytest.raises(psycopg2.OperationalError):
+            cur.execute("SELECT 1")
+
+
+def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(
+    v1: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the lock, and no journal yet."""
+    with pytest.raises(RunPaused):
+        v1.run(Phase.PHASE1, stop_at("backfill"))
+    monkeypatch.setattr("src.migration.orphan.PATIENCE_S", 0.0)
+    with session(v1.url, "hk_strategy migration") as other, other.cursor() as cur:
+        cur.execute("SELECT pg_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
+        with pytest.raises(RunInProgress):
+            v1.resume()
+        cur.execute("SELECT 1")
+
+
+def test_a_second_run_is_told_of_the_first(v1: Lab) -> None:
+    first = Apart(v1, Phase.PHASE1, hold_at="columns")
+    first.wait_for(step="columns", state="started")
+    record = service.current_run(v1.url)
+    assert record is not None and record.state == "running"
+    for attempt in (lambda: v1.run(Phase.PHASE1), lambda: v1.run(Phase.ROLLBACK_V1), v1.resume):
+        with pytest.raises(RunInProgress) as refused:
+            attempt()
+        assert record.started_by in str(refused.value)
+        assert "phase1" in str(refused.value)
+        assert record.started_at.astimezone().strftime("%H:%M:%S") in str(refused.value)
+    first.let_go()
+    assert first.end() == 0
+    assert [r.state for r in service.history(v1.url)] == ["done"]
+
+
+def test_the_server_goes_away_half_way(tmp_path: Path) -> None:
+    with PrivateServer(tmp_path / "server") as server:
+        with session(server.url, "test") as conn, conn.cursor() as cur:
+            cur.execute("CREATE ROLE trader LOGIN PASSWORD 'trader'")
+            cur.execute("CREATE DATABASE half OWNER trader")
+        it = lab(url_of(server), tmp_path, rows=(PROJECT_ROOT / "migrations" / "init.sql").read_text() + V1_ROWS)
+
+        def crash(event: Event) -> None:
+            if event.kind == "step" and event.step == INDEX_STEP and event.detail["state"] == "started":
+                stop_at_once(server)
+
+        with pytest.raises(RunPaused, match=r"server went away.*resume"):
+            it.run(Phase.PHASE1, crash)
+        with pytest.raises(DatabaseUnavailable):
+            service.current_run(it.url)
+        with pytest.raises(DatabaseUnavailable):
+            it.resume()
+
+        server.start()
+        it.url = url_of(server)
+        record = service.current_run(it.url)
+        assert record is not None and record.state == "interrupted"
+        v1_clients_work(it)
+        assert it.resume().state == "done"
+        assert service.inspect(it.url).version == "2.0"
+
+
+def url_of(server: PrivateServer) -> str:
+    return make_dsn(**{**parse_dsn(server.url), "user": "trader", "password": "trader", "dbname": "half"})
+
+
+def stop_at_once(server: PrivateServer) -> None:
+    """As a power cut would."""
+    pid_file = server.data / "postmaster.pid"
+    pid = int(pid_file.read_text().split()[0])
+    os.kill(pid, signal.SIGQUIT)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists() or not pid_file.exists(), "the server ends")
+
+
+@pytest.fixture
+def poor(servers: Servers) -> Iterator[str]:
+    """A role that may read and write the tables, and make nothing. Asked for before the databases."""
+    role = f"poor_{os.getpid()}"
+    with session(servers[18], "test") as conn, conn.cursor() as cur:
+        cur.execute(f"CREATE ROLE {role} LOGIN PASSWORD %s", (TRADER_PASSWORD,))
+        yield role
+        cur.execute(f"DROP ROLE {role}")
+
+
+def test_a_role_without_rights_is_told_which(poor: str, servers: Servers, v1: Lab) -> None:
+    v1.v1(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {poor}")
+    before = whole_dump(v1.url)
+    theirs = Lab(servers.url(18, poor, parse_dsn(v1.url)["dbname"]), v1.settings)
+    with pytest.raises(PrerequisiteError, match=r"(?s)Nothing was touched.*(own|CREATE)") as refused:
+        theirs.run(Phase.PHASE1)
+    assert refused.value.exit_code == 3
+    assert difference(before, whole_dump(v1.url)) == ""
+    assert service.current_run(v1.url) is None
