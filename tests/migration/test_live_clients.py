@@ -170,7 +170,9 @@ def test_a_rollback_that_merges(live: Callable[..., Live], pg_version: int) -> N
         assert database.version() == "1.0"
         report = load.stop()
     noticed_nothing(database, report, merged=True)
-    assert database.rows("SELECT count(*) > 0 FROM public.portfolio_positions WHERE symbol LIKE '90___.HK'") == [(True,)]
+    assert database.rows("SELECT count(*) > 0 FROM public.portfolio_positions WHERE symbol LIKE '90___.HK'") == [
+        (True,)
+    ]
 
 
 def test_four_clients_race_for_brand_new_symbols(live: Callable[..., Live], pg_version: int) -> None:

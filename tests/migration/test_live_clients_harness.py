@@ -108,7 +108,9 @@ def test_a_killed_session_is_a_failure_and_it_goes_on(url: str) -> None:
 def test_another_portfolios_row_is_noticed(url: str) -> None:
     with V1Load(url) as load:
         load.run_for(0.3)
-        execute(url, "INSERT INTO public.portfolio_positions (symbol, quantity, current_price) VALUES ('90001.HK', 1, 9999)")
+        execute(
+            url, "INSERT INTO public.portfolio_positions (symbol, quantity, current_price) VALUES ('90001.HK', 1, 9999)"
+        )
         execute(
             url, "UPDATE public.portfolio_positions SET quantity = %s WHERE symbol = %s", FOREIGN_NUMBER, load.spare[0]
         )
