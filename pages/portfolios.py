@@ -5,6 +5,5 @@ import streamlit as st
 from src.ui import cache, portfolio_list
 
 pulse = cache.pulse()
-entries = portfolio_list.load(pulse)
 st.title("Portfolios")
-portfolio_list.show(entries, pulse)
+portfolio_list.show(portfolio_list.load(pulse), pulse)

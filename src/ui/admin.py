@@ -14,7 +14,7 @@ import psutil
 import streamlit as st
 
 from src.errors import Conflict, HKStrategyError, InvalidInput, RunInProgress
-from src.migration import launch
+from src.migration import launch, service
 from src.migration.model import Keep, Phase
 from src.ui import cache
 from src.ui.address import is_loopback
@@ -74,6 +74,11 @@ class Task:
     @property
     def name(self) -> str:
         return self.argv[0]
+
+    @property
+    def told(self) -> str:
+        """What to say once it is started."""
+        return f"Started: {' '.join(self.argv)}. It goes on by itself, whatever becomes of this page."
 
     @property
     def running(self) -> bool:
@@ -136,7 +141,7 @@ def start_phase(
     *,
     keep: Keep = Keep.MERGE,
     force: bool = False,
-    backup: bool = True,
+    restore_archive: bool = True,
 ) -> Task:
     """Start a phase or a rollback as a process of its own.
 
@@ -160,8 +165,8 @@ def start_phase(
         argv += ["--keep", keep.value]
     if force and phase is Phase.PHASE2:
         argv.append("--force")
-    if not backup:
-        argv.append("--no-backup")
+    if not restore_archive and phase is Phase.PHASE1:
+        argv += ["--archived", "leave"]
     return _start(argv)
 
 
@@ -169,11 +174,17 @@ def resume() -> Task:
     return _start(["resume", "--yes"])
 
 
-def undo(typed: str, version: str) -> Task:
-    """Roll an unfinished phase back to the schema version it came from."""
+def undo_command(phase: Phase) -> str:
+    """What undoes an unfinished run of `phase`, as run_migration.py calls it: "rollback --to v1", say."""
+    return service.BACK[phase]
+
+
+def undo(phase: Phase, typed: str) -> Task:
+    """Undo the unfinished run of `phase`; the admin types the first word of what undoes it."""
     require()
-    _check_typed(typed, "rollback")
-    return _start(["rollback", "--to", "v2" if version.startswith("2") else "v1", "--yes"])
+    command = undo_command(phase).split()
+    _check_typed(typed, command[0])
+    return _start([*command, "--yes"])
 
 
 def back_up() -> Task:

@@ -43,17 +43,17 @@ def show(may: bool) -> None:
 
 
 def _make() -> None:
-    components.attempt(lambda: f"The backup is being made and verified ({admin.back_up().name}).")
+    components.attempt(lambda: admin.back_up().told)
 
 
 def _verify() -> None:
     name = st.session_state.get("verify_name") or ""
-    components.attempt(lambda: f"{name} is being restored elsewhere and compared ({admin.verify(name).name}).")
+    components.attempt(lambda: admin.verify(name).told)
 
 
 def _restore() -> None:
     name, typed = st.session_state.get("restore_name") or "", st.session_state.get("restore_typed", "")
-    components.attempt(lambda: f"{name} is being put in the place of the database ({admin.restore(name, typed).name}).")
+    components.attempt(lambda: admin.restore(name, typed).told)
 
 
 def _actions(names: list[str]) -> None:

@@ -10,7 +10,7 @@ STYLE = Path(__file__).parent / "assets" / "style.css"
 
 @dataclass(frozen=True)
 class Column:
-    """`kind`: "text", "number" (right-aligned, tabular figures) or "title" (what a row is about)."""
+    """`kind`: "text", "number" (right-aligned), "wide" (a sentence) or "title" (what a row is about)."""
 
     label: str
     kind: str = "text"

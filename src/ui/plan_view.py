@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from src.migration.model import Client, Finding, Keep, Phase, Plan
+from src.migration.model import Client, Finding, Keep, Kind, Phase, Plan, Step
 from src.ui import admin, cache, components, markup
 from src.ui import format as fmt
 from src.ui.markup import Cell, Column, StepLine
@@ -26,7 +26,7 @@ EFFECTS = {
     Phase.ROLLBACK_V2: "Backward compatibility comes back: v1 clients can work again. All portfolios stay.",
     Phase.ROLLBACK_V1: "One portfolio again. What v1 cannot hold is archived, and a later phase 1 brings it back.",
 }
-LOCKS = {"transaction": "short transaction", "autocommit": "blocks nobody", "batch": "in small batches, blocks nobody"}
+LOCKS = {"transaction": "short transaction", "autocommit": "blocks nobody", "batch": "in small batches"}
 KEEPS = {
     Keep.MERGE: "Merge: quantities summed, costs averaged by quantity",
     Keep.DEFAULT: "Keep DEFAULT's positions only; the others stay in the archive",
@@ -63,49 +63,48 @@ def show(pulse: cache.Pulse, may: bool) -> None:
     if phase is Phase.PHASE2:
         force = st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
     plan = cache.plan(pulse, phase, keep, force)
-    _plan(plan)
-    if may:
-        _button(plan, pulse, keep, force)
+    _effect(plan)
+    if plan.nothing_to_do:
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        st.html(
+            markup.steps([StepLine(step.title, step.kind.value, "planned", lock_text(step)) for step in plan.steps])
+        )
+    with right:
+        _sizes(plan)
+        if may:
+            _button(plan, pulse, keep, force)
+    _merged(plan)
 
 
-def lock_text(step_mode: str, locks: Sequence[str]) -> str:
-    if locks:
-        return f"exclusive for some milliseconds, never queued for: {', '.join(locks)}"
-    return LOCKS.get(step_mode, step_mode)
+def lock_text(step: Step) -> str:
+    """Who feels the step, in plain words."""
+    if step.locks:
+        return f"exclusive for some milliseconds, never queued for: {', '.join(step.locks)}"
+    if step.kind is Kind.BACKUP:
+        return "reads one snapshot, blocks nobody; the phase starts only if it restores equal"
+    return LOCKS.get(step.mode, "reads one snapshot, blocks nobody")
 
 
-def _plan(plan: Plan) -> None:
+def _effect(plan: Plan) -> None:
     st.markdown(f"**{TITLES[plan.phase]}**: v{plan.from_version} → v{plan.to_version}. {EFFECTS[plan.phase]}")
     if plan.nothing_to_do:
         st.info(plan.nothing_to_do)
         return
     findings(plan.findings)
     _clients(plan)
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        st.html(
-            markup.steps(
-                [
-                    StepLine(step.title, step.kind.value, "planned", lock_text(step.mode, step.locks))
-                    for step in plan.steps
-                ]
-            )
-        )
-    with right:
-        rows = [(Cell(size.table), fmt.count(size.rows_estimate), fmt.size(size.bytes)) for size in plan.tables]
-        st.html(
-            markup.table(
-                (Column("Table", "title"), Column("Rows, about", "number"), Column("Size", "number")),
-                rows,
-                caption="Tables",
-                stack=False,
-            )
-        )
-        st.caption(
-            f"Backup: about {fmt.size(plan.backup_bytes_estimate)} needed, {fmt.size(plan.disk_free_bytes)} free. "
-            f"v1 clients connect as: {', '.join(plan.legacy_roles) or 'nobody known'}."
-        )
-    _merged(plan)
+
+
+def _sizes(plan: Plan) -> None:
+    rows = [(Cell(size.table), fmt.count(size.rows_estimate), fmt.size(size.bytes)) for size in plan.tables]
+    columns = (Column("Table", "title"), Column("Rows, about", "number"), Column("Size", "number"))
+    st.html(markup.table(columns, rows, caption="Tables", stack=False))
+    st.caption(
+        f"Backup: about {fmt.size(plan.backup_bytes_estimate)} needed, {fmt.size(plan.disk_free_bytes)} free. "
+        f"v1 clients connect as: {', '.join(plan.legacy_roles) or 'nobody known'}; connected now: "
+        f"{len(plan.legacy_clients)}. In the way of a lock now: {len(plan.blockers) or 'nobody'}."
+    )
 
 
 def client_text(client: Client) -> str:
@@ -132,8 +131,6 @@ def _clients(plan: Plan) -> None:
 
 
 def _merged(plan: Plan) -> None:
-    if plan.archived_portfolios:
-        st.caption(f"Archived first: {', '.join(plan.archived_portfolios)}.")
     if not plan.merged:
         return
     columns = (
@@ -169,8 +166,9 @@ def _merged(plan: Plan) -> None:
 
 def _start(phase: Phase, version: str | None, keep: Keep, force: bool) -> None:
     typed = st.session_state.get(f"typed {phase}", "")
+    restore = bool(st.session_state.get("restore_archive", True))
     components.attempt(
-        lambda: f"{TITLES[phase]} is started ({admin.start_phase(phase, typed, version, keep=keep, force=force).name})."
+        lambda: admin.start_phase(phase, typed, version, keep=keep, force=force, restore_archive=restore).told
     )
 
 
@@ -179,7 +177,10 @@ def _button(plan: Plan, pulse: cache.Pulse, keep: Keep, force: bool) -> None:
         st.caption(f"{TITLES[plan.phase]} cannot start: see above for what to do first.")
         return
     name = admin.NAMES[plan.phase]
-    with st.form(f"start {plan.phase}", width=480):
+    with st.form(f"start {plan.phase}"):
+        if plan.phase is Phase.PHASE1 and plan.archived_portfolios:
+            names = ", ".join(plan.archived_portfolios)
+            st.checkbox(f"Bring back the portfolios in the archive: {names}", value=True, key="restore_archive")
         st.text_input(f"Type {name} to start it", key=f"typed {plan.phase}", placeholder=name, autocomplete="off")
         st.form_submit_button(
             f"Start {TITLES[plan.phase].lower()}" if "Phase" in TITLES[plan.phase] else TITLES[plan.phase],

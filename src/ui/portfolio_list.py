@@ -150,9 +150,9 @@ def _with_archived(number: int) -> bool:
 
 def _arranged(items: Sequence[Entry]) -> list[Entry]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = st.selectbox("Sort by", list(SORTS), key="order", bind="query-params", width=180)
+        order = st.selectbox("Sort by", list(SORTS), key="order", bind="query-params", width=150)
         wanted = st.text_input(
-            "Search", key="search", bind="query-params", width=240, placeholder="Name, id or strategy"
+            "Search", key="search", bind="query-params", width=190, placeholder="Name, id or strategy"
         )
     words = (wanted or "").casefold()
     found = [entry for entry in items if words in f"{entry.name} {entry.portfolio_id} {entry.strategy}".casefold()]

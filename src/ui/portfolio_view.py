@@ -128,15 +128,16 @@ def position_row(item: Holding, weight: Decimal | None, now: datetime) -> tuple[
     price = Cell(fmt.price(item.price), note=fmt.age(item.updated_at, now))
     if item.price is None:
         price = Cell(fmt.MISSING, "warn", note="no price known")
+    watch = "muted" if item.quantity == 0 else ""
     return (
         Cell(item.symbol, note=item.name),
         Cell(item.sector or fmt.MISSING, "" if item.sector else "muted"),
         fmt.count(item.quantity),
         fmt.price(item.avg_cost),
         price,
-        fmt.money(item.market_value),
-        fmt.percent(weight),
-        Cell(f"{fmt.arrow(item.pnl)} {fmt.money(item.pnl, signed=True)}".strip(), fmt.tone(item.pnl)),
+        Cell(fmt.money(item.market_value), watch),
+        Cell(fmt.percent(weight), watch),
+        Cell(f"{fmt.arrow(item.pnl)} {fmt.money(item.pnl, signed=True)}".strip(), fmt.tone(item.pnl) or watch),
         Cell(fmt.percent(item.pnl_share, signed=True), fmt.tone(item.pnl_share)),
     )
 
@@ -144,8 +145,8 @@ def position_row(item: Holding, weight: Decimal | None, now: datetime) -> tuple[
 def _positions(items: Sequence[Holding], now: datetime) -> None:
     share = weights(items)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=180)
-        wanted = st.text_input("Find", key="find", bind="query-params", width=240, placeholder="Symbol, name or sector")
+        order = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=150)
+        wanted = st.text_input("Find", key="find", bind="query-params", width=190, placeholder="Symbol, name, sector")
     words = (wanted or "").casefold()
     found = [item for item in items if words in f"{item.symbol} {item.name} {item.sector}".casefold()]
     found.sort(key=SORTS[order])

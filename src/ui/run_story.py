@@ -66,7 +66,7 @@ def lines(events: Sequence[Event], state: str, now: datetime) -> list[StepLine]:
                 step = "blocked"
         share = None
         progress = chapter.progress
-        if step == "running" and progress is not None and progress.done is not None and progress.total:
+        if step in ("running", "blocked") and progress is not None and progress.done is not None and progress.total:
             share = progress.done / progress.total
         drawn.append(StepLine(chapter.title, fmt.clock(chapter.started_at), step, _note(chapter, step, now), share))
     return drawn

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from src.migration.model import Event, ProofRow, RunRecord
+from src.migration.model import Event, Phase, ProofRow, RunRecord
 from src.ui import admin, cache, components, markup, run_story
 from src.ui import format as fmt
 from src.ui.markup import Cell, Column, Figure
 
 WATCHED = "hk_watched"
+STORY = "hk_story"
 PROOF_COLUMNS = (Column("What", "title"), Column("Before", "number"), Column("After", "number"), Column("Equal"))
 EVERY_S = 1
 STATES = {
@@ -77,7 +78,7 @@ def _task(task: admin.Task, run: RunRecord | None) -> None:
 
 def _run(run: RunRecord, may: bool, *, current: bool) -> None:
     st.subheader("Run under way" if current else "Last run")
-    events = [event for _, event in cache.events(run.run_id)]
+    events = _events(run.run_id)
     _figures(run, events)
     if run.state == "running":
         _running(run)
@@ -87,6 +88,9 @@ def _run(run: RunRecord, may: bool, *, current: bool) -> None:
             _choices(run)
     now = datetime.now(UTC)
     story = run_story.lines(events, run.state, now)
+    to_come = run.steps_total - len(story)
+    if current and to_come > 0:
+        story.append(markup.StepLine(f"{fmt.plural(to_come, 'more step')}", "", "waiting"))
     if current:
         _details(events, story, run.proof)
         return
@@ -97,7 +101,25 @@ def _run(run: RunRecord, may: bool, *, current: bool) -> None:
         _details(events, story, ())
 
 
+def _events(run_id: int) -> list[Event]:
+    """All of a run's events; only the new ones are asked for each second."""
+    known_id, last, found = st.session_state.get(STORY, (None, 0, []))
+    if known_id != run_id:
+        last, found = 0, []
+    new = cache.events(run_id, last)
+    found = [*found, *(event for _, event in new)]
+    st.session_state[STORY] = (run_id, new[-1][0] if new else last, found)
+    return found
+
+
+def done_steps(run: RunRecord) -> int:
+    """A step that was begun again after a pause counts once."""
+    return min(run.steps_done, run.steps_total)
+
+
 def _figures(run: RunRecord, events: Sequence[Event]) -> None:
+    story = run_story.chapters(events)
+    told = story[-1].title if story and run.state == "running" else ""
     took = (run.finished_at or datetime.now(UTC)) - run.started_at
     stall = run.longest_stall_ms if run.longest_stall_ms is not None else run_story.longest_stall(events)
     tone = {"done": "up", "undone": "", "running": ""}.get(run.state, "warn")
@@ -106,7 +128,7 @@ def _figures(run: RunRecord, events: Sequence[Event]) -> None:
             (
                 Figure("Run", str(run.phase), f"v{run.from_version} → v{run.to_version}, by {run.started_by}"),
                 Figure("State", run.state, run.message if run.state == "done" else "", tone),
-                Figure("Steps", f"{run.steps_done} of {run.steps_total}", run.current_step or ""),
+                Figure("Steps", f"{done_steps(run)} of {run.steps_total}", told),
                 Figure(
                     "Took" if run.finished_at else "For",
                     fmt.seconds(took.total_seconds()),
@@ -119,8 +141,7 @@ def _figures(run: RunRecord, events: Sequence[Event]) -> None:
 
 
 def _running(run: RunRecord) -> None:
-    share = run.steps_done / run.steps_total if run.steps_total else 0.0
-    st.progress(min(share, 1.0), text=run.current_step or "starting")
+    st.progress(done_steps(run) / run.steps_total if run.steps_total else 0.0)
 
 
 def _details(events: Sequence[Event], story: Sequence[markup.StepLine], proof: Sequence[ProofRow]) -> None:
@@ -138,7 +159,7 @@ def _proof(proof: Sequence[ProofRow]) -> None:
     st.markdown(f"**Proof**: {equal} of {len(proof)} comparisons equal before and after.")
     rows = []
     for row in proof:
-        text, tone = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("changed by clients", "warn")}[
+        text, tone = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("changed meanwhile", "warn")}[
             row.equal
         ]
         rows.append((Cell(row.subject), row.before, row.after, Cell(text, tone, note=row.note)))
@@ -146,19 +167,19 @@ def _proof(proof: Sequence[ProofRow]) -> None:
 
 
 def _resume() -> None:
-    components.attempt(lambda: f"Going on ({admin.resume().name}).")
+    components.attempt(lambda: admin.resume().told)
 
 
-def _undo(version: str) -> None:
+def _undo(phase: Phase) -> None:
     typed = st.session_state.get("undo_typed", "")
-    components.attempt(lambda: f"Rolling back ({admin.undo(typed, version).name}).")
+    components.attempt(lambda: admin.undo(phase, typed).told)
 
 
 def _choices(run: RunRecord) -> None:
+    word = admin.undo_command(run.phase).split()[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button("Resume", key="resume", type="primary", icon=":material/play_arrow:", on_click=_resume)
-        if str(run.phase).startswith("phase"):
-            with st.popover("Roll back", icon=":material/undo:"), st.form("undo_form", border=False):
-                st.caption(f"Undoes what {run.phase} has done so far: back to v{run.from_version}.")
-                st.text_input("Type rollback to start it", key="undo_typed", autocomplete="off")
-                st.form_submit_button("Roll back", key="undo_submit", on_click=_undo, args=(run.from_version,))
+        with st.popover("Roll back", icon=":material/undo:"), st.form("undo_form", border=False):
+            st.caption(f"Undoes what {run.phase} has done so far: back to v{run.from_version}.")
+            st.text_input(f"Type {word} to start it", key="undo_typed", autocomplete="off")
+            st.form_submit_button("Roll back", key="undo_submit", on_click=_undo, args=(run.phase,))

@@ -20,7 +20,7 @@ HISTORY_COLUMNS = (
     Column("Started", "number"),
     Column("Took", "number"),
     Column("By"),
-    Column("Outcome"),
+    Column("Outcome", "wide"),
     Column("Longest stall", "number"),
     Column("Backup"),
 )
@@ -129,7 +129,7 @@ def _history() -> None:
 
 def _remove_sample() -> None:
     typed = st.session_state.get("sample_typed", "")
-    components.attempt(lambda: f"Removing the sample data ({admin.remove_sample(typed).name})…")
+    components.attempt(lambda: admin.remove_sample(typed).told)
 
 
 def _sample() -> None:
