@@ -1,0 +1,53 @@
+"""Pages without a browser: Streamlit's AppTest on the entry script, with real servers behind it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from src.config import PROJECT_ROOT
+
+ENTRY = PROJECT_ROOT / "src" / "ui" / "entry.py"
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def settings_env(tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment of this test's own; DATABASE_URL is left to it."""
+    monkeypatch.setenv("REDIS_URL", cache_url)
+    monkeypatch.setenv("HK_STRATEGY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HK_STRATEGY_BACKUPS", str(tmp_path / "backups"))
+    monkeypatch.setenv("HK_STRATEGY_LOGS", str(tmp_path / "logs"))
+    monkeypatch.setenv("DASHBOARD_ADDRESS", "127.0.0.1")
+    return monkeypatch
+
+
+@pytest.fixture
+def open_page(settings_env: pytest.MonkeyPatch) -> Iterator[OpenPage]:
+    """`open_page(url, "portfolio", id="DEFAULT")` shows that page of a dashboard on the database at `url`."""
+
+    def show(url: str, name: str, **query: str) -> AppTest:
+        settings_env.setenv("DATABASE_URL", url)
+        app = AppTest.from_file(ENTRY, default_timeout=60)
+        app.run()
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.switch_page(f"../../pages/{name}.py").run()
+        assert not app.exception, app.exception[0].message
+        return app
+
+    yield show
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+def shown(app: AppTest) -> str:
+    """All text of a page, HTML included, in the order it stands there."""
+    parts: list[str] = []
+    for element in app.main:
+        found = [getattr(element, name, None) for name in ("value", "body", "label")]
+        found.append(getattr(getattr(element, "proto", None), "body", None))
+        parts += dict.fromkeys(text for text in found if isinstance(text, str))
+    return "\n".join(parts)

@@ -1,0 +1,113 @@
+"""System Status: what it says, who may press what, and that the refusal is in the action, not in the drawing."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from src.errors import HKStrategyError
+from src.migration.model import Phase
+from src.ui import admin
+from tests.app.conftest import OpenPage, shown
+from tests.conftest import MakeDatabase
+
+DOWN = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
+
+
+def labels(app: AppTest) -> list[str]:
+    return [one.label for one in app.button]
+
+
+@pytest.mark.parametrize(
+    ("schema", "here", "offered"),
+    [("v1", "single-portfolio (v1.0)", "Start phase 1"), ("v3", "multi-portfolio (v3.0)", "Roll back to v2")],
+)
+def test_health_schema_plan_and_button(
+    make_database: MakeDatabase, open_page: OpenPage, schema: str, here: str, offered: str
+) -> None:
+    app = open_page(make_database(schema, sample=True), "system_status")
+    text = shown(app)
+    assert text.count("✓ healthy") == 3
+    assert here in text
+    assert offered in labels(app)
+    assert "portfolio_positions" in text
+    assert not app.error
+
+
+def test_a_wrong_word_starts_nothing(make_database: MakeDatabase, open_page: OpenPage) -> None:
+    app = open_page(make_database("v1", sample=True), "system_status")
+    app.text_input("typed phase1").set_value("yes")
+    app.button("start_phase1").click().run()
+    assert app.error[0].value == "Type phase1 to start it; nothing was started."
+    assert "Start phase 1" in labels(app)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.7", "::"])
+def test_no_action_is_offered_off_loopback(
+    make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch, address: str
+) -> None:
+    settings_env.setenv("DASHBOARD_ADDRESS", address)
+    app = open_page(make_database("v1", sample=True), "system_status")
+    assert labels(app) == []
+    assert any("only when the dashboard listens on loopback" in one.value for one in app.caption)
+    assert "✓ healthy" in shown(app)
+    assert "portfolio_positions" in shown(app)
+
+
+ACTIONS = {
+    "phase1": lambda: admin.start_phase(Phase.PHASE1, "phase1", "1.0"),
+    "resume": admin.resume,
+    "undo": lambda: admin.undo(Phase.PHASE1, "rollback"),
+    "backup": admin.back_up,
+    "verify": lambda: admin.verify("x"),
+    "restore": lambda: admin.restore("x", "x"),
+    "remove sample": lambda: admin.remove_sample("sample"),
+}
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_every_action_refuses_by_itself_off_loopback(
+    make_database: MakeDatabase, settings_env: pytest.MonkeyPatch, name: str
+) -> None:
+    settings_env.setenv("DATABASE_URL", make_database("v1"))
+    settings_env.setenv("DASHBOARD_ADDRESS", "0.0.0.0")
+    before = admin.last_task()
+    with pytest.raises(HKStrategyError, match="loopback"):
+        ACTIONS[name]()
+    assert admin.last_task() is before
+
+
+def test_the_schema_moved_on_since_the_page_was_drawn(
+    make_database: MakeDatabase, settings_env: pytest.MonkeyPatch
+) -> None:
+    settings_env.setenv("DATABASE_URL", make_database("v3"))
+    with pytest.raises(HKStrategyError, match=r"The schema is 3\.0 by now, not 1\.0"):
+        admin.start_phase(Phase.PHASE1, "phase1", "1.0")
+
+
+def test_the_page_answers_when_the_database_is_down(open_page: OpenPage) -> None:
+    app = open_page(DOWN, "system_status")
+    text = shown(app)
+    assert "✕ down" in text
+    assert "DATABASE_URL" in text
+    assert labels(app) == []
+
+
+def test_a_cache_that_is_down_is_said_and_everything_else_works(
+    make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch
+) -> None:
+    settings_env.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
+    url = make_database("v1", sample=True)
+    assert "only slower" in shown(open_page(url, "system_status"))
+    assert "2,177,898.90" in shown(open_page(url, "portfolios"))
+
+
+def test_sample_data_is_said_on_every_page(make_database: MakeDatabase, open_page: OpenPage) -> None:
+    url = make_database("v1", sample=True)
+    for page in ("portfolios", "portfolio", "system_status"):
+        assert "Sample data" in shown(open_page(url, page))
+    assert "Sample data" not in shown(open_page(make_database("v1"), "portfolios"))
+
+
+def test_an_empty_database_is_told_what_to_do(make_database: MakeDatabase, open_page: OpenPage) -> None:
+    app = open_page(make_database(None), "system_status")
+    assert "run_migration.py init" in shown(app)
+    assert "Start phase 1" not in labels(app)
