@@ -1,0 +1,142 @@
+"""Figures as text, valuation, and the story of a run: no server needed."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from src.migration.model import Event
+from src.ui import address, charts, markup, run_story
+from src.ui import format as fmt
+from src.ui.holdings import Holding, Totals, summed, weights
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def holding(symbol: str, quantity: int, cost: str, price: str | None, sector: str = "") -> Holding:
+    known = None if price is None else Decimal(price)
+    return Holding("DEFAULT", symbol, "", sector, quantity, Decimal(cost), known, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain", "signed"),
+    [
+        ("1234567.891", "1,234,567.89", "+1,234,567.89"),
+        ("-16430", "−16,430.00", "−16,430.00"),
+        ("0", "0.00", "0.00"),
+        ("-0.004", "0.00", "0.00"),
+        ("0.005", "0.01", "+0.01"),
+    ],
+)
+def test_money(value: str, plain: str, signed: str) -> None:
+    assert fmt.money(Decimal(value)) == plain
+    assert fmt.money(Decimal(value), signed=True) == signed
+
+
+def test_what_is_not_known_is_never_a_number() -> None:
+    texts = (fmt.money(None), fmt.price(None), fmt.percent(None), fmt.count(None), fmt.size(None), fmt.age(None, NOW))
+    assert set(texts) == {"—"}
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [(5, "just now"), (60, "1 min ago"), (3 * 3600, "3 h ago"), (86400, "1 day ago"), (9 * 86400, "9 days ago")],
+)
+def test_age(passed: int, text: str) -> None:
+    assert fmt.age(NOW - timedelta(seconds=passed), NOW) == text
+
+
+def test_profit_is_rounded_as_the_database_rounds_it() -> None:
+    assert holding("A", 1, "0.005", "0.010").pnl == Decimal("0.01")
+    assert holding("A", 1, "0.010", "0.005").pnl == Decimal("-0.01")
+    assert holding("A", 3, "1.115", "1.115").market_value == Decimal("3.35")
+
+
+def test_weights_are_shares_of_what_is_priced() -> None:
+    rows = [holding("A", 10, "1", "3"), holding("B", 10, "1", "1"), holding("C", 10, "1", None), holding("D", 0, "1", "9")]
+    assert weights(rows) == {"A": Decimal("0.75"), "B": Decimal("0.25"), "C": None, "D": Decimal(0)}
+
+
+def test_sums_over_portfolios_count_what_is_priced() -> None:
+    priced = Totals(2, 2, 2, Decimal(150), Decimal(100), Decimal(100), Decimal(50))
+    unknown = Totals(1, 1, 0, None, Decimal(300), Decimal(0), None)
+    both = summed([priced, unknown])
+    assert (both.market_value, both.cost, both.pnl) == (Decimal(150), Decimal(400), Decimal(50))
+    assert both.coverage == Decimal("0.25")
+    assert summed([unknown]).market_value is None
+    assert summed([]).market_value == Decimal(0)
+
+
+def test_the_treemap_holds_every_priced_position_under_its_sector() -> None:
+    rows = [holding("A", 1, "1", "30", "Tech"), holding("B", 1, "1", "10"), holding("C", 1, "1", None)]
+    figure = charts.allocation(rows)
+    assert figure is not None
+    tree = figure.data[0]
+    found = dict(zip(tree.ids, zip(tree.parents, tree.values, strict=True), strict=True))
+    assert found["position A"] == ("sector Tech", 30.0)
+    assert found["position B"] == ("sector No sector", 10.0)
+    assert "position C" not in found
+    assert charts.allocation([holding("C", 1, "1", None)]) is None
+
+
+def test_bars_carry_their_sign_as_text() -> None:
+    figure = charts.profit_and_loss([holding("A", 1, "1", "3"), holding("B", 1, "3", "1"), holding("W", 0, "1", "5")])
+    assert figure is not None
+    bar = figure.data[0]
+    assert list(bar.y) == ["A", "B"]
+    assert list(bar.text) == ["▲ +2.00", "▼ −2.00"]
+    assert list(bar.marker.color) == [charts.UP, charts.DOWN]
+
+
+def test_of_many_positions_the_best_and_the_worst_are_drawn() -> None:
+    rows, known = charts.shown_bars([holding(f"{n:04}", 1, "100", str(n)) for n in range(1, 101)])
+    assert known == 100
+    assert [row.symbol for row in rows[:2]] == ["0100", "0099"]
+    assert rows[-1].symbol == "0001"
+    assert len(rows) == charts.MOST_BARS
+
+
+def test_a_table_escapes_what_it_is_given() -> None:
+    html = markup.table((markup.Column("<x>"),), [(markup.Cell("<y>", href='a"b', note="<z>"),)], caption="<c>")
+    for raw in ("<x>", "<y>", "<z>", "<c>", 'a"b'):
+        assert raw not in html
+
+
+def event(second: int, kind: str, message: str, **more: Any) -> Event:
+    return Event(NOW + timedelta(seconds=second), 1, kind, None, message, **more)
+
+
+def test_the_story_of_a_run() -> None:
+    events = [
+        event(0, "run", "begins"),
+        event(0, "step", "First"),
+        event(2, "step", "Second"),
+        event(3, "progress", "rows", done=50, total=200),
+        event(4, "stall", "canary", detail={"ms": 7.5}),
+        event(5, "blocked", "waits for pid 7 (bob)"),
+    ]
+    first, second = run_story.lines(events, "running", NOW + timedelta(seconds=6))
+    assert (first.state, first.note) == ("done", "2.0 s")
+    assert second.state == "blocked"
+    assert "pid 7 (bob)" in second.note
+    assert second.share == 0.25
+    assert run_story.longest_stall(events) == 7.5
+    stopped = run_story.lines([*events, event(9, "outcome", "paused")], "paused", NOW)
+    assert stopped[-1].state == "stopped"
+    assert run_story.lines([*events, event(9, "outcome", "done")], "done", NOW)[-1].state == "done"
+    assert all("rows" not in text for _, text in run_story.log(events))
+
+
+@pytest.mark.parametrize(
+    ("where", "yes"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("[::1]", True), ("localhost", True), ("", False)]
+    + [(place, False) for place in ("0.0.0.0", "::", "10.0.0.1", "example.com", "localhost.example.com")],
+)
+def test_loopback(where: str, yes: bool) -> None:
+    assert address.is_loopback(where) is yes
+
+
+def test_the_url_is_one_that_a_browser_can_open() -> None:
+    assert address.url_of("0.0.0.0", 8501) == "http://127.0.0.1:8501"
+    assert address.url_of("::1", 80) == "http://[::1]:80"

@@ -1,0 +1,138 @@
+"""The dashboard as a process, and Debian's Chromium in front of it."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from src.config import PROJECT_ROOT
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+START_LIMIT_S = 90
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Dashboard:
+    """A running dashboard. `said`: what it wrote so far."""
+
+    process: subprocess.Popen[str]
+    url: str
+    environment: dict[str, str]
+    said: list[str] = field(default_factory=list)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`run_migration.py` on the same database, as from a terminal."""
+        command = [sys.executable, str(PROJECT_ROOT / "run_migration.py"), *arguments]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, cwd=PROJECT_ROOT, timeout=300
+        )
+
+
+StartDashboard = Callable[..., Dashboard]
+
+
+def _await_url(process: subprocess.Popen[str], said: list[str]) -> str:
+    assert process.stdout is not None
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        ready, _, _ = select.select([process.stdout], [], [], 1)
+        line = process.stdout.readline() if ready else ""
+        said.append(line)
+        if "HK Strategy is at" in line:
+            return line.split("HK Strategy is at ")[1].split()[0]
+        if process.poll() is not None:
+            break
+    raise AssertionError(f"the dashboard did not start: {''.join(said)}")
+
+
+@pytest.fixture
+def start_dashboard(tmp_path: Path, cache_url: str) -> Iterator[StartDashboard]:
+    """`start_dashboard(database_url)`; `command` starts it in another way. All are ended after the test."""
+    started: list[Dashboard] = []
+
+    def start(url: str, *, command: tuple[str, ...] = (), port: int | None = None) -> Dashboard:
+        port = port or free_port()
+        environment = {
+            **os.environ,
+            "DATABASE_URL": url,
+            "REDIS_URL": cache_url,
+            "HK_STRATEGY_HOME": str(tmp_path / "home"),
+            "HK_STRATEGY_BACKUPS": str(tmp_path / "backups"),
+            "HK_STRATEGY_LOGS": str(tmp_path / "logs"),
+            "DASHBOARD_ADDRESS": "127.0.0.1",
+            "DASHBOARD_PORT": str(port),
+            "PYTHONUNBUFFERED": "1",
+        }
+        words = [part.format(port=port) for part in command] or [sys.executable, "dashboard.py"]
+        process = subprocess.Popen(
+            words, env=environment, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        said: list[str] = []
+        dashboard = Dashboard(process, "", environment, said)
+        started.append(dashboard)
+        dashboard.url = _await_url(process, said)
+        return dashboard
+
+    yield start
+    for dashboard in started:
+        dashboard.end()
+        if dashboard.process.stdout is not None:
+            dashboard.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+OpenBrowser = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[OpenBrowser]:
+    """`visit(url, width=390)` opens a page in a session of its own, and waits until it is drawn."""
+    contexts = []
+
+    def open_url(url: str, *, width: int = 1440, dark: bool = False) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.goto(url)
+        page.wait_for_selector("h1")
+        return page
+
+    yield open_url
+    for context in contexts:
+        context.close()

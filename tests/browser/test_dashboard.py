@@ -1,0 +1,126 @@
+"""The dashboard in a browser: how it starts and ends, and what a trader does."""
+
+import signal
+import subprocess
+import sys
+
+import psycopg2
+import pytest
+from playwright.sync_api import expect
+
+from src.config import PROJECT_ROOT
+from tests.browser.conftest import OpenBrowser, StartDashboard
+from tests.conftest import MakeDatabase
+
+STREAMLIT = (sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.port", "{port}")
+
+
+@pytest.mark.parametrize("command", [(), STREAMLIT], ids=["python", "streamlit run"])
+def test_a_cold_server_runs_pages_only_through_the_entry_script(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser, command: tuple[str, ...]
+) -> None:
+    dashboard = start_dashboard(make_database("v1", sample=True), command=command)
+    page = visit(f"{dashboard.url}/system_status")
+    expect(page.get_by_role("heading", name="System Status")).to_be_visible()
+    # The entry script alone draws these two.
+    expect(page.get_by_text("Sample data:")).to_be_visible()
+    expect(page.get_by_role("link", name="Portfolios", exact=True)).to_be_visible()
+    # A folder of pages beside the script that Streamlit runs would be served without it.
+    assert not (PROJECT_ROOT / "src" / "ui" / "pages").exists()
+
+
+def test_every_view_has_a_url_and_nothing_is_fetched_from_elsewhere(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    dashboard = start_dashboard(make_database("v1", sample=True))
+    page = visit(dashboard.url)
+    expect(page).to_have_url(f"{dashboard.url}/portfolios")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for path, heading in (
+        ("/portfolios", "Portfolios"),
+        ("/portfolio?id=DEFAULT", "Legacy Portfolio"),
+        ("/portfolio?id=NOPE", "No such portfolio"),
+        ("/system_status", "System Status"),
+    ):
+        page.goto(dashboard.url + path)
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+    ours = (dashboard.url, dashboard.url.replace("http", "ws"), "data:", "blob:")
+    assert [url for url in asked if not url.startswith(ours)] == []
+
+
+def test_a_trader_creates_and_copies_a_portfolio(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    dashboard = start_dashboard(make_database("v3", sample=True))
+    page = visit(f"{dashboard.url}/portfolios")
+    page.get_by_role("button", name="New portfolio").click()
+    page.get_by_label("Id", exact=True).fill("TECH")
+    page.get_by_label("Name").fill("Technology")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", name="Technology")).to_be_visible()
+    expect(page).to_have_url(f"{dashboard.url}/portfolio?id=TECH")
+    page.goto(f"{dashboard.url}/portfolio?id=DEFAULT")
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_label("Id", exact=True).fill("TRY")
+    page.get_by_label("Name").fill("A try")
+    page.locator(".st-key-copy_submit button").click()
+    expect(page.get_by_role("heading", name="A try")).to_be_visible()
+    expect(page.get_by_role("cell", name="977,120.00")).to_be_visible()
+    page.goto(f"{dashboard.url}/portfolios")
+    page.get_by_role("link", name="A try").click()
+    expect(page.get_by_role("heading", name="A try")).to_be_visible()
+
+
+def test_what_another_process_writes_appears_by_itself(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    url = make_database("v1", sample=True)
+    page = visit(f"{start_dashboard(url).url}/portfolio?id=DEFAULT")
+    expect(page.get_by_role("cell", name="315.200")).to_be_visible()
+    conn = psycopg2.connect(url)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(
+            "UPDATE portfolio_positions SET current_price = 333.4, last_updated = now() WHERE symbol = '0700.HK'"
+        )
+    conn.close()
+    expect(page.get_by_role("cell", name="333.400")).to_be_visible(timeout=30_000)
+
+
+@pytest.mark.parametrize("path", ["/portfolios", "/portfolio?id=DEFAULT", "/system_status"])
+def test_nothing_sticks_out_on_a_phone(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser, path: str
+) -> None:
+    dashboard = start_dashboard(make_database("v3", sample=True))
+    page = visit(dashboard.url + path, width=390)
+    page.wait_for_selector(".hk-figures, .hk-healths")
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly_while_someone_looks(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser, how: signal.Signals
+) -> None:
+    dashboard = start_dashboard(make_database("v1", sample=True))
+    visit(f"{dashboard.url}/portfolios")
+    assert dashboard.end(how) == 0
+    assert dashboard.process.stdout is not None
+    assert "Traceback" not in dashboard.process.stdout.read()
+
+
+def test_a_taken_port_is_told_with_who_holds_it(make_database: MakeDatabase, start_dashboard: StartDashboard) -> None:
+    dashboard = start_dashboard(make_database("v1"))
+    second = subprocess.run(
+        [sys.executable, "dashboard.py"], env=dashboard.environment, cwd=PROJECT_ROOT, capture_output=True, text=True
+    )
+    assert second.returncode == 1
+    assert f"process {dashboard.process.pid} (" in second.stderr
+    assert "dashboard.py" in second.stderr
+    assert "DASHBOARD_PORT" in second.stderr
+
+
+def test_it_starts_and_answers_while_the_database_is_down(start_dashboard: StartDashboard, visit: OpenBrowser) -> None:
+    dashboard = start_dashboard("postgresql://trader:n0t-told@127.0.0.1:9/hk_strategy?connect_timeout=2")
+    page = visit(f"{dashboard.url}/system_status")
+    expect(page.get_by_text("down").first).to_be_visible()
+    assert "n0t-told" not in page.content()
