@@ -1,0 +1,110 @@
+"""Running run_migration.py as a person or a program does: a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+
+from src.config import PROJECT_ROOT
+
+COMMAND = [sys.executable, str(PROJECT_ROOT / "run_migration.py")]
+ROWS = """
+INSERT INTO public.portfolio_positions (symbol, company_name, quantity, avg_cost, current_price, sector) VALUES
+    ('0005.HK', 'HSBC', 13428, 38.50, 39.75, 'Financials'), ('0700.HK', 'Tencent', 3100, 320.50, 315.20, 'Tech');
+INSERT INTO public.trading_signals (symbol, signal_type, price) VALUES ('0005.HK', 'A', 39.75), ('0700.HK', 'B', 315);
+INSERT INTO public.price_history (symbol, price) VALUES ('0005.HK', 39.5), ('0700.HK', 315.2);
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def all(self) -> str:
+        return self.out + self.err
+
+    @property
+    def records(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass(frozen=True)
+class Cli:
+    """run_migration.py with an environment of its own."""
+
+    environment: dict[str, str]
+    folder: Path
+
+    def __call__(self, url: str | None, *arguments: str, text: str = "", **more: str) -> Said:
+        process = self.start(url, *arguments, **more)
+        out, err = process.communicate(text, timeout=300)
+        return Said(process.returncode, out, err)
+
+    def start(self, url: str | None, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        environment = {**self.environment, **more}
+        if url is not None:
+            environment["DATABASE_URL"] = url
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def logs(self) -> list[Path]:
+        return sorted((self.folder / "logs").glob("*"))
+
+
+def cli_in(folder: Path, cache_url: str) -> Cli:
+    unwanted = ("DATABASE_URL", "REDIS_URL")
+    environment = {k: v for k, v in os.environ.items() if k not in unwanted and not k.startswith("PYTEST_XDIST")}
+    environment |= {
+        "REDIS_URL": cache_url,
+        "HK_STRATEGY_HOME": str(folder / "home"),
+        "HK_STRATEGY_LOGS": str(folder / "logs"),
+        "HK_STRATEGY_BACKUPS": str(folder / "backups"),
+    }
+    return Cli(environment, folder)
+
+
+def migrate(cli: Cli, url: str, *arguments: str) -> Said:
+    """A run that has to succeed."""
+    said = cli(url, *arguments, "--yes")
+    assert said.exit_code == 0, said.all
+    return said
+
+
+def execute(url: str, statements: str) -> None:
+    conn = psycopg2.connect(url)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(statements)
+    conn.close()
+
+
+def fetch(url: str, query: str) -> list[tuple[object, ...]]:
+    conn = psycopg2.connect(url)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(query)
+        rows = cursor.fetchall()
+    conn.close()
+    return rows
+
+
+def wait_for(what: str, condition: Callable[[], bool], patience_s: float = 120.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.05)
