@@ -15,7 +15,7 @@
 -- kind: expand
 -- mode: transaction
 -- done: SELECT hk_migration.v1_views_ready(false)
-SELECT hk_migration.create_v1_views('symbol');
+SELECT hk_migration.create_v1_views();
 
 -- step: portfolios
 -- title: Create the portfolios table with DEFAULT in it
@@ -212,7 +212,7 @@ BEGIN
             REFERENCES public.portfolio_positions(portfolio_id, symbol) ON DELETE CASCADE NOT VALID;
     END IF;
 END $$;
-SELECT hk_migration.create_v1_views('legacy_symbol');
+SELECT hk_migration.point_v1_views_at_default();
 
 -- step: validate_signals
 -- title: Check every signal against its position

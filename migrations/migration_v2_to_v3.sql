@@ -89,9 +89,9 @@ END $$;
 -- title: Make portfolio_id obligatory and take the v1 compatibility layer away
 -- kind: contract
 -- mode: transaction
--- locks: portfolios, portfolio_positions, trading_signals, price_history, portfolio_analyses, portfolio_value_history
--- done: SELECT NOT hk_migration.has_column('portfolio_positions', 'legacy_symbol') AND NOT EXISTS (SELECT FROM hk_migration.v1_views())
-SELECT hk_migration.drop_v1_views();
+-- locks: portfolios, portfolio_positions, trading_signals
+-- done: SELECT NOT hk_migration.has_column('portfolio_positions', 'legacy_symbol')
+SELECT hk_migration.drop_v1_views(ARRAY['portfolio_positions', 'trading_signals']);
 ALTER TABLE public.portfolio_positions
     ALTER COLUMN portfolio_id SET NOT NULL,
     DROP CONSTRAINT hk_positions_portfolio_id_present;
@@ -106,6 +106,14 @@ ALTER TABLE public.portfolio_positions DROP COLUMN legacy_symbol;
 CREATE OR REPLACE TRIGGER portfolios_updated_at
     BEFORE UPDATE ON public.portfolios
     FOR EACH ROW EXECUTE FUNCTION public.hk_touch_updated_at();
+
+-- step: tidy
+-- title: Drop what is left of the compatibility views, and their schemas
+-- kind: contract
+-- mode: transaction
+-- locks: price_history, portfolio_analyses, portfolio_value_history
+-- done: SELECT NOT EXISTS (SELECT FROM hk_migration.v1_views())
+SELECT hk_migration.drop_v1_schemas();
 
 -- step: analyze
 -- title: Refresh the planner's statistics

@@ -234,7 +234,7 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_symbol_key ON public.portfo
 -- kind: switch
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals, price_history
--- done: SELECT NOT hk_migration.has_column('portfolio_positions', 'legacy_symbol') AND NOT hk_migration.has_column('portfolio_positions', 'portfolio_id') AND NOT hk_migration.has_column('portfolios', 'archived_at') AND NOT EXISTS (SELECT FROM hk_migration.v1_views())
+-- done: SELECT NOT hk_migration.has_column('portfolio_positions', 'legacy_symbol') AND NOT hk_migration.has_column('portfolio_positions', 'portfolio_id')
 DO $$
 BEGIN
     IF hk_migration.has_column('portfolio_positions', 'portfolio_id') AND EXISTS (
@@ -242,9 +242,8 @@ BEGIN
         RAISE EXCEPTION 'A portfolio other than DEFAULT still has positions: run the rollback again.';
     END IF;
 END $$;
-DROP FUNCTION IF EXISTS public.check_migration_status();
 DROP VIEW IF EXISTS public.portfolio_summary;
-SELECT hk_migration.drop_v1_views();
+SELECT hk_migration.drop_v1_views(ARRAY['portfolio_positions', 'trading_signals']);
 DROP TRIGGER IF EXISTS portfolio_positions_sync_legacy ON public.portfolio_positions;
 DROP TRIGGER IF EXISTS portfolio_positions_share_price ON public.portfolio_positions;
 DROP TRIGGER IF EXISTS hk_rollback_fence_insert ON public.portfolio_positions;
@@ -254,11 +253,6 @@ DROP TRIGGER IF EXISTS trading_signals_default_portfolio ON public.trading_signa
 DROP TRIGGER IF EXISTS hk_rollback_fence_insert ON public.trading_signals;
 DROP TRIGGER IF EXISTS hk_rollback_fence_update ON public.trading_signals;
 DROP TRIGGER IF EXISTS hk_rollback_fence_delete ON public.trading_signals;
-SELECT hk_migration.drop_portfolios();
-DROP FUNCTION IF EXISTS public.hk_sync_legacy_symbol();
-DROP FUNCTION IF EXISTS public.hk_share_price();
-DROP FUNCTION IF EXISTS public.hk_default_portfolio();
-DROP FUNCTION IF EXISTS public.hk_rollback_fence();
 ALTER TABLE public.trading_signals DROP CONSTRAINT IF EXISTS trading_signals_portfolio_id_symbol_fkey;
 ALTER TABLE public.trading_signals DROP COLUMN IF EXISTS portfolio_id;
 ALTER TABLE public.portfolio_positions
@@ -281,6 +275,20 @@ BEGIN
     END IF;
 END $$;
 UPDATE hk_migration.archive SET closed_at = clock_timestamp() WHERE closed_at IS NULL;
+
+-- step: tidy
+-- title: Drop what is left: the portfolios table, compatibility views and their schemas, functions
+-- kind: contract
+-- mode: transaction
+-- locks: portfolios, price_history, portfolio_analyses, portfolio_value_history
+-- done: SELECT NOT EXISTS (SELECT FROM hk_migration.v1_views()) AND NOT hk_migration.has_column('portfolios', 'archived_at') AND to_regprocedure('public.hk_share_price()') IS NULL
+SELECT hk_migration.drop_portfolios();
+SELECT hk_migration.drop_v1_schemas();
+DROP FUNCTION IF EXISTS public.check_migration_status();
+DROP FUNCTION IF EXISTS public.hk_sync_legacy_symbol();
+DROP FUNCTION IF EXISTS public.hk_share_price();
+DROP FUNCTION IF EXISTS public.hk_default_portfolio();
+DROP FUNCTION IF EXISTS public.hk_rollback_fence();
 
 -- step: archive_prices
 -- title: Archive prices of symbols that are no position (v1 cannot hold them)

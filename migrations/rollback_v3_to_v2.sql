@@ -68,12 +68,19 @@ UPDATE public.portfolio_positions h SET legacy_symbol = h.symbol FROM batch WHER
 CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key
     ON public.portfolio_positions (legacy_symbol);
 
+-- step: views
+-- title: Give v1 clients views of DEFAULT, in a schema named like their role
+-- kind: expand
+-- mode: transaction
+-- done: SELECT hk_migration.v1_views_ready(true)
+SELECT hk_migration.create_v1_views();
+
 -- step: switch
--- title: Switch: v1 clients see DEFAULT again, portfolio_id may be left out
+-- title: Switch: portfolio_id may be left out again
 -- kind: switch
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals
--- done: SELECT hk_migration.v1_views_ready(true) AND hk_migration.constraint_valid('trading_signals_portfolio_id_fkey') IS NULL AND to_regclass('public.portfolio_performance') IS NULL
+-- done: SELECT hk_migration.constraint_valid('trading_signals_portfolio_id_fkey') IS NULL AND to_regclass('public.portfolio_performance') IS NULL
 DROP FUNCTION IF EXISTS public.validate_portfolio_integrity(varchar);
 DROP VIEW IF EXISTS public.portfolio_performance;
 DROP TRIGGER IF EXISTS portfolios_updated_at ON public.portfolios;
@@ -86,7 +93,6 @@ ALTER TABLE public.trading_signals
     DROP CONSTRAINT IF EXISTS trading_signals_portfolio_id_fkey,
     DROP CONSTRAINT IF EXISTS hk_signals_portfolio_id_present,
     ALTER COLUMN portfolio_id DROP NOT NULL;
-SELECT hk_migration.create_v1_views('legacy_symbol');
 
 -- step: analyze
 -- title: Refresh the planner's statistics

@@ -57,7 +57,8 @@ class Step:
 
     `mode`: "transaction" (one transaction), "autocommit" (a statement that refuses to run in one) or
     "batch" (repeated until `done` is true). `locks`: tables taken ACCESS EXCLUSIVE for the step, never
-    queued for. `done`: a query that is true once the step's effect is there.
+    queued for. `done`: a query that is true once the step's effect is there. `when`: a query; the step belongs
+    to the plan only if it is true. `index`: the index that the step builds.
     """
 
     name: str
@@ -67,8 +68,8 @@ class Step:
     locks: tuple[str, ...]
     sql: str
     done: str | None = None
-    total: str | None = None
     when: str | None = None
+    index: str | None = None
 
 
 @dataclass(frozen=True)

@@ -148,14 +148,13 @@ BEGIN
 END $$;
 
 -- In a schema named like each legacy role, a view per v1 table with exactly v1's columns. Unqualified names are looked
--- up there first, so v1 clients go through the views. With symbol_source 'symbol' the views show the v1 tables as they
--- are; with 'legacy_symbol' they show the rows of DEFAULT, and ON CONFLICT (symbol) finds the unique legacy_symbol.
-CREATE OR REPLACE FUNCTION hk_migration.create_v1_views(symbol_source text) RETURNS void LANGUAGE plpgsql AS $$
+-- up there first, so v1 clients go through the views. Before the switch they show the v1 tables as they are; behind it
+-- they show the rows of DEFAULT, and ON CONFLICT (symbol) finds the unique legacy_symbol. Views that are there stay.
+CREATE OR REPLACE FUNCTION hk_migration.create_v1_views() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    role_name text;
-    tbl       text;
-    columns   text;
-    condition text;
+    symbol_source text := CASE WHEN hk_migration.several_possible() THEN 'legacy_symbol' ELSE 'symbol' END;
+    role_name     text;
+    tbl           text;
 BEGIN
     FOR role_name IN SELECT * FROM hk_migration.legacy_roles() LOOP
         IF to_regnamespace(quote_ident(role_name)) IS NULL THEN
@@ -166,24 +165,41 @@ BEGIN
         IF has_schema_privilege(role_name, 'public', 'CREATE') THEN
             EXECUTE format('GRANT CREATE ON SCHEMA %I TO %I', role_name, role_name);
         END IF;
-        FOR tbl IN SELECT * FROM hk_migration.v1_tables() LOOP
-            SELECT string_agg(CASE WHEN tbl = 'portfolio_positions' AND attname = 'symbol' AND symbol_source <> 'symbol'
-                                   THEN format('%I AS symbol', symbol_source) ELSE quote_ident(attname) END,
-                              ', ' ORDER BY attnum)
-              INTO columns
-              FROM pg_catalog.pg_attribute
-             WHERE attrelid = format('public.%I', tbl)::regclass AND attnum > 0 AND NOT attisdropped
-               AND NOT (tbl IN ('portfolio_positions', 'trading_signals')
-                        AND attname IN ('portfolio_id', 'legacy_symbol'));
-            condition := CASE WHEN symbol_source <> 'symbol' AND tbl IN ('portfolio_positions', 'trading_signals')
-                              THEN ' WHERE portfolio_id = ''DEFAULT''' ELSE '' END;
-            EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s FROM public.%I%s',
-                           role_name, tbl, columns, tbl, condition);
+        FOR tbl IN SELECT t FROM hk_migration.v1_tables() t
+                    WHERE to_regclass(format('%I.%I', role_name, t)) IS NULL LOOP
+            PERFORM hk_migration.create_v1_view(role_name, tbl, symbol_source);
             EXECUTE format('COMMENT ON VIEW %I.%I IS %L', role_name, tbl, 'HK Strategy: v1 compatibility');
             PERFORM hk_migration.copy_grants(role_name, tbl);
         END LOOP;
     END LOOP;
 END $$;
+
+CREATE OR REPLACE FUNCTION hk_migration.create_v1_view(role_name text, tbl text, symbol_source text)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    isolated  boolean := tbl IN ('portfolio_positions', 'trading_signals');
+    columns   text;
+    condition text := '';
+BEGIN
+    SELECT string_agg(CASE WHEN tbl = 'portfolio_positions' AND attname = 'symbol' AND symbol_source <> 'symbol'
+                           THEN format('%I AS symbol', symbol_source) ELSE quote_ident(attname) END,
+                      ', ' ORDER BY attnum)
+      INTO columns
+      FROM pg_catalog.pg_attribute
+     WHERE attrelid = format('public.%I', tbl)::regclass AND attnum > 0 AND NOT attisdropped
+       AND NOT (isolated AND attname IN ('portfolio_id', 'legacy_symbol'));
+    IF isolated AND symbol_source <> 'symbol' THEN
+        condition := ' WHERE portfolio_id = ''DEFAULT''';
+    END IF;
+    EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s FROM public.%I%s',
+                   role_name, tbl, columns, tbl, condition);
+END $$;
+
+-- Within the switch, and so as little as can be: the two views that must change.
+CREATE OR REPLACE FUNCTION hk_migration.point_v1_views_at_default() RETURNS void LANGUAGE sql AS $$
+    SELECT hk_migration.create_v1_view(r, t, 'legacy_symbol')
+      FROM hk_migration.legacy_roles() r, unnest(ARRAY['portfolio_positions', 'trading_signals']) t
+$$;
 
 -- Every compatibility view that is there, whichever run made it.
 CREATE OR REPLACE FUNCTION hk_migration.v1_views()
@@ -208,15 +224,25 @@ CREATE OR REPLACE FUNCTION hk_migration.v1_views_ready(over_legacy boolean) RETU
                               AND (v.over_legacy OR NOT v1_views_ready.over_legacy)))
 $$;
 
--- Drops the compatibility views, and their schemas. What clients created there themselves (a session that creates a
+-- Drops compatibility views by name; and then all that are left, with their schemas. What clients created there themselves (a session that creates a
 -- table without naming a schema) moves to public, where it would have been without us.
-CREATE OR REPLACE FUNCTION hk_migration.drop_v1_views() RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION hk_migration.drop_v1_views(names text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     found record;
 BEGIN
-    FOR found IN SELECT * FROM hk_migration.v1_views() LOOP
-        EXECUTE format('DROP VIEW %I.%I', found.schema_name, found.view_name);
+    FOR found IN SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                  WHERE c.relname = ANY (names) AND c.relkind = 'v'
+                    AND obj_description(c.oid, 'pg_class') = 'HK Strategy: v1 compatibility' LOOP
+        EXECUTE format('DROP VIEW %I.%I', found.nspname, found.relname);
     END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION hk_migration.drop_v1_schemas() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    found record;
+BEGIN
+    PERFORM hk_migration.drop_v1_views(ARRAY(SELECT view_name FROM hk_migration.v1_views()));
     FOR found IN SELECT n.nspname, n.oid FROM pg_catalog.pg_namespace n
                   WHERE obj_description(n.oid, 'pg_namespace') = 'HK Strategy: v1 compatibility' LOOP
         PERFORM hk_migration.move_to_public(found.oid);
