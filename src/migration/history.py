@@ -1,10 +1,31 @@
 """The history of runs, in the database itself: append-only, in the schema hk_migration."""
 
+import getpass
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+from psycopg2.extras import Json
 
 from src.db.connection import Connection
+from src.migration.model import Event, Options, Phase, Plan, ProofRow, RunRecord
 
 OWN_SCHEMA_SQL = Path(__file__).parent / "sql" / "own_schema.sql"
+RECORDS_SQL = Path(__file__).parent / "sql" / "run_records.sql"
+
+# One run per database: a session-level advisory lock, held by the session that executes the steps.
+LOCK_CLASS, LOCK_OBJECT = 0x484B53, 1
+
+VERSIONS = {
+    Phase.PHASE1: ("1.0", "2.0"),
+    Phase.PHASE2: ("2.0", "3.0"),
+    Phase.ROLLBACK_V2: ("3.0", "2.0"),
+    Phase.ROLLBACK_V1: ("2.0", "1.0"),
+}
 
 
 def own_schema_exists(conn: Connection) -> bool:
@@ -19,3 +40,148 @@ def ensure_own_schema(conn: Connection) -> None:
     """Create hk_migration, or bring its helpers up to date. In the caller's transaction, if there is one."""
     with conn.cursor() as cur:
         cur.execute(OWN_SCHEMA_SQL.read_text(encoding="utf-8"))
+
+
+def start_run(conn: Connection, plan: Plan, options: Options, sql_files: Mapping[str, str]) -> int:
+    """Write a run down before its first step. Returns its id."""
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    with conn.cursor() as cur:
+        cur.execute(
+            "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
+            "VALUES (%s, %s, %s, session_user || ' (' || %s || ')', %s, %s, %s) RETURNING run_id",
+            (
+                plan.phase.value,
+                plan.from_version,
+                plan.to_version,
+                who,
+                Json(_plain(asdict(options) | {"legacy_roles": plan.legacy_roles})),
+                Json([{"name": s.name, "title": s.title, "kind": s.kind.value} for s in plan.steps]),
+                Json(dict(sql_files)),
+            ),
+        )
+        (run_id,) = _one(cur.fetchone())
+    return int(run_id)
+
+
+def add_event(conn: Connection, event: Event) -> None:
+    """Append one event. In the caller's transaction, if there is one."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "INSERT INTO hk_migration.event (run_id, at, kind, step, message, done, total, detail) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                event.run_id,
+                event.at,
+                event.kind,
+                event.step,
+                event.message,
+                event.done,
+                event.total,
+                Json(_plain(dict(event.detail))),
+            ),
+        )
+
+
+def read_events(conn: Connection, run_id: int, after: int = 0) -> list[tuple[int, Event]]:
+    """Events of a run with an id greater than `after`, in order. None where there is no history yet."""
+    if not own_schema_exists(conn):
+        return []
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT event_id, at, run_id, kind, step, message, done, total, detail FROM hk_migration.event "
+            "WHERE run_id = %s AND event_id > %s ORDER BY event_id",
+            (run_id, after),
+        )
+        return [(int(row[0]), Event(*row[1:])) for row in cur.fetchall()]
+
+
+def read_records(conn: Connection, limit: int = 50) -> list[RunRecord]:
+    """Runs, newest first. Empty where there is no history yet."""
+    if not own_schema_exists(conn):
+        return []
+    with conn.cursor() as cur:
+        cur.execute(
+            RECORDS_SQL.read_text(encoding="utf-8"),
+            {"limit": limit, "lock_class": LOCK_CLASS, "lock_object": LOCK_OBJECT},
+        )
+        return [_record(row) for row in cur.fetchall()]
+
+
+def read_run(conn: Connection, run_id: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """The stored options, and the checksums of the SQL files, of a run."""
+    with conn.cursor() as cur:
+        cur.execute("SELECT options, sql_files FROM hk_migration.run WHERE run_id = %s", (run_id,))
+        options, sql_files = _one(cur.fetchone())
+    return dict(options), dict(sql_files)
+
+
+def last_checksums(conn: Connection, phase: Phase) -> tuple[dict[str, str], datetime] | None:
+    """The checksums of the SQL files of the newest run of `phase`, and when it began. None: there was none."""
+    if not own_schema_exists(conn):
+        return None
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT sql_files, started_at FROM hk_migration.run WHERE phase = %s ORDER BY run_id DESC LIMIT 1",
+            (phase.value,),
+        )
+        row = cur.fetchone()
+    return (dict(row[0]), row[1]) if row else None
+
+
+def unfinished(records: Sequence[RunRecord]) -> RunRecord | None:
+    """The newest run, if it did not end: it is running, paused, failed or interrupted."""
+    if records and records[0].state in ("running", "paused", "failed", "interrupted"):
+        return records[0]
+    return None
+
+
+def _record(row: Sequence[Any]) -> RunRecord:
+    (
+        run_id,
+        phase,
+        from_version,
+        to_version,
+        started_at,
+        finished_at,
+        started_by,
+        state,
+        message,
+        backup,
+        stall,
+        done,
+        total,
+        current,
+        proof,
+    ) = row
+    return RunRecord(
+        run_id=int(run_id),
+        phase=Phase(phase),
+        from_version=from_version,
+        to_version=to_version,
+        started_at=started_at,
+        finished_at=finished_at,
+        started_by=started_by,
+        state=state,
+        message=message,
+        backup=backup,
+        longest_stall_ms=float(stall) if stall is not None else None,
+        steps_done=int(done),
+        steps_total=int(total),
+        current_step=current,
+        proof=tuple(ProofRow(**entry) for entry in proof or ()),
+    )
+
+
+def _one(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
+    assert row is not None
+    return row
+
+
+def _plain(value: object) -> Any:
+    """Through JSON and back, with paths, dates and decimals as text."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def now() -> datetime:
+    """The time now, with the local time zone."""
+    return datetime.now().astimezone()

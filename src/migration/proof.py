@@ -1,0 +1,222 @@
+"""Proof that a phase changed nothing that it should not: counts, sums and digests before and after.
+
+Clients go on writing meanwhile. So beside the comparison over time (with what clients changed told apart row by row)
+there is one from a single snapshot: the figures that a v1 client's names give, and those of the new schema's views.
+"""
+
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from psycopg2 import sql
+
+from src.db.connection import Connection
+from src.migration.model import Phase, ProofRow
+
+_SQL = Path(__file__).parent / "sql"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One portfolio. HKD."""
+
+    positions: int
+    cost: Decimal
+    value: Decimal
+    pnl: Decimal
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The database at one moment. `tables`: rows and an order-independent digest (or sum) per table."""
+
+    tables: dict[str, tuple[int, str]]
+    portfolios: dict[str, Figures]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "tables": {name: list(entry) for name, entry in self.tables.items()},
+            "portfolios": {name: {k: str(v) for k, v in asdict(f).items()} for name, f in self.portfolios.items()},
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "Measurement":
+        return Measurement(
+            tables={name: (int(rows), str(digest)) for name, (rows, digest) in data["tables"].items()},
+            portfolios={
+                name: Figures(int(f["positions"]), Decimal(f["cost"]), Decimal(f["value"]), Decimal(f["pnl"]))
+                for name, f in data["portfolios"].items()
+            },
+        )
+
+    @property
+    def total(self) -> Figures:
+        parts = list(self.portfolios.values())
+        return Figures(
+            sum(p.positions for p in parts),
+            sum((p.cost for p in parts), Decimal(0)),
+            sum((p.value for p in parts), Decimal(0)),
+            sum((p.pnl for p in parts), Decimal(0)),
+        )
+
+
+def measure(conn: Connection, run_id: int | None = None) -> Measurement:
+    """Measure from one snapshot. With `run_id`, note every position's digest too, for `changed_positions`."""
+    with conn.cursor() as cur:
+        cur.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        cur.execute("SET LOCAL datestyle = 'ISO, YMD'")
+        cur.execute("SET LOCAL extra_float_digits = 1")
+        several = _has_portfolio_id(conn)
+        cur.execute((_SQL / "proof_tables.sql").read_text(encoding="utf-8"))
+        tables = {str(name): (int(rows), str(digest)) for name, rows, digest in cur.fetchall()}
+        cur.execute(
+            sql.SQL((_SQL / "proof_portfolios.sql").read_text(encoding="utf-8")).format(
+                portfolio=sql.SQL("portfolio_id") if several else sql.Literal("DEFAULT")
+            )
+        )
+        portfolios = {str(row[0]): Figures(int(row[1]), row[2], row[3], row[4]) for row in cur.fetchall()}
+        if run_id is not None:
+            cur.execute(
+                "INSERT INTO hk_migration.proof_position (run_id, id, digest) "
+                + (_SQL / "proof_positions.sql").read_text(encoding="utf-8")
+                + " ON CONFLICT DO NOTHING",
+                (run_id,),
+            )
+        cur.execute("COMMIT")
+    return Measurement(tables, portfolios)
+
+
+def changed_positions(conn: Connection, run_id: int) -> int:
+    """Positions whose v1 columns are not what they were when the run began: changed, added or deleted."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "WITH now_rows (run_id, id, digest) AS ("
+            + (_SQL / "proof_positions.sql").read_text(encoding="utf-8")
+            + ") SELECT count(*) FROM now_rows n"
+            " FULL JOIN (SELECT id, digest FROM hk_migration.proof_position WHERE run_id = %s) b USING (id)"
+            " WHERE n.digest IS DISTINCT FROM b.digest",
+            (run_id, run_id),
+        )
+        row = cur.fetchone()
+    return int(row[0]) if row else 0
+
+
+def one_snapshot(conn: Connection, role: str) -> list[ProofRow]:
+    """DEFAULT as `role`'s v1 clients see it, and as the view portfolio_summary has it, from the same snapshot."""
+    with conn.cursor() as cur:
+        cur.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cur.execute(
+            sql.SQL(
+                "SELECT count(*), coalesce(sum(quantity * avg_cost), 0), coalesce(sum(market_value), 0), "
+                "coalesce(sum(unrealized_pnl), 0) FROM {}"
+            ).format(sql.Identifier(role, "portfolio_positions"))
+        )
+        seen = cur.fetchone()
+        cur.execute(
+            "SELECT total_positions, total_cost, total_market_value, total_unrealized_pnl "
+            "FROM public.portfolio_summary WHERE portfolio_id = 'DEFAULT'"
+        )
+        held = cur.fetchone()
+        cur.execute("COMMIT")
+    subjects = ("positions", "cost, HKD", "market value, HKD", "unrealized P&L, HKD")
+    return [
+        ProofRow(f"DEFAULT, {subject}: v1's view and portfolio_summary", _show(a), _show(b), a == b, "one snapshot")
+        for subject, a, b in zip(subjects, seen or (None,) * 4, held or (None,) * 4, strict=True)
+    ]
+
+
+def compare(
+    before: Measurement, after: Measurement, *, changed: int, reshaped: bool, prices_moved: int = 0
+) -> list[ProofRow]:
+    """Before against after. A difference is accepted only where clients wrote, or where the phase says it must be.
+
+    `changed`: positions that are not as they were (`changed_positions`). `reshaped`: the run merged portfolios, or gave
+    archived ones their positions back; then totals over all portfolios are compared, and `archive_rows` is the proof
+    of each symbol. `prices_moved`: price rows that the run brought back from the archive (negative: archived).
+    """
+    rows = [
+        _compare_table(
+            name,
+            before,
+            after,
+            certain=name == "portfolio_positions" and changed == 0 and not reshaped,
+            moved=prices_moved if name == "price_history" else 0,
+        )
+        for name in before.tables
+        if name in after.tables
+    ]
+    if reshaped:
+        why = "average cost rounded to three decimals, and what clients wrote meanwhile"
+        return rows + _compare_figures("All portfolios", before.total, after.total, certain=False, why=why)
+    for name, figures in before.portfolios.items():
+        if name in after.portfolios:
+            why = f"clients changed {changed:,} positions meanwhile"
+            rows += _compare_figures(name, figures, after.portfolios[name], certain=changed == 0, why=why)
+        else:
+            rows.append(ProofRow(f"{name}, positions", str(figures.positions), "archived", True, "in the archive"))
+    rows += [
+        ProofRow(f"{name}, market value, HKD", "–", _show(figures.value), True, "restored or imported")
+        for name, figures in after.portfolios.items()
+        if name not in before.portfolios
+    ]
+    return rows
+
+
+def archive_rows(conn: Connection, phase: Phase) -> list[ProofRow]:
+    """The newest archive against what was made of it: shares exactly, cost to the rounding of three decimals."""
+    name = "proof_merge.sql" if phase is Phase.ROLLBACK_V1 else "proof_restore.sql"
+    with conn.cursor() as cur:
+        cur.execute((_SQL / name).read_text(encoding="utf-8"))
+        return [
+            ProofRow(str(subject), _show(a), _show(b), bool(equal), str(note))
+            for subject, a, b, equal, note in cur.fetchall()
+        ]
+
+
+def _compare_table(name: str, before: Measurement, after: Measurement, *, certain: bool, moved: int) -> ProofRow:
+    (rows_before, digest_before), (rows_after, digest_after) = before.tables[name], after.tables[name]
+    difference = rows_after - rows_before
+    verdict: bool | None
+    if (rows_before, digest_before) == (rows_after, digest_after):
+        note, verdict = "digests equal", True
+    elif moved and difference == moved:
+        note, verdict = f"{abs(moved):,} rows {'from' if moved > 0 else 'to'} the archive", True
+    elif certain:
+        note, verdict = "no client changed a row, yet the digests differ", False
+    else:
+        note, verdict = f"{difference:+,} rows meanwhile" if difference else "written to meanwhile", None
+    return ProofRow(f"{name}, rows", f"{rows_before:,}", f"{rows_after:,}", verdict, note)
+
+
+def _compare_figures(name: str, before: Figures, after: Figures, *, certain: bool, why: str) -> list[ProofRow]:
+    """`certain`: nobody else changed a position, so any difference is ours. `why`: what explains one otherwise."""
+    rows = []
+    verdict: bool | None
+    for label, a, b in (
+        ("cost, HKD", before.cost, after.cost),
+        ("market value, HKD", before.value, after.value),
+        ("unrealized P&L, HKD", before.pnl, after.pnl),
+    ):
+        if a == b:
+            verdict, note = True, ""
+        elif certain:
+            verdict, note = False, "differs, though no client changed a position"
+        else:
+            verdict, note = None, f"{b - a:+,.2f}: {why}"
+        rows.append(ProofRow(f"{name}, {label}", _show(a), _show(b), verdict, note))
+    return rows
+
+
+def _has_portfolio_id(conn: Connection) -> bool:
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.portfolio_positions'::regclass "
+            "AND attname = 'portfolio_id' AND NOT attisdropped)"
+        )
+        row = cur.fetchone()
+    return bool(row and row[0])
+
+
+def _show(value: object) -> str:
+    return f"{value:,.2f}" if isinstance(value, Decimal) else str(value)
