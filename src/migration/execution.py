@@ -1,0 +1,190 @@
+"""One execution of a plan: the backup, the measuring, the SQL steps and the proof, and the story of it all."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import psycopg2
+
+from src.config import Settings
+from src.db.connection import Connection
+from src.errors import ProofFailed, RunPaused
+from src.migration import history
+from src.migration.backup import make_backup, verify_backup
+from src.migration.canary import Canary
+from src.migration.clients import legacy_clients
+from src.migration.loader import load_steps
+from src.migration.model import Event, Keep, Options, Outcome, Phase, Plan, ProofRow
+from src.migration.planner import BACKUP, MEASURE, PROVE, backup_dir
+from src.migration.proof import Measurement, archive_rows, changed_positions, compare, measure, one_snapshot
+from src.migration.runner import Journal, Runner
+
+
+class Execution:
+    """Open it, execute it, end it; in that order."""
+
+    def __init__(
+        self,
+        url: str,
+        work: Connection,
+        journal: Connection,
+        run_id: int,
+        plan: Plan,
+        options: Options,
+        settings: Settings,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self.plan, self.run_id = plan, run_id
+        self._url, self._work, self._options, self._settings = url, work, options, settings
+        self._journal = Journal(journal, run_id, on_event)
+        self._before: Measurement | None = None
+        self._backup: str | None = None
+        self._canary = Canary(url)
+        self._exclusive_ms = 0.0
+        self._prices_moved = 0
+        self.proof: tuple[ProofRow, ...] = ()
+
+    def open(self, resumed: bool, changed_files: tuple[str, ...]) -> None:
+        """Say that the run begins, or goes on; and what an earlier part of it left to build upon."""
+        if resumed:
+            for _, event in history.read_events(self._journal.conn, self.run_id):
+                self._backup = str(event.detail["backup"]) if "backup" in event.detail else self._backup
+                if event.kind == "proof" and "before" in event.detail:
+                    self._before = Measurement.from_json(cast(dict[str, Any], event.detail["before"]))
+        verb = "goes on" if resumed else "begins"
+        self._journal.tell("run", f"{self.plan.phase.value} {verb}", pid=self._work.info.backend_pid)
+        for name in changed_files:
+            self._journal.tell("log", f"{name} is not the file that this run began with: its steps are those of today.")
+
+    def execute(self) -> list[ProofRow]:
+        """Everything. Returns the proof."""
+        if self._options.backup and self._backup is None:
+            self._make_backup()
+        if self._before is None:
+            self._measure()
+        with self._canary:
+            runner = Runner(self._url, self._work, self._journal, self._options, self._canary)
+            try:
+                for step in load_steps(self.plan.phase):
+                    if step.name == "contract":
+                        self._refuse_v1_clients()
+                    moved = runner.execute(step)
+                    self._prices_moved += {"restore_prices": moved, "archive_prices": -moved}.get(step.name, 0)
+            finally:
+                self._exclusive_ms = runner.exclusive_ms
+                runner.close()
+        return self._prove()
+
+    def end(self, state: str, message: str, next_step: str, seconds: float) -> Outcome:
+        """Write the outcome down (as far as the server is there to write to) and return it."""
+        stall = self._canary.whole()
+        outcome = Outcome(
+            run_id=self.run_id,
+            phase=self.plan.phase,
+            state=state,
+            message=message,
+            next_step=next_step,
+            seconds=round(seconds, 3),
+            longest_stall_ms=round(stall.longest_ms, 2) if stall.statements else None,
+            exclusive_ms=self._exclusive_ms or None,
+            backup=self._backup,
+            proof=self.proof,
+        )
+        detail: dict[str, Any] = {
+            "state": state,
+            "next_step": next_step,
+            "seconds": outcome.seconds,
+            "usual_ms": round(stall.median_ms, 3),
+            "canary_failed": stall.failed,
+            "exclusive_ms": outcome.exclusive_ms,
+        }
+        if outcome.longest_stall_ms is not None:
+            detail["stall_ms"] = outcome.longest_stall_ms
+        try:
+            self._journal.tell("outcome", message, **detail)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            # The server is gone; the history will show this run as interrupted, and the caller is told.
+            pass
+        return outcome
+
+    def undone(self, run_id: int) -> None:
+        """Note on an earlier run that did not end that this one undid it."""
+        message = f"Undone by run {self.run_id} ({self.plan.phase.value})"
+        history.add_event(
+            self._journal.conn, Event(history.now(), run_id, "outcome", None, message, detail={"state": "undone"})
+        )
+
+    def _make_backup(self) -> None:
+        self._journal.tell("step", BACKUP.title, BACKUP, state="started")
+
+        def on_progress(message: str, done: int | None, total: int | None) -> None:
+            self._journal.tell("progress", message, BACKUP, done=done, total=total)
+
+        backup = make_backup(
+            self._url,
+            backup_dir(self._options, self._settings),
+            schema_version=self.plan.from_version,
+            on_progress=on_progress,
+        )
+        backup = verify_backup(backup, url=self._url, on_progress=on_progress)
+        self._backup = backup.name
+        self._journal.tell(
+            "step",
+            f"Backup {backup.name}: restored and equal",
+            BACKUP,
+            state="done",
+            backup=backup.name,
+            bytes=backup.bytes,
+            verified_how=backup.verified_how,
+        )
+
+    def _measure(self) -> None:
+        self._journal.tell("step", MEASURE.title, MEASURE, state="started")
+        self._before = measure(self._work, self.run_id)
+        self._journal.tell("proof", "Measured before the first step", MEASURE, before=self._before.as_json())
+        self._journal.tell("step", MEASURE.title, MEASURE, state="done")
+
+    def _prove(self) -> list[ProofRow]:
+        assert self._before is not None
+        self._journal.tell("step", PROVE.title, PROVE, state="started")
+        after = measure(self._work)
+        phase = self.plan.phase
+        merged = phase is Phase.ROLLBACK_V1 and self._options.keep is Keep.MERGE and len(self._before.portfolios) > 1
+        restored = self._restored_archive() if phase is Phase.PHASE1 else None
+        rows = compare(
+            self._before,
+            after,
+            changed=changed_positions(self._work, self.run_id),
+            reshaped=merged or restored == "merge",
+            prices_moved=self._prices_moved,
+        )
+        if merged or restored:
+            rows += archive_rows(self._work, phase)
+        if self.plan.to_version == "2.0" and self.plan.legacy_roles:
+            rows += one_snapshot(self._work, self.plan.legacy_roles[0])
+        self._journal.tell("proof", "Before and after", PROVE, rows=[row.__dict__ for row in rows])
+        failed = [row for row in rows if row.equal is False]
+        if failed:
+            differences = "; ".join(f"{r.subject}: {r.before} before, {r.after} after" for r in failed)
+            raise ProofFailed(f"The proof failed: {differences}.")
+        self._journal.tell("step", PROVE.title, PROVE, state="done")
+        return rows
+
+    def _refuse_v1_clients(self) -> None:
+        """v1 clients may have connected since the plan was made."""
+        clients = legacy_clients(self._work, self.plan.legacy_roles)
+        if clients and not self._options.force:
+            names = ", ".join(
+                f"{c.role} ({c.application_name or 'no application name'}, pid {c.pid})" for c in clients[:5]
+            )
+            raise RunPaused(f"v1 clients have connected meanwhile: {names}. Stop them, or resume with --force.")
+
+    def _restored_archive(self) -> str | None:
+        """What the archive that this run restored had kept ("merge" or "default"); None: it restored none."""
+        with self._work.cursor() as cur:
+            cur.execute(
+                "SELECT a.keep FROM hk_migration.archive a JOIN hk_migration.run r ON a.restored_at >= r.started_at "
+                "WHERE r.run_id = %s ORDER BY a.archive_id DESC LIMIT 1",
+                (self.run_id,),
+            )
+            row = cur.fetchone()
+        return str(row[0]) if row else None

@@ -1,0 +1,145 @@
+"""A plan: ordered steps, without side effects. Looks at the catalog, changes nothing, waits for nobody."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg2
+
+from src.config import Settings
+from src.db.connection import Connection
+from src.errors import DatabaseUnavailable
+from src.migration import history
+from src.migration.backup import backup_estimate
+from src.migration.clients import long_transactions
+from src.migration.loader import checksums, load_steps
+from src.migration.merge_preview import merge_preview
+from src.migration.model import Finding, Keep, Kind, Options, Phase, Plan, Step
+from src.migration.runner import is_true
+from src.migration.survey import Survey, survey
+
+BACKUP = Step(
+    "backup",
+    "Back up, restore the backup into a scratch database, compare table by table",
+    Kind.BACKUP,
+    "engine",
+    (),
+    "",
+)
+MEASURE = Step("measure", "Measure: rows, sums and P&L per portfolio before", Kind.PROVE, "engine", (), "")
+PROVE = Step("prove", "Prove: rows, sums and P&L per portfolio, before and after", Kind.PROVE, "engine", (), "")
+
+
+def configure(conn: Connection, legacy_roles: Sequence[str], options: Options) -> None:
+    """Tell the steps' SQL the choices of this run, as settings of the session."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT set_config('hk_migration.legacy_roles', %s, false), set_config('hk_migration.keep', %s, false), "
+            "set_config('hk_migration.restore_archive', %s, false)",
+            (json.dumps(list(legacy_roles)), options.keep.value, "on" if options.restore_archive else "off"),
+        )
+
+
+def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
+    """What `phase` would do to the database behind `conn` (in autocommit), and what is in its way."""
+    found = survey(conn, phase, options)
+    configure(conn, found.legacy_roles, options)
+    begun = history.unfinished(history.read_records(conn, limit=1))
+    version_from, version_to = history.VERSIONS[phase]
+    both = phase is Phase.ROLLBACK_V1 and found.version == "3.0"
+    steps = _pending(conn, Phase.ROLLBACK_V2) + _pending(conn, phase) if both else _pending(conn, phase)
+    nothing = None if both else _nothing_to_do(conn, phase, found, steps, begun is not None and begun.phase is phase)
+    engine_first = ((BACKUP,) if options.backup else ()) + (MEASURE,)
+    plan = Plan(
+        phase=phase,
+        from_version="3.0" if both else version_from,
+        to_version=version_to,
+        steps=() if nothing else (*engine_first, *steps, PROVE),
+        findings=found.findings + _wrong_way(phase, found) + _changed_files(conn, phase),
+        tables=found.tables,
+        legacy_roles=found.legacy_roles,
+        legacy_clients=found.legacy_clients,
+        blockers=long_transactions(conn),
+        archived_portfolios=found.archived_portfolios if phase is Phase.PHASE1 else (),
+        nothing_to_do=nothing,
+    )
+    if nothing:
+        return plan
+    if phase is Phase.ROLLBACK_V1 and found.version in ("2.0", "3.0") and options.keep is Keep.MERGE:
+        plan = replace(plan, merged=merge_preview(conn, options.keep))
+    if options.backup and not plan.refusals:
+        needed, free = backup_estimate(url, backup_dir(options, settings))
+        plan = replace(plan, backup_bytes_estimate=needed, disk_free_bytes=free)
+    return plan
+
+
+def backup_dir(options: Options, settings: Settings) -> Path:
+    """Where this run's backup goes."""
+    return options.backup_dir or settings.backup_dir
+
+
+def _pending(conn: Connection, phase: Phase) -> tuple[Step, ...]:
+    """The steps of the phase's file whose effect is not there yet."""
+    return tuple(
+        step
+        for step in load_steps(phase)
+        if is_true(conn, step.when, default=True) and not (step.done and is_true(conn, step.done))
+    )
+
+
+def _nothing_to_do(conn: Connection, phase: Phase, found: Survey, steps: Sequence[Step], begun: bool) -> str | None:
+    """Why there is nothing to do; None if there is. Steps that leave no trace (ANALYZE, say) do not count alone."""
+    traces = any(step.done for step in steps)
+    version = found.version
+    if phase is Phase.PHASE1 and (version == "3.0" or (version == "2.0" and not traces)):
+        return f"Nothing to do: the database is {found.title} already."
+    if phase is Phase.PHASE2 and version == "3.0" and not traces:
+        return f"Nothing to do: the database is {found.title} already."
+    if phase is Phase.ROLLBACK_V2 and (version == "1.0" or (version == "2.0" and not traces)):
+        return f"Nothing to do: the database is {found.title}, not v3."
+    if phase is Phase.ROLLBACK_V1 and version == "1.0" and not (begun or _remains(conn)):
+        return f"Nothing to do: the database is {found.title} already."
+    return None
+
+
+def _remains(conn: Connection) -> bool:
+    """Whether a v1 database holds something of an unfinished phase 1, or an unfinished rollback to v1."""
+    return any(
+        is_true(conn, query)
+        for query in (
+            "SELECT hk_migration.has_column('portfolio_positions', 'legacy_symbol')",
+            "SELECT hk_migration.has_column('portfolios', 'archived_at')",
+            "SELECT EXISTS (SELECT FROM hk_migration.v1_views())",
+            "SELECT NOT hk_migration.constraint_valid('price_history_symbol_fkey')",
+            "SELECT NOT hk_migration.constraint_valid('trading_signals_symbol_fkey')",
+        )
+    )
+
+
+def _wrong_way(phase: Phase, found: Survey) -> tuple[Finding, ...]:
+    if phase is Phase.PHASE2 and found.version == "1.0":
+        return (Finding("refusal", "Phase 2 starts from v2, and this database is v1.", "Run phase1 first."),)
+    return ()
+
+
+def _changed_files(conn: Connection, phase: Phase) -> tuple[Finding, ...]:
+    """Files that are not what they were when this database last saw this phase."""
+    earlier = history.last_checksums(conn, phase)
+    return tuple(
+        Finding(
+            "info",
+            f"{name} has changed since this database last saw {phase.value} ({earlier[1]:%Y-%m-%d}).",
+            "Expected after an update of the program; otherwise compare the file with the one you trust.",
+        )
+        for name, digest in checksums(phase).items()
+        if earlier and earlier[0].get(name, digest) != digest
+    )
+
+
+def open_plan(url: str, phase: Phase, options: Options, settings: Settings, conn: Connection) -> Plan:
+    """`plan_phase`, with a server that goes away told plainly."""
+    try:
+        return plan_phase(conn, url, phase, options, settings)
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise DatabaseUnavailable(f"PostgreSQL went away while planning: {str(error).strip()}") from None

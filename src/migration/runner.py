@@ -1,0 +1,270 @@
+"""Executing the steps of a plan on the live database: one session does the work, another writes the journal."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg2
+import psycopg2.errors
+from psycopg2 import sql
+
+from src.db.connection import Connection, connect
+from src.errors import MigrationError, RunPaused
+from src.migration import history
+from src.migration.canary import Canary
+from src.migration.locks import acquire, name_them
+from src.migration.model import Client, Event, Options, Step
+
+T = TypeVar("T")
+OnEvent = Callable[[Event], None]
+
+# Predicates of steps name things that are not there yet in an earlier version: then they are not true.
+NOT_THERE = (
+    psycopg2.errors.UndefinedTable,
+    psycopg2.errors.UndefinedColumn,
+    psycopg2.errors.UndefinedFunction,
+    psycopg2.errors.InvalidSchemaName,
+)
+POLL_S = 0.5
+BATCH_PAUSE_S = 0.002
+
+
+class Journal:
+    """Tells the run's story to the caller and, in a session of its own, to the history: readers see it at once."""
+
+    def __init__(self, conn: Connection, run_id: int, on_event: OnEvent) -> None:
+        self.conn, self.run_id, self._on_event = conn, run_id, on_event
+
+    def tell(self, kind: str, message: str, step: Step | None = None, **detail: Any) -> Event:
+        done, total = detail.pop("done", None), detail.pop("total", None)
+        event = Event(history.now(), self.run_id, kind, step.name if step else None, message, done, total, detail)
+        history.add_event(self.conn, event)
+        self._on_event(event)
+        return event
+
+
+class Runner:
+    """Executes SQL steps. Each leaves the database as before the step, or with the step's whole effect."""
+
+    def __init__(self, url: str, work: Connection, journal: Journal, options: Options, canary: Canary) -> None:
+        self._url, self._work, self._journal, self._options, self._canary = url, work, journal, options, canary
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="step")
+        self.exclusive_ms = 0.0
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True)
+
+    def execute(self, step: Step) -> int:
+        """Do one step, unless its effect is there already. Returns the rows that its batches moved.
+
+        Raises RunPaused or MigrationError.
+        """
+        if not is_true(self._work, step.when, default=True):
+            self._journal.tell("step", f"{step.title}: not needed", step, state="skipped")
+            return 0
+        if step.done and is_true(self._work, step.done):
+            self._journal.tell("step", f"{step.title}: there already", step, state="skipped")
+            return 0
+        self._journal.tell("step", step.title, step, state="started")
+        self._canary.lap()
+        started = time.monotonic()
+        detail: dict[str, Any]
+        if step.mode == "autocommit":
+            detail = self._build(step)
+        elif step.mode == "batch":
+            detail = self._batches(step)
+        else:
+            detail = self._transaction(step)
+        stall = self._canary.lap()
+        detail |= {"seconds": round(time.monotonic() - started, 3), "stall_ms": round(stall.longest_ms, 2)}
+        self._journal.tell("step", step.title, step, state="done", **detail)
+        return int(detail.get("rows", 0))
+
+    def _transaction(self, step: Step) -> dict[str, Any]:
+        def work() -> dict[str, Any]:
+            detail: dict[str, Any] = {}
+            with self._work.cursor() as cur:
+                if step.locks:
+                    got = acquire(
+                        self._work,
+                        step.locks,
+                        max_wait_ms=self._options.max_lock_ms,
+                        give_up_after_s=self._options.give_up_after_s,
+                        on_blocked=self._blocked(step),
+                    )
+                    detail = {"attempts": got.attempts, "queued_ms": got.queued_ms}
+                    # A commit that waits for the disk would hold the locks meanwhile. Nothing is lost by not waiting:
+                    # the write-ahead log is in order, and the journal's commit that follows waits for it all.
+                    cur.execute("SET LOCAL synchronous_commit = off")
+                else:
+                    cur.execute("BEGIN")
+                held_since = time.perf_counter()
+                cur.execute(step.sql)
+                cur.execute("COMMIT")
+                if detail.get("attempts"):
+                    detail["exclusive_ms"] = round((time.perf_counter() - held_since) * 1000, 2)
+            return detail
+
+        detail = self._interruptible(work, step)
+        self.exclusive_ms = max(self.exclusive_ms, float(detail.get("exclusive_ms", 0.0)))
+        return detail
+
+    def _build(self, step: Step) -> dict[str, Any]:
+        """An index, built without holding anyone up. An invalid one, left by a build that was cut short, goes first."""
+        assert step.index
+        with self._work.cursor() as cur:
+            cur.execute("SELECT to_regclass(%s) IS NOT NULL", (f"public.{step.index}",))
+            (left_over,) = cur.fetchone() or (False,)
+
+        def work() -> dict[str, Any]:
+            with self._work.cursor() as cur:
+                if left_over:
+                    name = sql.Identifier("public", str(step.index))
+                    cur.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(name))
+                cur.execute(step.sql)
+            return {"rebuilt": bool(left_over)}
+
+        detail = self._interruptible(work, step)
+        if not is_true(self._work, step.done):
+            raise MigrationError(f"The index {step.index} was built, but the server holds it to be invalid.")
+        return detail
+
+    def _batches(self, step: Step) -> dict[str, Any]:
+        """Short transactions until nothing is left. Rows that a client holds are passed over and come up again."""
+        deadline = time.monotonic() + self._options.give_up_after_s
+        last_told, batches, rows = time.monotonic(), 0, 0
+        while True:
+            did = self._interruptible(lambda: self._one_batch(step), step)
+            batches, rows = batches + 1, rows + did
+            if is_true(self._work, step.done):
+                return {"batches": batches, "rows": rows}
+            now = time.monotonic()
+            if did:
+                deadline = now + self._options.give_up_after_s
+                time.sleep(BATCH_PAUSE_S)
+            else:
+                if now > deadline:
+                    raise RunPaused(f"{step.title}: the last rows are held by clients and did not come free.")
+                time.sleep(random.uniform(0.01, 0.05))
+            if now - last_told > 1.0:
+                last_told = now
+                self._journal.tell("progress", f"{step.title}: {rows:,} rows", step, done=rows)
+
+    def _one_batch(self, step: Step) -> int:
+        with self._work.cursor() as cur:
+            cur.execute(step.sql)
+            if cur.description is not None:
+                row = cur.fetchone()
+                return int(row[0] or 0) if row else 0
+            return max(cur.rowcount, 0)
+
+    def _interruptible(self, work: Callable[[], T], step: Step) -> T:
+        """Run `work` beside this thread, so that Ctrl-C can cancel the statement and long builds can be told of."""
+        future: Future[T] = self._pool.submit(work)
+        try:
+            while True:
+                try:
+                    return future.result(timeout=POLL_S)
+                except NotYet:
+                    if future.done():
+                        return future.result()
+                    self._tell_build(step)
+        except KeyboardInterrupt:
+            if not future.done():
+                self._work.cancel()
+            future.exception()
+            roll_back(self._work)
+            title = f"{step.title[0].lower()}{step.title[1:]}"
+            raise RunPaused(f"Interrupted during {title}: that step was cancelled.") from None
+        except (RunPaused, psycopg2.Error):
+            roll_back(self._work)
+            raise
+
+    def _tell_build(self, step: Step) -> None:
+        if step.mode != "autocommit":
+            return
+        found = build_progress(self._journal.conn, self._work.info.backend_pid)
+        if found is not None:
+            phase, done, total, waiting_for = found
+            message = f"{step.title}: {phase}" + (f", waiting for {waiting_for}" if waiting_for else "")
+            self._journal.tell("progress", message, step, done=done, total=total)
+
+    def _blocked(self, step: Step) -> Callable[[int, tuple[Client, ...]], None]:
+        def tell(attempts: int, holders: tuple[Client, ...]) -> None:
+            self._journal.tell(
+                "blocked",
+                f"{step.title}: {attempts} tries for the lock. {name_them(holders)}",
+                step,
+                attempts=attempts,
+                holders=[{"pid": h.pid, "role": h.role, "application_name": h.application_name} for h in holders],
+            )
+
+        return tell
+
+
+def build_progress(conn: Connection, pid: int) -> tuple[str, int, int, str] | None:
+    """Phase, blocks done and in all, and whom it waits for, of an index that session `pid` builds."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT phase, blocks_done, blocks_total, coalesce(current_locker_pid, 0) "
+            "FROM pg_stat_progress_create_index WHERE pid = %s",
+            (pid,),
+        )
+        row = cur.fetchone()
+        if row is None:
+            return None
+        waiting_for = ""
+        if row[3]:
+            cur.execute("SELECT usename, application_name FROM pg_stat_activity WHERE pid = %s", (row[3],))
+            who = cur.fetchone()
+            waiting_for = f"pid {row[3]}" + (f" ({who[0]}, {who[1]})" if who else "")
+    return str(row[0]), int(row[1]), int(row[2]), waiting_for
+
+
+def is_true(conn: Connection, query: str | None, default: bool = False) -> bool:
+    """Whether a step's predicate holds. What it names and is not there yet makes it false. In autocommit."""
+    if query is None:
+        return default
+    with conn.cursor() as cur:
+        try:
+            cur.execute(query)
+        except NOT_THERE:
+            return False
+        row = cur.fetchone()
+    return bool(row and row[0])
+
+
+def roll_back(conn: Connection) -> None:
+    """End a transaction that an error left open; a connection that is gone has none."""
+    if conn.closed:
+        return
+    try:
+        with conn.cursor() as cur:
+            cur.execute("ROLLBACK")
+    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        conn.close()
+
+
+@contextmanager
+def work_session(url: str) -> Iterator[Connection]:
+    """The session that executes a run: no time limits, and ended by the server soon after its client is gone."""
+    conn = connect(url, purpose="migration", autocommit=True)
+    try:
+        with conn.cursor() as cur:
+            cur.execute("SET search_path = public")
+            cur.execute("SET statement_timeout = 0")
+            cur.execute("SET lock_timeout = 0")
+            cur.execute("SET idle_in_transaction_session_timeout = 0")
+            cur.execute("SET hk_migration.active = 'on'")
+            try:
+                cur.execute("SET client_connection_check_interval = '1s'")
+            except psycopg2.errors.InvalidParameterValue:
+                # The server's platform cannot tell; then `resume` deals with an orphan.
+                pass
+        yield conn
+    finally:
+        conn.close()

@@ -1,0 +1,266 @@
+"""The engine's door: inspect, plan, run, resume, history. The command line and the dashboard both come in here."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import psycopg2.errors
+
+from src.config import Settings
+from src.db.connection import Connection, connect, redact
+from src.errors import DatabaseUnavailable, MigrationError, PrerequisiteError, ProofFailed, RunInProgress, RunPaused
+from src.migration import history as store
+from src.migration.clients import lock_holder_of_run
+from src.migration.execution import Execution
+from src.migration.loader import checksums
+from src.migration.model import Event, Finding, Keep, Options, Outcome, Phase, Plan, RunRecord, TableSize
+from src.migration.orphan import wait_for_orphan
+from src.migration.planner import configure, open_plan
+from src.migration.runner import work_session
+from src.migration.survey import survey
+
+OnEvent = Callable[[Event], None]
+
+# What undoes a phase.
+BACK = {
+    Phase.PHASE1: "rollback --to v1",
+    Phase.PHASE2: "rollback --to v2",
+    Phase.ROLLBACK_V2: "phase2",
+    Phase.ROLLBACK_V1: "phase1",
+}
+TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.0)", "3.0": "multi-portfolio (v3.0)"}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `check` tells of the schema. `version`: "1.0", "2.0", "3.0", or None for an empty or unknown one."""
+
+    version: str | None
+    title: str
+    findings: tuple[Finding, ...]
+    legacy_roles: tuple[str, ...]
+    tables: tuple[TableSize, ...]
+
+
+def inspect(url: str) -> Inspection:
+    """Look at the database. Raises DatabaseUnavailable."""
+    with _reader(url) as conn:
+        found = survey(conn, None, Options())
+    return Inspection(found.version, found.title, found.findings, found.legacy_roles, found.tables)
+
+
+def make_plan(url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
+    """What a phase would do, without doing anything. Raises DatabaseUnavailable."""
+    with _reader(url) as conn:
+        return open_plan(url, phase, options, settings, conn)
+
+
+def history(url: str, limit: int = 50) -> list[RunRecord]:
+    """Runs, newest first."""
+    with _reader(url) as conn:
+        return store.read_records(conn, limit)
+
+
+def current_run(url: str) -> RunRecord | None:
+    """The run that has not ended: running, paused, failed or interrupted. None: there is none."""
+    with _reader(url) as conn:
+        return store.unfinished(store.read_records(conn, limit=1))
+
+
+def events(url: str, run_id: int, after: int = 0) -> list[tuple[int, Event]]:
+    """(id, event) of a run, those behind `after`, in order."""
+    with _reader(url) as conn:
+        return store.read_events(conn, run_id, after)
+
+
+def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+    """Do a phase. A run of the same phase that did not end goes on where it stopped.
+
+    Raises PrerequisiteError (nothing touched), RunInProgress, RunPaused (resumable), ProofFailed, MigrationError,
+    DatabaseUnavailable.
+    """
+    _let_orphan_end(url)
+    with _exclusive(url) as work:
+        plan = open_plan(url, phase, options, settings, work)
+        if plan.nothing_to_do:
+            return Outcome(None, phase, "nothing", plan.nothing_to_do, "", 0.0)
+        refuse(plan)
+        if plan.from_version == "3.0" and phase is Phase.ROLLBACK_V1:
+            return _both_rollbacks(url, work, options, settings, on_event)
+        return _begin(url, work, plan, options, settings, on_event)
+
+
+def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+    """Go on with the run that did not end, with the choices it was started with. Raises as `run` does."""
+    _let_orphan_end(url)
+    with _exclusive(url) as work:
+        open_run = store.unfinished(store.read_records(work, limit=1))
+        if open_run is None:
+            return Outcome(None, Phase.PHASE1, "nothing", "Nothing to do: no run is paused or interrupted.", "", 0.0)
+        stored, _ = store.read_run(work, open_run.run_id)
+        options = _stored_options(stored, options)
+        plan = open_plan(url, open_run.phase, options, settings, work)
+        refuse(plan)
+        return _begin(url, work, replace(plan, nothing_to_do=None), options, settings, on_event)
+
+
+def refuse(plan: Plan) -> None:
+    """Raise PrerequisiteError with every refusal of the plan, if it has any."""
+    if plan.refusals:
+        reasons = " ".join(f"{f.title} {f.advice}" for f in plan.refusals)
+        raise PrerequisiteError(f"Nothing was touched. {reasons}")
+
+
+def _begin(url: str, work: Connection, plan: Plan, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+    _prepare(work)
+    configure(work, plan.legacy_roles, options)
+    earlier = store.unfinished(store.read_records(work, limit=1))
+    resumed = earlier is not None and earlier.phase is plan.phase
+    with _journal_connection(url) as journal:
+        if resumed and earlier is not None:
+            run_id, stored_sums = earlier.run_id, store.read_run(work, earlier.run_id)[1]
+        else:
+            run_id, stored_sums = store.start_run(journal, plan, options, checksums(plan.phase)), {}
+        execution = Execution(url, work, journal, run_id, plan, options, settings, on_event)
+        execution.open(resumed, _changed_files(stored_sums, checksums(plan.phase)))
+        return _finish(execution, earlier, resumed, url)
+
+
+def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url: str) -> Outcome:
+    """Execute, and say how it ended: the last event of every run is its outcome."""
+    phase = execution.plan.phase
+    advice = f"Type: python run_migration.py resume (to go on) or python run_migration.py {BACK[phase]} (to undo)."
+    started = time.monotonic()
+    try:
+        execution.proof = tuple(execution.execute())
+    except RunPaused as error:
+        execution.end("paused", f"Paused: {error}", advice, time.monotonic() - started)
+        raise RunPaused(f"Paused: {error} {advice}") from None
+    except ProofFailed as error:
+        execution.end("failed", str(error), advice, time.monotonic() - started)
+        raise ProofFailed(f"{error} {advice}") from None
+    except (psycopg2.OperationalError, psycopg2.InterfaceError, DatabaseUnavailable) as error:
+        text = redact(str(error).strip(), url)
+        execution.end("paused", f"Paused: the server went away: {text}", advice, time.monotonic() - started)
+        raise RunPaused(f"Paused: the server went away ({text}). When it is back: {advice}") from None
+    except KeyboardInterrupt:
+        execution.end("paused", "Paused: interrupted.", advice, time.monotonic() - started)
+        raise RunPaused(f"Paused: interrupted. {advice}") from None
+    except (MigrationError, psycopg2.Error) as error:
+        text = redact(str(error).strip(), url)
+        execution.end("failed", f"Failed: {text}", advice, time.monotonic() - started)
+        raise MigrationError(f"Failed, and all before the failed step stays: {text} {advice}") from None
+    if earlier is not None and not resumed:
+        execution.undone(earlier.run_id)
+    name = f"{phase.value[0].upper()}{phase.value[1:]}"
+    message = f"{name} is complete: the database is {TITLES[execution.plan.to_version]}."
+    return execution.end("done", message, _next_step(phase), time.monotonic() - started)
+
+
+def _both_rollbacks(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+    """From v3 to v1: two runs, one after the other, with one backup."""
+    first = open_plan(url, Phase.ROLLBACK_V2, options, settings, work)
+    refuse(first)
+    _begin(url, work, first, options, settings, on_event)
+    options = replace(options, backup=False)
+    second = open_plan(url, Phase.ROLLBACK_V1, options, settings, work)
+    refuse(second)
+    return _begin(url, work, second, options, settings, on_event)
+
+
+def _prepare(work: Connection) -> None:
+    """The project's own schema, in one transaction."""
+    try:
+        with work.cursor() as cur:
+            cur.execute("BEGIN")
+            store.ensure_own_schema(work)
+            cur.execute("COMMIT")
+    except psycopg2.errors.InsufficientPrivilege as error:
+        work.cursor().execute("ROLLBACK")
+        raise PrerequisiteError(
+            f"Nothing was touched. The role may not create the schema hk_migration ({str(error).strip()}): "
+            "GRANT CREATE ON DATABASE to it."
+        ) from None
+
+
+def _next_step(phase: Phase) -> str:
+    if phase is Phase.PHASE1:
+        return (
+            "v1 clients go on working. When they are retired: python run_migration.py phase2. "
+            "To undo: python run_migration.py rollback."
+        )
+    return f"To undo: python run_migration.py {BACK[phase]}."
+
+
+def _changed_files(stored: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
+    return tuple(name for name, digest in stored.items() if name in now and now[name] != digest)
+
+
+def _stored_options(stored: dict[str, Any], given: Options) -> Options:
+    """The choices that decide what the run does come from its start; those on how it waits may be given anew."""
+    return replace(
+        given,
+        keep=Keep(stored["keep"]),
+        restore_archive=bool(stored["restore_archive"]),
+        legacy_roles=given.legacy_roles or tuple(stored["legacy_roles"]),
+        backup=bool(stored["backup"]) and given.backup,
+        backup_dir=given.backup_dir or (Path(stored["backup_dir"]) if stored["backup_dir"] else None),
+        force=given.force or bool(stored["force"]),
+    )
+
+
+def _let_orphan_end(url: str) -> None:
+    with _reader(url) as conn:
+        wait_for_orphan(conn, store.LOCK_CLASS, store.LOCK_OBJECT)
+
+
+@contextmanager
+def _reader(url: str) -> Iterator[Connection]:
+    conn = connect(url, purpose="status", autocommit=True)
+    try:
+        with conn.cursor() as cur:
+            cur.execute("SET statement_timeout = '30s'")
+            cur.execute("SET search_path = public")
+        yield conn
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None
+    finally:
+        conn.close()
+
+
+@contextmanager
+def _journal_connection(url: str) -> Iterator[Connection]:
+    conn = connect(url, purpose="journal", autocommit=True)
+    try:
+        yield conn
+    finally:
+        conn.close()
+
+
+@contextmanager
+def _exclusive(url: str) -> Iterator[Connection]:
+    """The work session, holding the lock that keeps other runs out. Raises RunInProgress: whose, since when."""
+    with work_session(url) as conn:
+        with conn.cursor() as cur:
+            cur.execute("SELECT pg_try_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
+            row = cur.fetchone()
+        if not (row and row[0]):
+            raise RunInProgress(_who_runs(conn))
+        yield conn
+
+
+def _who_runs(conn: Connection) -> str:
+    holder = lock_holder_of_run(conn, store.LOCK_CLASS, store.LOCK_OBJECT)
+    records = store.read_records(conn, limit=1)
+    if records and records[0].state == "running":
+        run_, since = records[0], records[0].started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return (
+            f"Another run is in progress: {run_.phase.value}, started by {run_.started_by} at {since}. "
+            "Wait for it to end."
+        )
+    who = f"role {holder.role}, {holder.application_name}, pid {holder.pid}" if holder else "a session not visible here"
+    return f"Another run is in progress or has just begun ({who}). Wait for it to end."
