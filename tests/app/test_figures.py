@@ -54,7 +54,12 @@ def test_profit_is_rounded_as_the_database_rounds_it() -> None:
 
 
 def test_weights_are_shares_of_what_is_priced() -> None:
-    rows = [holding("A", 10, "1", "3"), holding("B", 10, "1", "1"), holding("C", 10, "1", None), holding("D", 0, "1", "9")]
+    rows = [
+        holding("A", 10, "1", "3"),
+        holding("B", 10, "1", "1"),
+        holding("C", 10, "1", None),
+        holding("D", 0, "1", "9"),
+    ]
     assert weights(rows) == {"A": Decimal("0.75"), "B": Decimal("0.25"), "C": None, "D": Decimal(0)}
 
 

@@ -14,7 +14,9 @@ def execute(url: str, statement: str) -> None:
     conn.close()
 
 
-def test_v1_shows_the_one_portfolio_and_what_phase_1_would_add(make_database: MakeDatabase, open_page: OpenPage) -> None:
+def test_v1_shows_the_one_portfolio_and_what_phase_1_would_add(
+    make_database: MakeDatabase, open_page: OpenPage
+) -> None:
     app = open_page(make_database("v1", sample=True), "portfolios")
     text = shown(app)
     assert "Legacy Portfolio" in text

@@ -1,0 +1,126 @@
+"""An admin migrates by button, and traders go on looking."""
+
+import psycopg2
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Dashboard, OpenBrowser, StartDashboard
+from tests.conftest import MakeDatabase
+
+RUN_LIMIT_MS = 180_000
+
+
+def press(page: Page, word: str, button: str) -> None:
+    """Type the phase's name, and start it."""
+    page.get_by_label(f"Type {word} to start it").fill(word)
+    page.get_by_role("button", name=button, exact=True).click()
+
+
+def await_outcome(page: Page, message: str) -> None:
+    expect(page.get_by_text(message).first).to_be_visible(timeout=RUN_LIMIT_MS)
+    expect(page.get_by_role("heading", name="Last run")).to_be_visible(timeout=30_000)
+
+
+def errors(page: Page) -> list[str]:
+    return page.locator("[data-testid=stAlertContentError], [data-testid=stException]").all_inner_texts()
+
+
+def sums(url: str, table: str = "public.portfolio_positions") -> tuple[object, ...]:
+    conn = psycopg2.connect(url)
+    with conn, conn.cursor() as cursor:
+        cursor.execute(f"SELECT count(*), sum(quantity), sum(market_value), sum(unrealized_pnl) FROM {table}")
+        row = cursor.fetchone()
+    conn.close()
+    assert row is not None
+    return row
+
+
+def test_all_the_way_there_and_back_by_button(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    url = make_database("v1", sample=True)
+    before = sums(url)
+    dashboard = start_dashboard(url)
+    page = visit(f"{dashboard.url}/system_status")
+
+    press(page, "phase1", "Start phase 1")
+    expect(page.get_by_role("heading", name="Run under way")).to_be_visible(timeout=60_000)
+    # The run is in the database, not in the page: a reload shows it just the same.
+    page.reload()
+    await_outcome(page, "Phase1 is complete")
+    expect(page.get_by_text("DEFAULT, unrealized P&L, HKD").first).to_be_visible()
+    assert errors(page) == []
+    assert sums(url) == before
+
+    page.goto(f"{dashboard.url}/portfolio?id=DEFAULT")
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_label("Id", exact=True).fill("TRY")
+    page.get_by_label("Name").fill("A try")
+    page.locator(".st-key-copy_submit button").click()
+    expect(page.get_by_role("heading", name="A try")).to_be_visible()
+
+    page.goto(f"{dashboard.url}/system_status")
+    press(page, "phase2", "Start phase 2")
+    await_outcome(page, "Phase2 is complete")
+    assert errors(page) == []
+
+    press(page, "rollback", "Roll back to v2")
+    await_outcome(page, "Rollback to v2 is complete")
+    page.get_by_role("button", name="Roll back to v1").first.click()
+    page.get_by_text("Keep DEFAULT's positions only").click()
+    press(page, "rollback", "Roll back to v1")
+    await_outcome(page, "Rollback to v1 is complete")
+    assert errors(page) == []
+    assert sums(url) == before
+    expect(page.get_by_text("4 · rollback to v1")).to_be_visible()
+
+
+@pytest.fixture
+def watched(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> tuple[Dashboard, list[Page]]:
+    """A dashboard on the sample, and all its pages open."""
+    dashboard = start_dashboard(make_database("v1", sample=True))
+    paths = ("/portfolios", "/portfolio?id=DEFAULT", "/system_status")
+    return dashboard, [visit(dashboard.url + path) for path in paths]
+
+
+def test_open_pages_show_no_error_while_phases_run_from_the_command_line(
+    watched: tuple[Dashboard, list[Page]],
+) -> None:
+    dashboard, pages = watched
+    for page in pages:
+        page.evaluate(
+            """() => { window.seen = []; new MutationObserver(() => {
+                for (const bad of document.querySelectorAll(
+                    '[data-testid=stAlertContentError], [data-testid=stException]')) window.seen.push(bad.innerText);
+            }).observe(document.body, {childList: true, subtree: true}); }"""
+        )
+    status = pages[2]
+    for command, title in (
+        (("phase1", "--yes"), "multi-portfolio (v2.0)"),
+        (("phase2", "--yes", "--force"), "multi-portfolio (v3.0)"),
+        (("rollback", "--to", "v1", "--yes"), "single-portfolio (v1.0)"),
+    ):
+        done = dashboard.run(*command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        # The page notices by itself a run that it did not start.
+        expect(status.get_by_text(f"This database is {title}.")).to_be_visible(timeout=60_000)
+    for page in pages:
+        assert page.evaluate("window.seen") == []
+    expect(pages[1].get_by_role("cell", name="977,120.00")).to_be_visible()
+
+
+def test_a_paused_run_is_shown_with_its_blocker_and_resumed_by_button(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    url = make_database("v1", sample=True)
+    dashboard = start_dashboard(url)
+    page = visit(f"{dashboard.url}/system_status")
+    blocker = psycopg2.connect(url, application_name="month-end report")
+    blocker.cursor().execute("SELECT count(*) FROM public.portfolio_positions")
+    press(page, "phase1", "Start phase 1")
+    expect(page.get_by_text("month-end report").first).to_be_visible(timeout=RUN_LIMIT_MS)
+    assert errors(page) == []
+    blocker.close()
+    await_outcome(page, "Phase1 is complete")
