@@ -17,7 +17,6 @@ from src.logs import Redact, mask
 from src.migration.cli_text import duration, milliseconds
 from src.migration.model import Event, Step
 
-
 # Events whose matter the ending tells.
 SHOWN_AT_THE_END = ("outcome", "proof")
 

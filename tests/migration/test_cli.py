@@ -1,0 +1,486 @@
+"""run_migration.py end to end: what it answers, its exit codes, and what it leaves behind."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+
+from src.config import PROJECT_ROOT
+from src.migration import service
+from src.migration.launch import last_outcome
+from tests.conftest import TRADER_PASSWORD, MakeDatabase
+from tests.migration.cli_harness import COMMAND, ROWS, Cli, cli_in, execute, fetch, migrate, wait_for
+
+QUICK = ("--no-backup", "--legacy-role", "trader")
+
+
+@pytest.fixture
+def cli(tmp_path: Path, cache_url: str) -> Cli:
+    return cli_in(tmp_path, cache_url)
+
+
+@pytest.fixture
+def v1(make_database: MakeDatabase) -> str:
+    url = make_database("v1")
+    execute(url, ROWS)
+    return url
+
+
+@pytest.fixture
+def blocked(v1: str) -> Iterator[str]:
+    """A database where a reader, idle in its transaction, keeps a phase from its first exclusive lock."""
+    reader = psycopg2.connect(v1)
+    with reader.cursor() as cursor:
+        cursor.execute("SELECT * FROM public.portfolio_positions")
+    yield v1
+    reader.close()
+
+
+def started(cli: Cli, url: str, *arguments: str) -> subprocess.Popen[str]:
+    """A phase that is under way, and waits for the blocking reader."""
+    process = cli.start(url, *arguments, *QUICK, "--yes")
+
+    def is_blocked() -> bool:
+        assert process.poll() is None, process.communicate()
+        run = service.current_run(url)
+        return run is not None and any(e.kind == "blocked" for _, e in service.events(url, run.run_id))
+
+    wait_for("the run meets the reader", is_blocked)
+    return process
+
+
+def execute_alone(url: str, statement: str) -> None:
+    conn = psycopg2.connect(url)
+    conn.autocommit = True
+    with conn.cursor() as cursor:
+        cursor.execute(statement)
+    conn.close()
+
+
+def test_there_and_back_again(make_database: MakeDatabase, cli: Cli, pg_version: int) -> None:
+    url = make_database("v1", version=pg_version)
+    execute(url, ROWS)
+    assert "single-portfolio (v1.0)" in cli(url, "check").out
+    for command, title in (
+        (("phase1", "--legacy-role", "trader"), "multi-portfolio (v2.0)"),
+        (("phase2", "--no-backup"), "multi-portfolio (v3.0)"),
+        (("rollback", "--no-backup", "--legacy-role", "trader"), "multi-portfolio (v2.0)"),
+        (("rollback", "--no-backup"), "single-portfolio (v1.0)"),
+    ):
+        said = migrate(cli, url, *command)
+        assert title in said.out
+        assert title in cli(url, "check").out
+    history = cli(url, "history").out
+    assert history.count("done") == 4
+    assert fetch(url, "SELECT count(*), sum(quantity) FROM public.portfolio_positions") == [(2, 16528)]
+
+
+def test_nothing_to_do_is_no_failure_and_says_why(v1: str, cli: Cli) -> None:
+    for command in (("rollback", "--yes"), ("resume", "--yes"), ("plan", "rollback"), ("remove-sample", "--yes")):
+        said = cli(v1, *command)
+        assert said.exit_code == 0, said.all
+        assert "Nothing to do" in said.out
+    migrate(cli, v1, "phase1", *QUICK)
+    again = cli(v1, "phase1", "--yes")
+    assert again.exit_code == 0
+    assert "Nothing to do" in again.out
+    assert "multi-portfolio (v2.0)" in again.out
+
+
+@pytest.mark.parametrize(
+    "command", [["phase1"], ["phase2"], ["rollback"], ["resume"], ["restore", "x"], ["remove-sample"]]
+)
+def test_a_pipe_without_yes_is_refused_and_nothing_is_touched(v1: str, cli: Cli, command: list[str]) -> None:
+    said = cli(v1, *command, text="phase1\ny\n")
+    assert said.exit_code == 2
+    assert "--yes" in said.err
+    assert fetch(v1, "SELECT to_regnamespace('hk_migration')") == [(None,)]
+    assert cli.logs() == []
+
+
+def test_usage_is_told(cli: Cli) -> None:
+    said = cli(None, "phase3")
+    assert said.exit_code == 2
+    assert "phase3" in said.err
+    assert "Traceback" not in said.all
+    secret = cli(None, "check", "--databse-url", "postgresql://trader:s3cret@/hk")
+    assert secret.exit_code == 2
+    assert "s3cret" not in secret.all
+
+
+def test_a_server_that_is_down_is_no_version(cli: Cli, tmp_path: Path) -> None:
+    url = f"postgresql://trader:s3cret@/hk?host={tmp_path}"
+    for command in (
+        ("check",),
+        ("plan", "phase1"),
+        ("phase1", "--yes"),
+        ("history",),
+        ("backup",),
+        ("resume", "--yes"),
+    ):
+        said = cli(url, *command)
+        assert said.exit_code == 1, said.all
+        assert "does not answer" in said.all
+        assert "1.0" not in said.all
+        assert "s3cret" not in said.all
+        assert "Traceback" not in said.all
+
+
+def test_an_empty_database_is_told_as_empty(make_database: MakeDatabase, cli: Cli) -> None:
+    url = make_database(None)
+    said = cli(url, "check")
+    assert said.exit_code == 0
+    assert "Schema: empty" in said.out
+    assert "init --schema v1" in said.out
+    assert "v1.0" not in said.out
+    assert cli(url, "phase1", "--yes").exit_code == 3
+
+
+@pytest.mark.parametrize(("schema", "title"), [("v1", "single-portfolio (v1.0)"), ("v3", "multi-portfolio (v3.0)")])
+def test_init_fills_an_empty_database_only(make_database: MakeDatabase, cli: Cli, schema: str, title: str) -> None:
+    url = make_database(None)
+    assert cli(url, "init", "--schema", schema).exit_code == 0
+    assert title in cli(url, "check").out
+    again = cli(url, "init", "--schema", schema)
+    assert again.exit_code == 3
+    assert "not empty" in again.err
+
+
+def test_sample_data_is_marked_until_it_is_removed(make_database: MakeDatabase, cli: Cli) -> None:
+    url = make_database(None)
+    assert cli(url, "init", "--schema", "v1", "--sample").exit_code == 0
+    assert "Sample data: yes" in cli(url, "check").out
+    assert fetch(url, "SELECT count(*) FROM public.portfolio_positions") == [(12,)]
+    assert migrate(cli, url, "remove-sample").out
+    assert "Sample data" not in cli(url, "check").out
+    assert fetch(url, "SELECT count(*) FROM public.portfolio_positions") == [(0,)]
+
+
+def test_the_option_wins_over_the_environment_for_everything(v1: str, make_database: MakeDatabase, cli: Cli) -> None:
+    other = make_database("v1")
+    said = cli(other, "--database-url", v1, "phase1", *QUICK, "--yes")
+    assert said.exit_code == 0, said.all
+    assert "multi-portfolio (v2.0)" in cli(other, "check", "--database-url", v1).out
+    assert "single-portfolio (v1.0)" in cli(other, "check").out
+    assert fetch(other, "SELECT to_regnamespace('hk_migration')") == [(None,)]
+
+
+def test_prerequisites_that_are_not_met_touch_nothing(v1: str, cli: Cli, make_database: MakeDatabase) -> None:
+    early = cli(v1, "phase2", "--yes")
+    assert early.exit_code == 3
+    assert "phase1" in early.err
+    odd = make_database(None)
+    execute(odd, "CREATE TABLE public.portfolio_positions (id int)")
+    refused = cli(odd, "phase1", "--yes")
+    assert refused.exit_code == 3
+    assert refused.err.strip()
+    for url in (v1, odd):
+        assert fetch(url, "SELECT to_regnamespace('hk_migration')") == [(None,)]
+
+
+def test_a_role_without_rights_is_told_which(v1: str, servers: Mapping[int, str], cli: Cli) -> None:
+    role = f"guest_{os.getpid()}"
+    superuser = servers[18].replace("/postgres?", v1[v1.index("@/") + 1 : v1.index("?") + 1])
+    execute(
+        superuser, f"CREATE ROLE {role} LOGIN PASSWORD 'gu3st'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+    )
+    said = cli(re.sub(r"//[^@]*@", f"//{role}:gu3st@", v1), "phase1", "--yes")
+    execute(superuser, f"DROP OWNED BY {role}; DROP ROLE {role}")
+    assert said.exit_code == 3, said.all
+    assert re.search(r"own|CREATE|right", said.err)
+    assert "gu3st" not in said.all
+
+
+def test_phase2_is_refused_while_v1_clients_are_connected(v1: str, cli: Cli) -> None:
+    migrate(cli, v1, "phase1", *QUICK)
+    client = psycopg2.connect(v1, application_name="old app")
+    refused = cli(v1, "phase2", "--no-backup", "--yes")
+    assert refused.exit_code == 3, refused.all
+    assert "old app" in refused.all
+    assert "multi-portfolio (v2.0)" in cli(v1, "check").out
+    forced = cli(v1, "phase2", "--no-backup", "--yes", "--force")
+    client.close()
+    assert forced.exit_code == 0, forced.all
+
+
+def test_a_second_run_is_told_whose_the_first_is_and_since_when(blocked: str, cli: Cli) -> None:
+    first = started(cli, blocked, "phase1")
+    try:
+        run = service.current_run(blocked)
+        assert run is not None
+        second = cli(blocked, "phase1", "--yes")
+        assert second.exit_code == 4, second.all
+        assert run.started_by in second.err
+        assert f"{run.started_at.astimezone():%Y-%m-%d %H:%M}" in second.err
+        assert "running" in cli(blocked, "check").out
+        assert cli(blocked, "resume", "--yes").exit_code == 4
+    finally:
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_pauses_and_says_what_to_type(v1: str, cli: Cli, number: signal.Signals) -> None:
+    reader = psycopg2.connect(v1)
+    with reader.cursor() as cursor:
+        cursor.execute("SELECT * FROM public.portfolio_positions")
+    process = started(cli, v1, "phase1")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Paused" in err
+    assert "python run_migration.py resume" in err
+    check = cli(v1, "check").out
+    assert "paused" in check
+    assert "python run_migration.py resume" in check
+    reader.close()
+    resumed = cli(v1, "resume", "--yes")
+    assert resumed.exit_code == 0, resumed.all
+    assert "multi-portfolio (v2.0)" in cli(v1, "check").out
+
+
+@pytest.mark.parametrize("way", ["resume", "rollback"])
+def test_a_killed_run_is_told_then_resumed_or_undone(blocked: str, cli: Cli, way: str) -> None:
+    process = started(cli, blocked, "phase1")
+    process.kill()
+    process.communicate(timeout=60)
+    wait_for("the run is seen as interrupted", lambda: "interrupted" in cli(blocked, "check").out)
+    execute(blocked, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+    said = cli(blocked, way, "--yes", *(("--no-backup",) if way == "rollback" else ()))
+    assert said.exit_code == 0, said.all
+    title = "multi-portfolio (v2.0)" if way == "resume" else "single-portfolio (v1.0)"
+    check = cli(blocked, "check").out
+    assert title in check
+    assert "interrupted" not in check
+
+
+def test_backups_are_made_listed_verified_and_restored(v1: str, cli: Cli) -> None:
+    assert "No backup" in cli(v1, "backups").out
+    made = cli(v1, "backup")
+    assert made.exit_code == 0, made.all
+    (record,) = [r for r in cli(v1, "--json", "backups").records if r["type"] == "backups"]
+    listed = record["backups"]
+    assert isinstance(listed, list)
+    name = str(listed[0]["name"])
+    assert name in made.out
+    assert f"restore {name}" in made.out
+    assert "verified" in cli(v1, "backups").out
+    assert cli(v1, "verify", name).exit_code == 0
+    execute(v1, "DELETE FROM public.portfolio_positions")
+    restored = cli(v1, "restore", name, "--yes")
+    assert restored.exit_code == 0, restored.all
+    assert fetch(v1, "SELECT count(*) FROM public.portfolio_positions") == [(2,)]
+    kept = re.search(r"is now (\S+);", restored.out)
+    assert kept
+    execute_alone(v1, f'DROP DATABASE "{kept[1]}"')
+    unknown = cli(v1, "verify", "nonsense")
+    assert unknown.exit_code in (1, 3)
+    assert "nonsense" in unknown.err
+
+
+def test_a_backup_that_cannot_be_made_stops_the_phase(v1: str, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "backups").write_text("in the way")
+    said = cli(v1, "phase1", "--yes", "--legacy-role", "trader")
+    assert said.exit_code in (1, 3), said.all
+    assert str(tmp_path / "backups") in said.err
+    assert "single-portfolio (v1.0)" in cli(v1, "check").out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check"],
+        ["plan", "phase1"],
+        ["plan", "phase2"],
+        ["phase1", "--no-backup", "--yes"],
+        ["rollback", "--yes"],
+        ["resume", "--yes"],
+        ["backup"],
+        ["backups"],
+        ["verify", "nonsense"],
+        ["restore", "nonsense", "--yes"],
+        ["history"],
+        ["remove-sample", "--yes"],
+        ["init", "--schema", "v1"],
+        ["phase1"],
+        ["nonsense"],
+    ],
+)
+def test_json_is_one_object_per_line_and_the_last_is_the_outcome(v1: str, cli: Cli, command: list[str]) -> None:
+    said = cli(v1, "--json", *command)
+    records = said.records
+    assert [record["type"] for record in records].count("outcome") == 1
+    last = records[-1]
+    assert last["type"] == "outcome"
+    assert last["exit_code"] == said.exit_code
+    assert last["state"] in ("done", "nothing", "failed", "refused", "usage")
+    assert said.err == ""
+
+
+def test_json_tells_the_steps_and_the_proof_of_a_run(v1: str, cli: Cli) -> None:
+    records = cli(v1, "--json", "phase1", *QUICK, "--yes").records
+    plan = next(record for record in records if record["type"] == "plan")
+    steps = [r for r in records if r["type"] == "event" and r["kind"] == "step"]
+    assert plan["steps"]
+    assert {"switch", "prove"} <= {str(step["step"]) for step in steps}
+    proof = records[-1]["proof"]
+    assert isinstance(proof, list)
+    assert proof
+    assert all(row["equal"] is not False for row in proof)
+
+
+def test_no_password_anywhere(v1: str, cli: Cli) -> None:
+    """Not in what is printed, not in the log, not in the arguments of any process while a backup is made."""
+    encoded = v1.split("//trader:")[1].split("@")[0]
+    process = cli.start(None, "--database-url", v1, "phase1", "--legacy-role", "trader", "--yes")
+    seen: set[str] = set()
+    family = psutil.Process(process.pid)
+    arguments_hidden = False
+    while process.poll() is None:
+        try:
+            own = " ".join(family.cmdline())
+            children = [" ".join(child.cmdline()) for child in family.children(recursive=True)]
+        except psutil.Error:
+            continue
+        arguments_hidden = arguments_hidden or (bool(own) and "--database-url" not in own)
+        seen.update(children)
+    out, err = process.communicate()
+    assert process.returncode == 0, out + err
+    assert arguments_hidden
+    assert any("pg_dump" in command for command in seen), seen
+    (log,) = [path for path in cli.logs() if "phase1" in path.name]
+    written = out + err + log.read_text(encoding="utf-8") + " ".join(seen)
+    assert TRADER_PASSWORD not in written
+    assert encoded not in written
+
+
+def test_each_run_has_a_log_of_its_own_and_says_where(v1: str, cli: Cli) -> None:
+    said = migrate(cli, v1, "phase1", *QUICK)
+    (log,) = cli.logs()
+    assert str(log) in said.out
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    text = log.read_text(encoding="utf-8")
+    assert "phase1" in text
+    assert "switch" in text
+    assert "exit code 0" in text
+    for command in ("check", "history", "backups"):
+        cli(v1, command)
+    assert cli.logs() == [log]
+
+
+def test_a_log_folder_that_cannot_be_written_is_told_before_anything(v1: str, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("in the way")
+    said = cli(v1, "phase1", "--yes")
+    assert said.exit_code == 3
+    assert "HK_STRATEGY_LOGS" in said.err
+    assert fetch(v1, "SELECT to_regnamespace('hk_migration')") == [(None,)]
+
+
+def test_progress_in_a_pipe_is_plain_lines(v1: str, cli: Cli) -> None:
+    said = migrate(cli, v1, "phase1", *QUICK)
+    assert "\x1b" not in said.out
+    assert "\r" not in said.out
+    assert re.search(r"\[1/\d+\] ", said.out)
+    assert re.search(r"locked for \d", said.out)
+
+
+def in_terminal(cli: Cli, url: str, answer: str, *arguments: str) -> tuple[int, str]:
+    """Run a command on a terminal of its own; type `answer` when asked."""
+    main, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        env={**cli.environment, "DATABASE_URL": url, "TERM": "xterm", "LANG": "C.UTF-8", "PYTHONUTF8": "1"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
+    os.close(terminal)
+    seen = b""
+    answered = False
+    while True:
+        ready, _, _ = select.select([main], [], [], 120)
+        assert ready, seen
+        try:
+            part = os.read(main, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        seen += part
+        if not answered and b"to go on" in seen:
+            os.write(main, answer.encode() + b"\n")
+            answered = True
+    os.close(main)
+    return process.wait(60), seen.decode()
+
+
+def test_a_terminal_is_shown_the_plan_and_asked(v1: str, cli: Cli) -> None:
+    code, screen = in_terminal(cli, v1, "no", "phase1", *QUICK)
+    assert code == 3
+    assert "Steps:" in screen
+    assert "Backup: NONE" in screen
+    assert "Type phase1 to go on" in screen
+    assert "Nothing was touched" in screen
+    assert fetch(v1, "SELECT to_regnamespace('hk_migration')") == [(None,)]
+    code, screen = in_terminal(cli, v1, "phase1", "phase1", *QUICK)
+    assert code == 0, screen
+    assert "\x1b[K" in screen
+    assert "✓ " in screen
+    assert "multi-portfolio (v2.0)" in screen
+
+
+def test_a_reader_that_goes_away_does_not_end_the_migration(v1: str, cli: Cli) -> None:
+    process = cli.start(v1, "phase1", *QUICK, "--yes")
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    assert process.wait(120) == 0, process.stderr.read()
+    assert process.stderr.read() == ""
+    assert "multi-portfolio (v2.0)" in cli(v1, "check").out
+
+
+def test_a_detached_run_survives_its_starter(v1: str, cli: Cli) -> None:
+    program = (
+        "from src.config import load_settings; from src.migration.launch import launch; "
+        "settings = load_settings(); "
+        "argv = ['phase1', '--no-backup', '--legacy-role', 'trader', '--yes']; "
+        "started = launch(settings, settings.database_url, argv); "
+        "print(started.pid, started.output)"
+    )
+    starter = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**cli.environment, "DATABASE_URL": v1},
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pid, output = starter.stdout.split()
+    path = Path(output)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    if psutil.pid_exists(int(pid)):
+        assert TRADER_PASSWORD not in " ".join(psutil.Process(int(pid)).cmdline())
+    wait_for("the detached run ends", lambda: last_outcome(path) is not None)
+    outcome = last_outcome(path)
+    assert outcome is not None
+    assert outcome["exit_code"] == 0, path.read_text()
+    assert "multi-portfolio (v2.0)" in cli(v1, "check").out
+
+
+def test_the_last_outcome_of_a_command_that_has_not_ended(tmp_path: Path) -> None:
+    output = tmp_path / "run.out"
+    assert last_outcome(output) is None
+    output.write_text(json.dumps({"type": "event"}) + "\nnot json\n")
+    assert last_outcome(output) is None
