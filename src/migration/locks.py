@@ -33,7 +33,7 @@ OnBlocked = Callable[[int, tuple[Client, ...]], None]
 
 
 def lock_targets(conn: Connection, tables: Sequence[str]) -> list[tuple[str, str]]:
-    """(schema, name) of what must be locked to change `tables`: the views over them first, then the tables there are."""
+    """(schema, name) of what must be locked to change `tables`: first the views over them, then those that exist."""
     with conn.cursor() as cur:
         cur.execute(
             """

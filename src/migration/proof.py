@@ -77,12 +77,7 @@ def measure(conn: Connection, run_id: int | None = None) -> Measurement:
         )
         portfolios = {str(row[0]): Figures(int(row[1]), row[2], row[3], row[4]) for row in cur.fetchall()}
         if run_id is not None:
-            cur.execute(
-                "INSERT INTO hk_migration.proof_position (run_id, id, digest) "
-                + (_SQL / "proof_positions.sql").read_text(encoding="utf-8")
-                + " ON CONFLICT DO NOTHING",
-                (run_id,),
-            )
+            cur.execute((_SQL / "proof_note_positions.sql").read_text(encoding="utf-8"), {"run_id": run_id})
         cur.execute("COMMIT")
     return Measurement(tables, portfolios)
 
@@ -90,14 +85,7 @@ def measure(conn: Connection, run_id: int | None = None) -> Measurement:
 def changed_positions(conn: Connection, run_id: int) -> int:
     """Positions whose v1 columns are not what they were when the run began: changed, added or deleted."""
     with conn.cursor() as cur:
-        cur.execute(
-            "WITH now_rows (run_id, id, digest) AS ("
-            + (_SQL / "proof_positions.sql").read_text(encoding="utf-8")
-            + ") SELECT count(*) FROM now_rows n"
-            " FULL JOIN (SELECT id, digest FROM hk_migration.proof_position WHERE run_id = %s) b USING (id)"
-            " WHERE n.digest IS DISTINCT FROM b.digest",
-            (run_id, run_id),
-        )
+        cur.execute((_SQL / "proof_changed_positions.sql").read_text(encoding="utf-8"), {"run_id": run_id})
         row = cur.fetchone()
     return int(row[0]) if row else 0
 

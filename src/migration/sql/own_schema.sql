@@ -345,3 +345,10 @@ CREATE OR REPLACE FUNCTION hk_migration.several_possible() RETURNS boolean LANGU
     SELECT hk_migration.has_column('portfolio_positions', 'legacy_symbol')
            AND hk_migration.constraint_valid('portfolio_positions_symbol_key') IS NULL
 $$;
+
+-- v1's columns of a position, except the computed ones, in one digest.
+CREATE OR REPLACE FUNCTION hk_migration.position_digest(symbol text, company_name text, quantity integer,
+    avg_cost numeric, current_price numeric, sector text, last_updated timestamp) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT md5(concat_ws('|', symbol, coalesce(company_name, '\N'), quantity, avg_cost,
+               coalesce(current_price::text, '\N'), coalesce(sector, '\N'), coalesce(last_updated::text, '\N')))
+$$;
