@@ -1,0 +1,74 @@
+"""Restoring a backup: into a new database that is swapped in by renaming, or in place where that is not permitted.
+
+The history of migrations and the archive (schema hk_migration) stay as the live database has them.
+"""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg2
+
+from src.db.connection import Connection, redact
+from src.errors import BackupError, DatabaseUnavailable
+from src.migration.digest import OWN_SCHEMA
+from src.migration.manifest import Backup, Progress, check_files, prepare_directory, remove_leftovers
+from src.migration.restore_in_place import restore_in_place
+from src.migration.restore_model import Live, RestoreOutcome
+from src.migration.restore_swap import restore_by_swap
+from src.migration.scratch import describe_database, maintenance_url, session
+
+__all__ = ["RestoreOutcome", "restore_backup"]
+
+
+def restore_backup(url: str, backup: Backup, backup_dir: Path, *, on_progress: Progress) -> RestoreOutcome:
+    """Make the database at `url` what it was when `backup` was made, and prove it by the manifest's digests.
+
+    A role that may create databases, and owns this one: the backup is restored into a new database, which then
+    takes the name; the old one is kept as <name>_before_<time>, and sessions of it are ended. Any other role: in
+    place, in one transaction, after a fresh verified backup in `backup_dir`.
+    Raises BackupError, BackupNotVerified or PrerequisiteError; the live database is then as it was.
+    """
+    started = time.monotonic()
+    on_progress("Checking the backup's files", None, None)
+    check_files(backup)
+    prepare_directory(backup_dir)
+    remove_leftovers(backup_dir)
+    try:
+        with session(url, purpose="restore") as conn:
+            live = _look(conn)
+        if live.may_swap:
+            elsewhere = maintenance_url(url, live.database)
+            outcome = restore_by_swap(url, elsewhere, live, backup, backup_dir, on_progress)
+        else:
+            outcome = restore_in_place(url, live, backup, backup_dir, on_progress)
+    except psycopg2.OperationalError as error:
+        raise DatabaseUnavailable(f"The connection to PostgreSQL broke: {redact(str(error).strip(), url)}") from None
+    except psycopg2.Error as error:
+        raise BackupError(f"The restore failed, and changed nothing: {redact(str(error).strip(), url)}") from None
+    notes = list(outcome.notes)
+    if backup.database != live.database:
+        notes.append(f"The backup was made of the database {backup.database}.")
+    return replace(outcome, notes=tuple(notes), seconds=time.monotonic() - started)
+
+
+def _look(conn: Connection) -> Live:
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT current_database(), current_user, r.rolsuper,"
+            " (r.rolcreatedb OR r.rolsuper) AND pg_has_role(d.datdba, 'MEMBER'), pg_get_userbyid(d.datdba),"
+            " to_regnamespace(%s) IS NOT NULL,"
+            " pg_has_role((SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'public'), 'USAGE')"
+            " FROM pg_catalog.pg_roles r, pg_catalog.pg_database d"
+            " WHERE r.rolname = current_user AND d.datname = current_database()",
+            (OWN_SCHEMA,),
+        )
+        row = cur.fetchone()
+    if row is None:
+        raise BackupError("PostgreSQL does not know the role that this is connected as.")
+    database, role, superuser, may_swap, owner, history, owns_public = row
+    return Live(
+        database=str(database), role=str(role), superuser=bool(superuser), may_swap=bool(may_swap), owner=str(owner),
+        has_history=bool(history), owns_public=bool(owns_public), server_major=conn.info.server_version // 10000,
+        facts=describe_database(conn),
+    )  # fmt: skip
