@@ -354,15 +354,14 @@ class Postgres:
 
     def _create(self, programs: Path, account: Account) -> None:
         """Create the data directory under another name first: a half-made one is never taken for a whole one."""
-        half_made = self.data.with_suffix(".new")
-        shutil.rmtree(half_made, ignore_errors=True)
-        half_made.mkdir(mode=0o700)
+        half_made = Path(tempfile.mkdtemp(prefix=f"{self.data.name}.new-", dir=self.directory))
         if not account.is_ours:
             os.chown(half_made, account.uid, account.gid)
         command = [str(programs / "initdb"), "-D", DATA, "-U", SUPERUSER, "-E", "UTF8"]
         command += ["--no-locale", "--auth=peer", *([] if self.durable else ["--no-sync"])]
         done = account.run(command, half_made)
         if done.returncode != 0:
+            shutil.rmtree(half_made, ignore_errors=True)
             raise DatabaseUnavailable(
                 f"The embedded PostgreSQL cannot be created in {self.data}: {done.stderr.strip()}"
             )
