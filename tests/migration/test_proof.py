@@ -1,0 +1,153 @@
+"""The proof fails when it should, and tells clients' writes from the migration's own."""
+
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from src.config import PROJECT_ROOT
+from src.errors import ProofFailed
+from src.migration import loader, service
+from src.migration.loader import FILES
+from src.migration.model import Event, Keep, Phase, ProofRow
+from src.migration.proof import Figures, Measurement, archive_rows, compare, measure, one_snapshot
+from tests.conftest import MakeDatabase
+from tests.migration.lab import OTHER_PORTFOLIOS, Lab, lab, session
+
+D = Decimal
+
+
+@pytest.fixture
+def v1(make_database: MakeDatabase, tmp_path: Path) -> Lab:
+    return lab(make_database("v1"), tmp_path)
+
+
+def with_step(monkeypatch: pytest.MonkeyPatch, directory: Path, phase: Phase, sql: str) -> None:
+    """The phase's file with one more step before its last, which is ANALYZE."""
+    copy = directory / "migrations"
+    if not copy.exists():
+        shutil.copytree(PROJECT_ROOT / "migrations", copy)
+    file = copy / FILES[phase]
+    step = f"-- step: wrong\n-- title: Something wrong\n-- kind: backfill\n-- mode: transaction\n{sql}\n\n-- step: analyze"
+    text = file.read_text()
+    assert "-- step: analyze" in text
+    file.write_text(text.replace("-- step: analyze", step))
+    monkeypatch.setattr(loader, "MIGRATIONS", copy)
+
+
+WRONG = [
+    "UPDATE public.portfolio_positions SET quantity = quantity + 1 WHERE symbol = '0003.HK';",
+    "UPDATE public.portfolio_positions SET avg_cost = avg_cost + 0.001;",
+    "DELETE FROM public.portfolio_positions WHERE symbol = '0003.HK';",
+    "DELETE FROM public.trading_signals WHERE id = (SELECT max(id) FROM public.trading_signals);",
+    "UPDATE public.price_history SET price = price + 1 WHERE id = 1;",
+]
+
+
+@pytest.mark.parametrize("sql", WRONG)
+def test_a_step_that_corrupts_data_fails_the_proof(
+    v1: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: str
+) -> None:
+    """Also while a client changes other rows, which is no excuse."""
+    with_step(monkeypatch, tmp_path, Phase.PHASE1, sql)
+
+    def client(event: Event) -> None:
+        if event.step == "backfill" and event.detail.get("state") == "started":
+            v1.v1("UPDATE portfolio_positions SET quantity = 77 WHERE symbol = '0001.HK'")
+            v1.v1("INSERT INTO trading_signals (symbol, signal_type, price) VALUES ('0001.HK', 'A', 1)")
+            v1.v1("INSERT INTO price_history (symbol, price) VALUES ('0001.HK', 1)")
+
+    with pytest.raises(ProofFailed, match=r"proof failed.*rollback"):
+        v1.run(Phase.PHASE1, client)
+    record = service.current_run(v1.url)
+    assert record is not None and record.state == "failed"
+    assert any(row.equal is False for row in record.proof)
+
+
+@pytest.mark.parametrize("keep", list(Keep))
+def test_a_rollback_that_loses_shares_fails_the_proof(
+    v1: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Keep
+) -> None:
+    v1.run(Phase.PHASE1)
+    v1.rows(OTHER_PORTFOLIOS)
+    symbol = "0001.HK" if keep is Keep.MERGE else "0009.HK"
+    with_step(monkeypatch, tmp_path, Phase.ROLLBACK_V1,
+              f"UPDATE public.portfolio_positions SET quantity = quantity - 1 WHERE symbol = '{symbol}';")  # fmt: skip
+    with pytest.raises(ProofFailed):
+        v1.run(Phase.ROLLBACK_V1, keep=keep)
+
+
+def test_what_clients_changed_is_told_and_is_no_failure(v1: Lab) -> None:
+    def client(event: Event) -> None:
+        if event.step == "switch" and event.detail.get("state") == "started":
+            v1.v1("UPDATE portfolio_positions SET quantity = 77 WHERE symbol = '0001.HK'")
+            v1.v1("DELETE FROM portfolio_positions WHERE symbol = '0002.HK'")
+            v1.v1("INSERT INTO portfolio_positions (symbol, quantity, avg_cost) VALUES ('0099.HK', 9, 9)")
+
+    outcome = v1.run(Phase.PHASE1, client)
+    assert outcome.state == "done"
+    row = next(row for row in outcome.proof if row.subject == "DEFAULT, cost, HKD")
+    assert row.equal is None
+    assert "clients" in row.note
+    assert any("3 positions" in r.note for r in outcome.proof)
+
+
+def test_without_clients_everything_is_proved_equal(v1: Lab) -> None:
+    outcome = v1.run(Phase.PHASE1)
+    assert [row.equal for row in outcome.proof] == [True] * len(outcome.proof)
+    assert {row.subject.split(",")[0] for row in outcome.proof} >= {
+        "portfolio_positions", "trading_signals", "price_history", "DEFAULT",
+    }  # fmt: skip
+
+
+def measurement(quantity_digest: str, cost: str) -> Measurement:
+    figures = Figures(1, D(cost), D("20"), D("10"))
+    return Measurement({"portfolio_positions": (1, quantity_digest)}, {"DEFAULT": figures})
+
+
+def failed(rows: list[ProofRow]) -> list[str]:
+    return [row.subject for row in rows if row.equal is False]
+
+
+def test_compare_forgives_a_difference_only_where_clients_wrote() -> None:
+    before, after = measurement("a", "10"), measurement("b", "11")
+    assert failed(compare(before, before, changed=0, reshaped=False)) == []
+    assert failed(compare(before, after, changed=0, reshaped=False)) == [
+        "portfolio_positions, rows", "DEFAULT, cost, HKD",
+    ]  # fmt: skip
+    assert failed(compare(before, after, changed=1, reshaped=False)) == []
+
+
+def test_one_snapshot_fails_where_the_view_shows_something_else(v1: Lab) -> None:
+    v1.run(Phase.PHASE1)
+    with session(v1.url, "hk_strategy test") as conn:
+        assert failed(one_snapshot(conn, "trader")) == []
+        v1.rows(
+            "CREATE OR REPLACE VIEW trader.portfolio_positions AS SELECT id, legacy_symbol AS symbol, company_name, quantity, "
+            "avg_cost, current_price, market_value, unrealized_pnl, sector, last_updated FROM public.portfolio_positions "
+            "WHERE portfolio_id = 'DEFAULT' AND symbol <> '0001.HK'"
+        )
+        assert "DEFAULT, positions: v1's view and portfolio_summary" in failed(one_snapshot(conn, "trader"))
+
+
+def test_archive_rows_fail_where_a_merged_or_restored_row_differs(v1: Lab) -> None:
+    v1.run(Phase.PHASE1)
+    v1.rows(OTHER_PORTFOLIOS)
+    v1.run(Phase.ROLLBACK_V1)
+    with session(v1.url, "hk_strategy test") as conn:
+        assert failed(archive_rows(conn, Phase.ROLLBACK_V1)) == []
+        v1.rows("UPDATE hk_migration.archived_position SET quantity = quantity + 1 WHERE symbol = '0001.HK'")
+        assert "Merged symbols, shares" in failed(archive_rows(conn, Phase.ROLLBACK_V1))
+        v1.rows("UPDATE hk_migration.archived_position SET quantity = quantity - 1 WHERE symbol = '0001.HK'")
+        v1.run(Phase.PHASE1)
+        assert failed(archive_rows(conn, Phase.PHASE1)) == []
+        v1.rows("DELETE FROM public.portfolio_positions WHERE portfolio_id = 'OWN' AND symbol = '7777.HK'")
+        assert failed(archive_rows(conn, Phase.PHASE1)) == ["Restored positions"]
+
+
+def test_a_measurement_survives_the_journal(v1: Lab) -> None:
+    with session(v1.url, "hk_strategy test") as conn:
+        measured = measure(conn)
+    assert measured.portfolios["DEFAULT"].positions == 12
+    assert Measurement.from_json(measured.as_json()) == measured
