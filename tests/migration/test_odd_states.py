@@ -1,0 +1,545 @@
+"""Databases that are none of the three: each is handled, or refused with a reason before anything is touched."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg2.extensions import make_dsn, parse_dsn
+
+from src.errors import PrerequisiteError
+from src.migration import service
+from src.migration.model import Finding, Keep, Options, Phase
+from tests.conftest import MakeDatabase, Servers
+from tests.migration.dumps import difference, whole_dump
+from tests.migration.lab import OTHER_PORTFOLIOS, V1_ROWS, Lab, lab, session, v1_clients_work
+
+MakeLab = Callable[..., Lab]
+
+FEW_ROWS = """
+INSERT INTO portfolio_positions (symbol, company_name, quantity, avg_cost, current_price)
+VALUES ('0005.HK', 'HSBC', 400, 38.5, 39.75), ('0700.HK', 'Tencent', 100, 320.5, 315.2);
+INSERT INTO trading_signals (symbol, signal_type, price) VALUES ('0005.HK', 'A', 39);
+INSERT INTO price_history (symbol, price) VALUES ('0005.HK', 39), ('0700.HK', 315);
+"""
+
+
+@pytest.fixture
+def make_lab(make_database: MakeDatabase, tmp_path: Path) -> MakeLab:
+    def make(version: int = 18, schema: str | None = "v1", rows: str = FEW_ROWS) -> Lab:
+        url = make_database(schema, version=version)
+        return lab(url, tmp_path, version, rows=rows if schema == "v1" else "")
+
+    return make
+
+
+def planned(it: Lab, phase: Phase, **choices: Any) -> tuple[Finding, ...]:
+    return service.make_plan(it.url, phase, Options(backup=False, **choices), it.settings).findings
+
+
+def titles(findings: tuple[Finding, ...], severity: str) -> list[str]:
+    return [finding.title for finding in findings if finding.severity == severity]
+
+
+def refused(it: Lab, phase: Phase, *words: str, **choices: Any) -> str:
+    """The run is refused for a reason with these words, the plan says so too, and the database is as it was."""
+    had_own_schema = it.rows("SELECT to_regnamespace('hk_migration')::text")
+    before = whole_dump(it.url, it.version)
+    with pytest.raises(PrerequisiteError) as caught:
+        it.run(phase, **choices)
+    message = str(caught.value)
+    assert message.startswith("Nothing was touched.")
+    for word in words:
+        assert word in message
+    refusals = [finding for finding in planned(it, phase, **choices) if finding.severity == "refusal"]
+    assert refusals
+    assert all(finding.title in message and finding.advice in message for finding in refusals)
+    assert all(finding.advice for finding in refusals)
+    assert difference(before, whole_dump(it.url, it.version)) == ""
+    assert it.rows("SELECT to_regnamespace('hk_migration')::text") == had_own_schema
+    return message
+
+
+def phase_1_done(it: Lab) -> None:
+    outcome = it.run(Phase.PHASE1)
+    assert outcome.state == "done"
+    assert [row for row in outcome.proof if row.equal is False] == []
+    assert service.inspect(it.url).version == "2.0"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A v1 database changed by `made`; phase 1 refuses it, and `words` are in the reason."""
+
+    name: str
+    made: str
+    words: tuple[str, ...]
+
+
+HOLDINGS = """
+CREATE TABLE public.portfolio_holdings (
+    portfolio_id varchar(50), symbol varchar(20), company_name varchar(200), quantity numeric, avg_cost numeric(14,2),
+    sector varchar(50), created_at timestamp DEFAULT now(), updated_at timestamp DEFAULT now()
+);
+"""
+UNIQUE_HOLDINGS = HOLDINGS + "ALTER TABLE public.portfolio_holdings ADD UNIQUE (portfolio_id, symbol);"
+
+PHASE_1_REFUSES = (
+    Refused("signals missing", "DROP TABLE trading_signals", ("Table public.trading_signals is missing", "init.sql")),
+    Refused("prices missing", "DROP TABLE price_history", ("Table public.price_history is missing", "init.sql")),
+    Refused(
+        "no unique symbol",
+        "ALTER TABLE portfolio_positions DROP CONSTRAINT portfolio_positions_symbol_key CASCADE",
+        ("Positions are not unique by symbol", "ADD CONSTRAINT portfolio_positions_symbol_key UNIQUE (symbol)"),
+    ),
+    Refused(
+        "unique symbol of another name",
+        "ALTER TABLE portfolio_positions RENAME CONSTRAINT portfolio_positions_symbol_key TO positions_symbol_uq",
+        ("named positions_symbol_uq", "RENAME CONSTRAINT positions_symbol_uq TO portfolio_positions_symbol_key"),
+    ),
+    Refused(
+        "unique index without a constraint",
+        """ALTER TABLE portfolio_positions DROP CONSTRAINT portfolio_positions_symbol_key CASCADE;
+        CREATE UNIQUE INDEX one_symbol ON portfolio_positions (symbol);
+        ALTER TABLE trading_signals ADD CONSTRAINT trading_signals_symbol_fkey FOREIGN KEY (symbol)
+            REFERENCES portfolio_positions(symbol) ON DELETE CASCADE;
+        ALTER TABLE price_history ADD CONSTRAINT price_history_symbol_fkey FOREIGN KEY (symbol)
+            REFERENCES portfolio_positions(symbol) ON DELETE CASCADE""",
+        ("by the index public.one_symbol", "UNIQUE USING INDEX one_symbol"),
+    ),
+    Refused(
+        "second unique index",
+        "CREATE UNIQUE INDEX second ON portfolio_positions (symbol)",
+        ("second", "forbid a symbol in two portfolios", "DROP INDEX CONCURRENTLY public.second"),
+    ),
+    Refused(
+        "unique expression",
+        "CREATE UNIQUE INDEX lowered ON portfolio_positions (lower(symbol))",
+        ("lowered", "forbid a symbol in two portfolios"),
+    ),
+    Refused(
+        "foreign key of another name",
+        "ALTER TABLE trading_signals RENAME CONSTRAINT trading_signals_symbol_fkey TO signals_fk",
+        ("named signals_fk", "RENAME CONSTRAINT signals_fk TO trading_signals_symbol_fkey"),
+    ),
+    Refused(
+        "signals of no position",
+        """ALTER TABLE trading_signals DROP CONSTRAINT trading_signals_symbol_fkey;
+        INSERT INTO trading_signals (symbol, signal_type, price) VALUES ('9999.HK', 'A', 1)""",
+        ("9999.HK", "no position", "watch row"),
+    ),
+    Refused(
+        "another application's foreign key",
+        "CREATE TABLE alerts (id int, symbol varchar(10) REFERENCES portfolio_positions(symbol))",
+        ("alerts_symbol_fkey", "table alerts", "ALTER TABLE alerts DROP CONSTRAINT alerts_symbol_fkey"),
+    ),
+    Refused(
+        "another application's view",
+        "CREATE VIEW public.exposure AS SELECT sum(market_value) AS total FROM portfolio_positions",
+        ("View public.exposure", "every portfolio", "DROP VIEW public.exposure"),
+    ),
+    Refused(
+        "a materialized view of signals",
+        "CREATE MATERIALIZED VIEW public.latest AS SELECT max(created_at) FROM trading_signals",
+        ("Materialized view public.latest", "trading_signals", "DROP MATERIALIZED VIEW public.latest"),
+    ),
+    Refused(
+        "a function that names public",
+        """CREATE FUNCTION public.total() RETURNS bigint LANGUAGE sql
+        AS 'SELECT sum(quantity) FROM public.portfolio_positions'""",
+        ("Function public.total()", "every portfolio"),
+    ),
+    Refused(
+        "a function with a parsed body",
+        """CREATE FUNCTION public.total() RETURNS bigint LANGUAGE sql
+        BEGIN ATOMIC SELECT sum(quantity) FROM portfolio_positions; END""",
+        ("Function public.total()", "DROP FUNCTION public.total()"),
+    ),
+    Refused(
+        "a function of our name",
+        "CREATE FUNCTION public.check_migration_status() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        ("check_migration_status is taken", "RENAME TO check_migration_status_old"),
+    ),
+    Refused(
+        "a table of our view's name",
+        "CREATE TABLE public.portfolio_summary (id int)",
+        ("portfolio_summary is taken by a table", "ALTER TABLE public.portfolio_summary RENAME"),
+    ),
+    Refused(
+        "row-level security",
+        "ALTER TABLE trading_signals ENABLE ROW LEVEL SECURITY",
+        ("Row-level security is on for table trading_signals", "DISABLE ROW LEVEL SECURITY"),
+    ),
+    Refused(
+        "inheritance",
+        "CREATE TABLE old_prices () INHERITS (price_history)",
+        ("Table price_history is partitioned, or inherits",),
+    ),
+    Refused(
+        "symbol of another type",
+        "ALTER TABLE portfolio_positions ALTER COLUMN symbol TYPE varchar(20)",
+        ("symbol is character varying(20)", "TYPE varchar(10)"),
+    ),
+    Refused("a column missing", "ALTER TABLE portfolio_positions DROP COLUMN sector", ("lacks sector", "init.sql")),
+    Refused(
+        "portfolio_id of another type",
+        "ALTER TABLE portfolio_positions ADD COLUMN portfolio_id integer",
+        ("portfolio_id, of type integer", "ALTER COLUMN portfolio_id TYPE varchar(50)"),
+    ),
+    Refused(
+        "portfolio_id with values",
+        """ALTER TABLE portfolio_positions ADD COLUMN portfolio_id varchar(50);
+        UPDATE portfolio_positions SET portfolio_id = 'TECH' WHERE symbol = '0700.HK'""",
+        ("other than DEFAULT: TECH (1 row)", "RENAME COLUMN portfolio_id TO portfolio_id_old"),
+    ),
+    Refused(
+        "signals' portfolio_id with values",
+        "ALTER TABLE trading_signals ADD COLUMN portfolio_id varchar(50) DEFAULT 'MAIN'",
+        ("trading_signals already has", "MAIN (1 row)"),
+    ),
+    Refused(
+        "legacy_symbol of somebody",
+        "ALTER TABLE portfolio_positions ADD COLUMN legacy_symbol varchar(10)",
+        ("legacy_symbol that is not this project's", "RENAME COLUMN legacy_symbol"),
+    ),
+    Refused(
+        "a foreign key to portfolios too early",
+        """CREATE TABLE portfolios (portfolio_id varchar(50) PRIMARY KEY, name varchar(200));
+        INSERT INTO portfolios VALUES ('DEFAULT', 'Mine');
+        ALTER TABLE portfolio_positions ADD COLUMN portfolio_id varchar(50) DEFAULT 'DEFAULT' REFERENCES portfolios""",
+        ("portfolio_positions already has a foreign key to portfolios", "DROP CONSTRAINT"),
+    ),
+    Refused(
+        "portfolios without portfolio_id",
+        "CREATE TABLE portfolios (id serial PRIMARY KEY, name varchar(200))",
+        ("without a column portfolio_id",),
+    ),
+    Refused(
+        "portfolios keyed by a number",
+        "CREATE TABLE portfolios (portfolio_id serial PRIMARY KEY, name varchar(200))",
+        ("portfolios.portfolio_id is integer", "TYPE varchar(50)"),
+    ),
+    Refused(
+        "portfolios with a column that must be given",
+        "CREATE TABLE portfolios (portfolio_id varchar(50) PRIMARY KEY, name varchar(200), owner varchar(20) NOT NULL)",
+        ("NOT NULL without a default: owner", "SET DEFAULT"),
+    ),
+    Refused(
+        "portfolio ids that cannot stay",
+        """CREATE TABLE portfolios (portfolio_id text, name varchar(200));
+        INSERT INTO portfolios VALUES ('A', 'x'), ('A', 'y'), (NULL, 'z'), (repeat('b', 51), 'long')""",
+        ("A (there twice)", "NULL", "longer than 50 characters"),
+    ),
+    Refused(
+        "portfolios with a name too narrow",
+        "CREATE TABLE portfolios (portfolio_id varchar(50) PRIMARY KEY, name varchar(10))",
+        ("portfolios.name is character varying(10), too narrow", "TYPE varchar(200)"),
+    ),
+    Refused(
+        "portfolios with an archived_at of its own",
+        "CREATE TABLE portfolios (portfolio_id varchar(50) PRIMARY KEY, name varchar(200), archived_at timestamp)",
+        ("archived_at of its own", "RENAME COLUMN archived_at"),
+    ),
+    Refused(
+        "holdings that do not fit",
+        UNIQUE_HOLDINGS
+        + """INSERT INTO portfolio_holdings (portfolio_id, symbol, quantity, avg_cost) VALUES
+        ('TECH', '0700.HK.LONGER', 1, 1), ('TECH', '0005.HK', 1.5, 1), ('TECH', NULL, 1, 1), (NULL, '0001.HK', 1, 1),
+        ('TECH', '0002.HK', 3000000000, 1), ('TECH', '0003.HK', 1, 99999999), ('TECH', '0700.HK', 1000000000, 1)""",
+        (
+            "TECH 0700.HK.LONGER: symbol longer than 10 characters",
+            "TECH 0005.HK: quantity 1.5 is no whole number",
+            "TECH (none): no symbol",
+            "(none) 0001.HK: no portfolio",
+            "TECH 0002.HK: quantity 3000000000 is too large",
+            "TECH 0003.HK: avg_cost 99999999.00 is too large",
+            "TECH 0700.HK: its value is too large",
+            "RENAME TO portfolio_holdings_old",
+        ),
+    ),
+    Refused(
+        "holdings there twice",
+        HOLDINGS
+        + "INSERT INTO portfolio_holdings (portfolio_id, symbol, quantity) VALUES ('A', '0005.HK', 1), ('A', '0005.HK', 2)",
+        ("A 0005.HK: there 2 times",),
+    ),
+    Refused(
+        "holdings without a column",
+        "CREATE TABLE portfolio_holdings (portfolio_id varchar(50), symbol varchar(20), quantity int)",
+        ("portfolio_holdings lacks company_name, avg_cost and sector",),
+    ),
+    Refused(
+        "holdings without numbers",
+        "CREATE TABLE portfolio_holdings (portfolio_id varchar(50), symbol varchar(20), company_name text, "
+        "quantity text, avg_cost numeric, sector text)",
+        ("quantity (text) should be numbers",),
+    ),
+    Refused(
+        "an index of our name",
+        "CREATE INDEX idx_signals_portfolio_symbol ON price_history (symbol)",
+        ("idx_signals_portfolio_symbol is taken", "RENAME TO idx_signals_portfolio_symbol_old"),
+    ),
+    Refused(
+        "made by another tool",
+        """ALTER TABLE portfolio_positions DROP CONSTRAINT portfolio_positions_symbol_key CASCADE;
+        CREATE TABLE portfolios (portfolio_id varchar(50) PRIMARY KEY, name varchar(200), description text,
+            created_at timestamp, updated_at timestamp, strategy varchar(100), copied_from varchar(50),
+            copied_at timestamp, archived_at timestamp);
+        ALTER TABLE portfolio_positions ADD COLUMN portfolio_id varchar(50) DEFAULT 'DEFAULT',
+            ADD UNIQUE (portfolio_id, symbol);
+        ALTER TABLE trading_signals ADD COLUMN portfolio_id varchar(50) DEFAULT 'DEFAULT'""",
+        ("made by another tool", "portfolio_positions.legacy_symbol", "restore a backup"),
+    ),
+    Refused(
+        "read-only",
+        """DO $$ BEGIN
+            EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database());
+        END $$""",
+        ("read-only (default_transaction_read_only is on)", "RESET default_transaction_read_only"),
+    ),
+)
+
+
+@pytest.mark.parametrize("case", PHASE_1_REFUSES, ids=lambda case: case.name.replace(" ", "-"))
+def test_phase_1_refuses_and_touches_nothing(make_lab: MakeLab, pg_version: int, case: Refused) -> None:
+    it = make_lab(pg_version)
+    it.v1(case.made)
+    refused(it, Phase.PHASE1, *case.words)
+    found = service.inspect(it.url).findings
+    assert any(word in finding.title for word in case.words for finding in found if finding.severity == "refusal")
+
+
+def test_an_empty_database_is_refused_and_is_not_called_v1(make_lab: MakeLab, pg_version: int) -> None:
+    it = make_lab(pg_version, None)
+    refused(it, Phase.PHASE1, "empty", "run_migration.py init --schema v1")
+    found = service.inspect(it.url)
+    assert (found.version, found.title) == (None, "empty database")
+
+
+HAND_MADE = (
+    """CREATE TABLE portfolios (portfolio_id varchar(50) PRIMARY KEY, name varchar(200) NOT NULL);
+    INSERT INTO portfolios VALUES ('TECH', 'Technology')""",
+    """CREATE TABLE portfolios (id serial PRIMARY KEY, portfolio_id text NOT NULL, description text,
+        owner text DEFAULT 'me');
+    INSERT INTO portfolios (portfolio_id, owner) VALUES ('TECH', 'she')""",
+    """CREATE TABLE portfolios (id int GENERATED ALWAYS AS IDENTITY, portfolio_id varchar(50) UNIQUE, name text);
+    INSERT INTO portfolios (portfolio_id, name) VALUES ('DEFAULT', 'Mine'), ('TECH', 'Technology')""",
+)
+
+
+@pytest.mark.parametrize("made", HAND_MADE, ids=("keyed", "nameless", "with-default"))
+def test_a_hand_made_portfolios_table_is_adopted_and_given_back(make_lab: MakeLab, pg_version: int, made: str) -> None:
+    it = make_lab(pg_version, rows=V1_ROWS)
+    it.v1(made)
+    before = whole_dump(it.url, pg_version)
+    assert any("adopted" in title for title in titles(planned(it, Phase.PHASE1), "info"))
+
+    phase_1_done(it)
+    rows = dict(it.rows("SELECT portfolio_id::text, name::text FROM public.portfolios"))
+    assert rows.keys() == {"DEFAULT", "TECH"}
+    assert rows["TECH"] in ("Technology", "TECH")
+    it.rows(
+        "INSERT INTO public.portfolio_positions (portfolio_id, symbol, quantity, avg_cost) "
+        "VALUES ('TECH', '0005.HK', 5, 300)"
+    )
+    v1_clients_work(it)
+
+    it.run(Phase.ROLLBACK_V1, keep=Keep.DEFAULT)
+    assert difference(before, whole_dump(it.url, pg_version)) == ""
+    phase_1_done(it)
+    restored = it.rows("SELECT portfolio_id, quantity FROM public.portfolio_positions WHERE portfolio_id <> 'DEFAULT'")
+    assert restored == [("TECH", 5)]
+
+
+def test_side_table_rows_become_positions(make_lab: MakeLab, pg_version: int) -> None:
+    it = make_lab(pg_version)
+    it.v1(
+        UNIQUE_HOLDINGS
+        + """INSERT INTO portfolio_holdings (portfolio_id, symbol, company_name, quantity, avg_cost, sector) VALUES
+        ('TECH', '0700.HK', 'Tencent', 50, 300, 'Tech'), ('TECH', '9999.HK', 'Unknown price', 10, 7.5, NULL),
+        ('DEFAULT', '0005.HK', 'HSBC', 999, 1, 'Bank'), ('DEFAULT', '0388.HK', 'HKEX', 3, 280, NULL),
+        ('BLANK', '0005.HK', NULL, NULL, NULL, NULL)"""
+    )
+    side_table = it.rows("SELECT * FROM public.portfolio_holdings ORDER BY 1, 2")
+    found = planned(it, Phase.PHASE1)
+    assert titles(found, "refusal") == []
+    assert any("its 5 rows become positions of BLANK, DEFAULT and TECH" in title for title in titles(found, "info"))
+    warnings = titles(found, "warning")
+    assert any("0005.HK: 999 at 1.00, position 400 at 38.500" in title for title in warnings)
+    assert any("new positions that v1's clients will see: 0388.HK" in title for title in warnings)
+    assert any("BLANK 0005.HK (no quantity)" in title for title in warnings)
+
+    phase_1_done(it)
+    held = it.rows(
+        "SELECT portfolio_id, symbol, quantity, avg_cost, current_price FROM public.portfolio_positions ORDER BY 1, 2"
+    )
+    assert held == [
+        ("BLANK", "0005.HK", 0, Decimal(0), Decimal("39.75")),
+        ("DEFAULT", "0005.HK", 400, Decimal("38.5"), Decimal("39.75")),
+        ("DEFAULT", "0388.HK", 3, Decimal(280), None),
+        ("DEFAULT", "0700.HK", 100, Decimal("320.5"), Decimal("315.2")),
+        ("TECH", "0700.HK", 50, Decimal(300), Decimal("315.2")),
+        ("TECH", "9999.HK", 10, Decimal("7.5"), None),
+    ]
+    assert it.rows("SELECT * FROM public.portfolio_holdings ORDER BY 1, 2") == side_table
+    assert any("stays as it is" in title for title in titles(service.inspect(it.url).findings, "info"))
+
+
+def test_portfolio_id_on_some_tables_only_is_filled(make_lab: MakeLab, pg_version: int) -> None:
+    it = make_lab(pg_version)
+    it.v1("ALTER TABLE portfolio_positions ADD COLUMN portfolio_id varchar(50)")
+    it.v1("UPDATE portfolio_positions SET portfolio_id = 'DEFAULT' WHERE symbol = '0005.HK'")
+    it.v1("ALTER TABLE price_history ADD COLUMN portfolio_id varchar(50) DEFAULT 'X'")
+    told = titles(planned(it, Phase.PHASE1), "info")
+    assert any("portfolio_positions already has a column portfolio_id" in t and "1 row without" in t for t in told)
+    assert any("price_history has a column portfolio_id: kept and ignored" in t for t in told)
+
+    phase_1_done(it)
+    assert it.rows("SELECT DISTINCT portfolio_id FROM public.portfolio_positions") == [("DEFAULT",)]
+    assert it.rows("SELECT DISTINCT portfolio_id FROM public.price_history") == [("X",)]
+    assert it.v1("SELECT symbol FROM portfolio_positions ORDER BY 1") == [("0005.HK",), ("0700.HK",)]
+
+
+def as_superuser(it: Lab, servers: Servers) -> str:
+    return make_dsn(**{**parse_dsn(servers[it.version]), "dbname": parse_dsn(it.url)["dbname"]})
+
+
+def mark_invalid(it: Lab, servers: Servers, *indexes: str) -> None:
+    """As a build that was cut short leaves them."""
+    with session(as_superuser(it, servers), "hk_strategy test") as conn, conn.cursor() as cur:
+        cur.execute("SET allow_system_table_mods = on")
+        cur.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::text[]::regclass[])", (list(indexes),)
+        )
+
+
+def test_invalid_indexes_are_rebuilt_or_told(make_lab: MakeLab, pg_version: int, servers: Servers) -> None:
+    it = make_lab(pg_version)
+    it.v1("ALTER TABLE trading_signals ADD COLUMN portfolio_id varchar(50) DEFAULT 'DEFAULT'")
+    it.v1("CREATE INDEX idx_signals_portfolio_created ON trading_signals (portfolio_id, created_at DESC)")
+    it.v1("CREATE INDEX somebodys ON trading_signals (price)")
+    mark_invalid(it, servers, "idx_signals_portfolio_created", "somebodys")
+    found = planned(it, Phase.PHASE1)
+    assert any("idx_signals_portfolio_created is INVALID" in title for title in titles(found, "info"))
+    assert any("somebodys" in title and "INVALID" in title for title in titles(found, "warning"))
+
+    phase_1_done(it)
+    assert it.rows("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid") == [("somebodys",)]
+    assert it.rows("SELECT to_regclass('public.idx_signals_portfolio_created') IS NOT NULL") == [(True,)]
+
+
+def test_what_others_have_stays(make_lab: MakeLab, pg_version: int) -> None:
+    it = make_lab(pg_version)
+    it.v1(
+        """CREATE TABLE notes (id serial PRIMARY KEY, position_id int REFERENCES portfolio_positions(id), note text);
+        INSERT INTO notes (position_id, note) SELECT id, 'hold' FROM portfolio_positions;
+        DROP TABLE portfolio_value_history, portfolio_analyses;
+        CREATE FUNCTION count_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER count_it BEFORE UPDATE ON portfolio_positions FOR EACH ROW EXECUTE FUNCTION count_it();
+        CREATE VIEW last_prices AS SELECT symbol, max(timestamp) AS at FROM price_history GROUP BY symbol"""
+    )
+    before = whole_dump(it.url, pg_version)
+    told = titles(planned(it, Phase.PHASE1), "info")
+    assert any("Other tables in schema public: notes" in title for title in told)
+    assert any("notes_position_id_fkey" in title and "stays" in title for title in told)
+    assert any("Trigger count_it" in title for title in told)
+    assert any("portfolio_analyses and portfolio_value_history missing" in title for title in told)
+
+    phase_1_done(it)
+    joined = "SELECT count(*) FROM public.notes n JOIN public.portfolio_positions p ON p.id = n.position_id"
+    assert it.rows(joined) == [(2,)]
+    it.run(Phase.ROLLBACK_V1)
+    assert difference(before, whole_dump(it.url, pg_version)) == ""
+
+
+def test_missing_foreign_keys_are_told_and_made(make_lab: MakeLab, pg_version: int) -> None:
+    it = make_lab(pg_version)
+    it.v1("ALTER TABLE trading_signals DROP CONSTRAINT trading_signals_symbol_fkey")
+    it.v1("ALTER TABLE price_history DROP CONSTRAINT price_history_symbol_fkey")
+    it.v1("INSERT INTO price_history (symbol, price) VALUES ('^HSI', 20000)")
+    warnings = titles(planned(it, Phase.PHASE1), "warning")
+    assert any("trading_signals has no foreign key" in title for title in warnings)
+    assert any("price_history has no foreign key" in title for title in warnings)
+    phase_1_done(it)
+    it.run(Phase.ROLLBACK_V1)
+    assert it.v1("SELECT count(*) FROM price_history WHERE symbol = '^HSI'") == [(0,)]
+    phase_1_done(it)
+    assert it.rows("SELECT price FROM public.price_history WHERE symbol = '^HSI'") == [(Decimal(20000),)]
+
+
+# --- phase 2 and the rollbacks ----------------------------------------------------------------------------------
+
+
+def test_phase_2_refuses_rows_without_a_portfolio(make_lab: MakeLab, pg_version: int) -> None:
+    it = make_lab(pg_version)
+    phase_1_done(it)
+    it.rows("INSERT INTO public.portfolio_positions (portfolio_id, symbol) VALUES ('GONE', '0005.HK'), ('GONE', '0700.HK')")
+    it.rows(
+        "INSERT INTO public.trading_signals (portfolio_id, symbol, signal_type, price) VALUES ('GONE', '0005.HK', 'A', 1)"
+    )
+    it.rows("ALTER TABLE public.trading_signals DISABLE TRIGGER trading_signals_default_portfolio")
+    it.rows("UPDATE public.trading_signals SET portfolio_id = NULL WHERE portfolio_id = 'DEFAULT'")
+    refused(
+        it,
+        Phase.PHASE2,
+        "portfolio_positions has rows of portfolios that are not in table portfolios: GONE (2 rows)",
+        "GONE (1 row)",
+        "1 row of trading_signals belong to no portfolio",
+        force=True,
+    )
+
+
+def test_phase_2_refuses_what_hangs_on_the_compatibility_layer(make_lab: MakeLab, pg_version: int) -> None:
+    it = make_lab(pg_version)
+    phase_1_done(it)
+    it.v1("CREATE VIEW public.over_v1 AS SELECT symbol FROM portfolio_positions")
+    it.rows("CREATE VIEW public.over_legacy AS SELECT legacy_symbol FROM public.portfolio_positions")
+    it.rows("CREATE TABLE public.watched (symbol varchar(10) REFERENCES public.portfolio_positions(legacy_symbol))")
+    refused(it, Phase.PHASE2, "public.over_v1", "public.over_legacy", "watched_symbol_fkey", force=True)
+    refused(it, Phase.ROLLBACK_V1, "public.over_v1", "public.over_legacy", "watched_symbol_fkey")
+
+
+def test_a_rollback_refuses_what_hangs_on_portfolios(make_lab: MakeLab, pg_version: int) -> None:
+    it = make_lab(pg_version, rows=V1_ROWS)
+    phase_1_done(it)
+    it.rows(OTHER_PORTFOLIOS)
+    it.rows(
+        """CREATE TABLE public.goals (portfolio_id varchar(50) REFERENCES public.portfolios(portfolio_id));
+        CREATE VIEW public.names AS SELECT portfolio_id, name FROM public.portfolios;
+        CREATE VIEW public.totals AS SELECT total_cost FROM public.portfolio_summary;
+        CREATE TABLE public.notes (position_id int REFERENCES public.portfolio_positions(id));
+        INSERT INTO public.notes SELECT id FROM public.portfolio_positions WHERE symbol = '7777.HK'"""
+    )
+    refused(it, Phase.ROLLBACK_V1, "goals_portfolio_id_fkey", "public.names", "public.totals", "2 rows of table notes")
+
+
+def test_a_rollback_from_v3_refuses_what_hangs_on_its_view(make_lab: MakeLab, pg_version: int) -> None:
+    it = make_lab(pg_version, "v3")
+    it.rows("CREATE VIEW public.returns AS SELECT return_percentage FROM public.portfolio_performance")
+    refused(it, Phase.ROLLBACK_V2, "public.returns", "portfolio_performance", "DROP VIEW public.returns")
+
+
+def test_a_rollback_refuses_sums_that_v1_cannot_hold(make_lab: MakeLab, pg_version: int) -> None:
+    it = make_lab(pg_version)
+    phase_1_done(it)
+    it.rows(
+        """INSERT INTO public.portfolios (portfolio_id, name, copied_from)
+        VALUES ('A', 'A', 'DEFAULT'), ('B', 'B', NULL);
+        INSERT INTO public.portfolio_positions (portfolio_id, symbol, quantity, avg_cost, current_price) VALUES
+        ('A', '1111.HK', 2000000000, 0.01, 0.01), ('B', '1111.HK', 2000000000, 0.01, 0.01),
+        ('A', '2222.HK', 100000000, 60, 60), ('B', '2222.HK', 100000000, 60, 60),
+        ('A', '3333.HK', 50, 10, 11), ('B', '3333.HK', -50, 8, 11)"""
+    )
+    message = refused(it, Phase.ROLLBACK_V1, "1111.HK (4,000,000,000 shares)", "2222.HK (market value", "--keep default")
+    assert "3333.HK" not in message
+    warnings = titles(planned(it, Phase.ROLLBACK_V1), "warning")
+    assert any("3333.HK (HKD 100.00)" in title for title in warnings)
+    assert any("A of DEFAULT" in title for title in warnings)
+
+    assert it.run(Phase.ROLLBACK_V1, keep=Keep.DEFAULT).state == "done"
+    told = titles(planned(it, Phase.PHASE1), "info")
+    assert any("2 portfolios of an earlier rollback will be restored: A and B" in title for title in told)
+    left = titles(planned(it, Phase.PHASE1, restore_archive=False), "info")
+    assert any("stay in the archive" in title for title in left)
