@@ -3,7 +3,7 @@
 A price of zero or none means "no price known": such a position has no market value, and totals say how much is priced.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -108,7 +108,7 @@ def moment(value: object) -> datetime | None:
     return value if isinstance(value, datetime) else None
 
 
-def holding(row: Mapping[str, Any]) -> Holding:
+def holding(row: Mapping[Hashable, Any]) -> Holding:
     """From a row of DatabaseManager.get_portfolio_positions."""
     price = number(row["current_price"])
     return Holding(
@@ -127,7 +127,7 @@ def holdings(frame: pd.DataFrame) -> tuple[Holding, ...]:
     return tuple(holding(row) for row in frame.to_dict("records"))
 
 
-def totals(row: Mapping[str, Any]) -> Totals:
+def totals(row: Mapping[Hashable, Any]) -> Totals:
     """From a row of DatabaseManager.get_portfolios."""
     return Totals(
         positions=int(row["total_positions"]),

@@ -1,6 +1,6 @@
 """The list of portfolios with their figures, and the totals over all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,7 +38,7 @@ class Entry:
         return f"portfolio?{urlencode({'id': self.portfolio_id})}"
 
 
-def entry(row: Mapping[str, Any]) -> Entry:
+def entry(row: Mapping[Hashable, Any]) -> Entry:
     """From a row of DatabaseManager.get_portfolios."""
     return Entry(
         portfolio_id=str(row["portfolio_id"]),
