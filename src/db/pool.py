@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
-from src.db.connection import Connection, connect
+from src.db.connection import Connection, Cursor, connect
 from src.errors import DatabaseUnavailable
 
 IDLE_BEFORE_CHECK_S = 2.0
@@ -128,8 +128,8 @@ def _clean(conn: Connection, *, thoroughly: bool) -> bool:
         if conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
             conn.rollback()
         if thoroughly:
-            conn.cursor_factory = None
-            conn.set_session(isolation_level="DEFAULT", readonly="DEFAULT", deferrable="DEFAULT", autocommit=True)
+            conn.cursor_factory = Cursor
+            conn.set_session(isolation_level="default", readonly="default", deferrable="default", autocommit=True)
             with conn.cursor() as cursor:
                 cursor.execute("DISCARD ALL")
             conn.autocommit = False

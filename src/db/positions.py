@@ -37,7 +37,8 @@ def update_price(cursor: Cursor, symbols: tuple[str, ...], price: Decimal) -> in
 def add(cursor: Cursor, state: SchemaState, portfolio_id: str, symbol: str, values: Mapping[str, Any]) -> None:
     """A new position. Its price is the market's last known one, or none."""
     portfolios.lock_for_edit(cursor, state, portfolio_id)
-    # So that a price update comes before this row, or sees it.
+    # So that a price update, or a first price, comes before this row, or sees it.
+    cursor.execute(query("positions.lock_new_symbol"), {"symbol": symbol})
     cursor.execute(query("positions.lock_symbols"), {"symbols": [symbol]})
     cursor.execute(query("positions.known_price"), {"symbol": symbol})
     price, as_of = cursor.fetchone() or (None, None)

@@ -20,8 +20,6 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def migrate(tmp_path_factory: pytest.TempPathFactory) -> Migrate:
     """Runs a phase to its end, without a backup."""
-    from src.migration import service
-
     home = tmp_path_factory.mktemp("home")
     settings = Settings(None, None, home, home / "backups", home / "logs", "127.0.0.1", 8501)
 
@@ -29,6 +27,8 @@ def migrate(tmp_path_factory: pytest.TempPathFactory) -> Migrate:
         del event
 
     def run(url: str, phase: Phase) -> None:
+        from src.migration import service
+
         service.run(url, phase, Options(backup=False, force=True), settings, ignore)
 
     return run
@@ -65,9 +65,7 @@ def _administer(superuser: str, statement: str, *names: str) -> None:
 
 
 @pytest.fixture
-def database(
-    servers: Servers, make_database: MakeDatabase, _v2_template: Callable[[int], str]
-) -> Iterator[Database]:
+def database(servers: Servers, make_database: MakeDatabase, _v2_template: Callable[[int], str]) -> Iterator[Database]:
     """`database("v2", 18)` gives the URL of a fresh database with four positions in DEFAULT, one of them watched."""
     made: list[tuple[int, str]] = []
 

@@ -385,6 +385,7 @@ def test_data_is_a_sample_as_long_as_the_mark_is_there(manager: DatabaseManager,
 def test_health_of_a_database_without_a_cache(manager: DatabaseManager, schema: str) -> None:
     health = manager.test_connection_health()
     assert set(health) == {"database", "redis", "schema"}
+    assert health["database"]["status"] == "healthy"
     assert health["database"]["details"]["role"] == "trader"
     assert health["database"]["details"]["standby"] is False
     assert health["redis"]["status"] == "down"

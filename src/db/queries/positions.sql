@@ -21,6 +21,10 @@ SELECT id FROM public.portfolio_positions
  ORDER BY id
    FOR NO KEY UPDATE NOWAIT
 
+-- == lock_new_symbol: the lock that v2's trigger takes when a v1 client inserts a symbol that DEFAULT does not have. So
+-- either we see that client's price, or its trigger sees our row and shares the price with it.
+SELECT pg_advisory_xact_lock(hashtextextended('hk_strategy:' || %(symbol)s, 0))
+
 -- == lock_for_copy: the source's rows, and the rows of their symbols elsewhere, since a price update touches all.
 SELECT id, portfolio_id FROM public.portfolio_positions
  WHERE symbol IN (SELECT s.symbol FROM public.portfolio_positions s WHERE s.portfolio_id = %(source)s)
