@@ -9,7 +9,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ MANIFEST = "manifest.json"
 CATALOG = "catalog.json"
 DATA = "data"
 LOCK = ".lock"
+OURS = b"HK Strategy: unfinished work, removed when nobody is at it\n"
 UNFINISHED = re.compile(r"^[0-9A-Za-z][^/]*\.tmp-[0-9a-f]{8}$")
 
 Progress = Callable[[str, int | None, int | None], None]
@@ -96,34 +97,38 @@ def working_directory(backup_dir: Path, name: str) -> Iterator[tuple[Path, int]]
     The lock tells others that somebody works here: it lasts until the last process that inherited it ends, however
     that ends. To keep the directory, rename it.
     """
-    work = backup_dir / f"{name}.tmp-{os.urandom(4).hex()}"
-    descriptor = -1
+    work = backup_dir.absolute() / f"{name}.tmp-{os.urandom(4).hex()}"
+    descriptor, made = -1, False
     try:
         work.mkdir(mode=0o700)
-        descriptor = os.open(work / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        made = True
+        descriptor = os.open(work / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.write(descriptor, OURS)
         yield work, descriptor
     except OSError as error:
         raise BackupError(f"The backup cannot be written to {backup_dir}: {error.strerror or error}.") from error
     finally:
         if descriptor >= 0:
             os.close(descriptor)
-        shutil.rmtree(work, ignore_errors=True)
+        if made:  # never a directory that was there before
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def remove_leftovers(backup_dir: Path) -> list[str]:
-    """Remove what killed backups and verifications left behind: ours by name and lock file, and used by nobody.
+    """Remove what killed backups and verifications left behind: ours by name and what the lock file says, used by nobody.
 
     Returns the names. (The scratch server of a killed verification ends by itself.)
     """
     removed = []
-    for path in sorted(backup_dir.iterdir()) if backup_dir.is_dir() else []:
+    for path in sorted(backup_dir.absolute().iterdir()) if backup_dir.is_dir() else []:
         if not UNFINISHED.match(path.name) or path.is_symlink() or not (path / LOCK).is_file():
             continue
         with suppress(OSError), (path / LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)
-            removed.append(path.name)
+            if lock.read() == OURS:
+                shutil.rmtree(path, ignore_errors=True)
+                removed.append(path.name)
     return removed
 
 
@@ -156,7 +161,7 @@ def check_files(backup: Backup) -> None:
 
 def write_manifest(backup: Backup, directory: Path) -> None:
     """Write (or replace, in one step) the manifest of `backup` in `directory`."""
-    told: dict[str, Any] = asdict(replace(backup, path=Path()))
+    told: dict[str, Any] = asdict(backup)
     del told["path"]
     told["format"] = FORMAT
     for key in ("created_at", "verified_at"):
@@ -251,10 +256,12 @@ def delete_backup(backup: Backup) -> None:
                 f"{backup.name} is the only verified backup of {backup.database}: make and verify another one before "
                 f"deleting it."
             )
-    going = backup.path.with_name(f"{backup.name}.tmp-{os.urandom(4).hex()}")
+    read_backup(backup.path)  # only what is a backup is deleted, whatever the path says
+    path = backup.path.absolute()
+    going = path.with_name(f"{path.name}.tmp-{os.urandom(4).hex()}")
     try:
-        backup.path.rename(going)
-        (going / LOCK).touch(mode=0o600)
+        path.rename(going)
+        (going / LOCK).write_bytes(OURS)
         shutil.rmtree(going)
     except OSError as error:
         raise BackupError(f"The backup {backup.name} cannot be deleted: {error.strerror}.") from error

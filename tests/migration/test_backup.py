@@ -1,0 +1,401 @@
+"""Backups: whole, verified by restoring, told apart from damaged ones, and refused where they cannot be made."""
+
+import gzip
+import json
+import os
+import resource
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from src.db.connection import connect
+from src.embedded import bin_dir
+from src.errors import BackupError, BackupNotVerified, HKStrategyError, PrerequisiteError
+from src.migration import backup_make
+from src.migration.backup import (
+    Backup,
+    backup_estimate,
+    delete_backup,
+    find_backup,
+    list_backups,
+    make_backup,
+    verify_backup,
+)
+from src.migration.dump_tools import target_of
+from src.migration.manifest import hash_files, read_backup, write_manifest
+from tests.conftest import MakeDatabase, Servers
+
+EVERYTHING = Path(__file__).parent / "everything.sql"
+
+
+def quiet(message: str, done: int | None, total: int | None) -> None:
+    pass
+
+
+def execute(url: str, statements: str) -> None:
+    with closing(connect(url)) as conn, conn, conn.cursor() as cur:
+        cur.execute(statements)
+
+
+def value(url: str, query: str) -> object:
+    with closing(connect(url)) as conn, conn.cursor() as cur:
+        cur.execute(query)
+        row = cur.fetchone()
+    assert row is not None
+    return row[0]
+
+
+def make(url: str, folder: Path) -> Backup:
+    return make_backup(url, folder, schema_version="1.0", on_progress=quiet)
+
+
+def verify(backup: Backup, url: str) -> Backup:
+    return verify_backup(backup, url=url, on_progress=quiet)
+
+
+def data_file(backup: Backup, table: str) -> Path:
+    """The file of the dump with the rows of `table`."""
+    listed = subprocess.run(
+        [str(bin_dir(18) / "pg_restore"), "--list", str(backup.data)], capture_output=True, text=True, check=True
+    ).stdout
+    number = next(line.split(";")[0] for line in listed.splitlines() if f"TABLE DATA public {table} " in line)
+    return backup.data / f"{number}.dat.gz"
+
+
+def accept_files(backup: Backup) -> Backup:
+    """Write the manifest anew for files that were changed: what a faulty backup would look like, not a damaged one."""
+    changed = replace(backup, files=hash_files(backup.path))
+    write_manifest(changed, backup.path)
+    return changed
+
+
+def superuser_of(servers: Servers, url: str) -> str:
+    """The superuser's URL of the database of `url`, on PostgreSQL 18."""
+    name = url.split("/")[3].split("?")[0]
+    return servers[18].replace("/postgres?", f"/{name}?")
+
+
+def test_a_backup_is_made_verified_and_listed(make_database: MakeDatabase, pg_version: int, tmp_path: Path) -> None:
+    url = make_database("v1", version=pg_version, sample=True)
+    verified = verify(make(url, tmp_path), url)
+    assert verified.verified_at is not None
+    assert verified.verified_how == f"restored on a private server, PostgreSQL {pg_version}"
+    assert [b.verified_at for b in list_backups(tmp_path)] == [verified.verified_at]
+    assert find_backup(tmp_path, verified.name) == verified
+    for table in ("portfolio_positions", "trading_signals", "price_history"):
+        rows = value(url, f"SELECT count(*) FROM public.{table}")
+        assert verified.tables[f"public.{table}"].rows == rows != 0
+    assert [path.name for path in tmp_path.iterdir()] == [verified.name], "nothing else is left behind"
+    files = [path for path in verified.path.rglob("*") if path.is_file() and path.name != "manifest.json"]
+    assert verified.bytes == sum(path.stat().st_size for path in files)
+
+
+def test_backups_are_closed_to_other_users(make_database: MakeDatabase, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "backups"
+    made = make(make_database("v1"), folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for path in [made.path, *made.path.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_names_sort_by_time_and_say_what_it_is(make_database: MakeDatabase, tmp_path: Path) -> None:
+    url = make_database("v3")
+    first = make_backup(url, tmp_path, schema_version="3.0", on_progress=quiet, label="phase1")
+    second = make_backup(url, tmp_path, schema_version="3.0", on_progress=quiet, label="phase1")
+    assert first.name != second.name
+    assert first.name.endswith(f"-{first.database}-v3-phase1")
+    assert first.name.startswith(f"{first.created_at:%Y%m%dT%H%M%SZ}")
+    assert [b.name for b in list_backups(tmp_path)] == [second.name, first.name], "the newest first"
+
+
+def test_everything_in_the_database_is_in_the_backup(
+    make_database: MakeDatabase, pg_version: int, tmp_path: Path
+) -> None:
+    url = make_database("v3", version=pg_version)
+    execute(url, EVERYTHING.read_text(encoding="utf-8"))
+    verified = verify(make(url, tmp_path), url)
+    assert verified.tables['public."Mixed Case"'].rows == 2
+    assert verified.tables["public.measured_2025"].rows == 1
+    assert verified.tables["large objects"].rows == 1
+    assert verified.tables["trader.own_things"].rows == 1
+
+
+def test_rows_are_those_of_one_moment_while_clients_write(make_database: MakeDatabase, tmp_path: Path) -> None:
+    url = make_database("v1", sample=True)
+    stop, written = threading.Event(), []
+
+    def write() -> None:
+        with closing(connect(url, autocommit=True)) as conn, conn.cursor() as cur:
+            while not stop.is_set():
+                cur.execute("UPDATE public.portfolio_positions SET current_price = current_price + 0.001")
+                cur.execute("INSERT INTO public.price_history (symbol, price) VALUES ('0700.HK', 1)")
+                written.append(1)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        verified = verify(make(url, tmp_path), url)
+    finally:
+        stop.set()
+        writer.join()
+    assert verified.verified_at is not None
+    assert written
+
+
+def test_a_damaged_file_is_not_verified(make_database: MakeDatabase, tmp_path: Path) -> None:
+    url = make_database("v1", sample=True)
+    made = make(url, tmp_path)
+    path = data_file(made, "price_history")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BackupNotVerified, match=rf"{path.name} is damaged"):
+        verify(made, url)
+    assert find_backup(tmp_path, made.name).verified_at is None
+
+
+def test_a_missing_file_is_not_verified(make_database: MakeDatabase, tmp_path: Path) -> None:
+    url = make_database("v1", sample=True)
+    made = make(url, tmp_path)
+    data_file(made, "trading_signals").unlink()
+    with pytest.raises(BackupNotVerified, match="is missing"):
+        verify(made, url)
+
+
+def test_a_dump_that_lacks_a_table_is_not_verified(make_database: MakeDatabase, tmp_path: Path) -> None:
+    url = make_database("v1", sample=True)
+    made = make(url, tmp_path)
+    for path in made.data.iterdir():
+        path.unlink()
+    made.data.rmdir()
+    with closing(connect(url)) as conn:
+        environment = dict(target_of(conn).environment)
+    command = [str(bin_dir(18) / "pg_dump"), "-Fd", "--exclude-table=portfolio_value_history", f"--file={made.data}"]
+    subprocess.run(command, env=environment, check=True)
+    with pytest.raises(BackupNotVerified, match=r"table public\.portfolio_value_history is missing"):
+        verify(accept_files(made), url)
+
+
+def test_a_dump_with_another_value_is_not_verified(make_database: MakeDatabase, tmp_path: Path) -> None:
+    url = make_database("v1", sample=True)
+    made = make(url, tmp_path)
+    path = data_file(made, "portfolio_positions")
+    rows = gzip.decompress(path.read_bytes())
+    assert rows.count(b"13428") == 1
+    path.write_bytes(gzip.compress(rows.replace(b"13428", b"13429")))
+    with pytest.raises(BackupNotVerified, match=r"the rows of table public\.portfolio_positions differ"):
+        verify(accept_files(made), url)
+    assert [p.name for p in tmp_path.iterdir()] == [made.name], "the scratch server is gone"
+
+
+def test_a_dump_that_ends_too_early_is_not_verified(make_database: MakeDatabase, tmp_path: Path) -> None:
+    url = make_database("v1", sample=True)
+    made = make(url, tmp_path)
+    toc = made.data / "toc.dat"
+    toc.write_bytes(toc.read_bytes()[:-200])
+    with pytest.raises(BackupNotVerified, match="does not restore"):
+        verify(accept_files(made), url)
+
+
+def test_lost_indexes_and_views_are_noticed(make_database: MakeDatabase, tmp_path: Path) -> None:
+    url = make_database("v3")
+    made = make(url, tmp_path)
+    catalog = made.path / "catalog.json"
+    lines = json.loads(catalog.read_text(encoding="utf-8"))
+    lines.append(["index", "public.idx_that_was_there", "CREATE INDEX …"])
+    for line in lines:
+        if line[:2] == ["column", "public.portfolios.name"]:
+            line[2] = line[2].replace("200", "100")
+    catalog.write_text(json.dumps(lines), encoding="utf-8")
+    with pytest.raises(BackupNotVerified) as refused:
+        verify(accept_files(made), url)
+    assert "index public.idx_that_was_there is missing" in str(refused.value)
+    assert "column public.portfolios.name is defined otherwise" in str(refused.value)
+
+
+def test_no_room_is_found_out_before_it_starts(
+    make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_database("v1", sample=True)
+    needed, free = backup_estimate(url, tmp_path)
+    size = value(url, "SELECT pg_database_size(current_database())")
+    assert isinstance(size, int)
+    assert needed > size
+    assert free > 0
+    monkeypatch.setattr(backup_make, "free_bytes", lambda directory: needed - 10 * 2**20)
+    with pytest.raises(PrerequisiteError, match=r"MB are free.*--backup-dir"):
+        make(url, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB where that can be had (root), else a limit of 20 kB on every file."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.geteuid() == 0:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], check=True)
+        yield place
+        subprocess.run(["umount", str(place)], check=True)
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    yield place
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_fills_up_meanwhile(
+    make_database: MakeDatabase, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_database("v1", sample=True)
+    filling = "SELECT '0700.HK', random() * 1000, (random() * 1e9)::int FROM generate_series(1, 100000)"
+    execute(url, f"INSERT INTO public.price_history (symbol, price, volume) {filling}")
+    monkeypatch.setattr(backup_make, "free_bytes", lambda directory: 2**40)
+    with pytest.raises(BackupError, match=r"disk space|signal|No space|too large"):
+        make(url, small_disk)
+    assert list(small_disk.iterdir()) == [], "the disk is not left full"
+
+
+def test_a_full_disk_is_measured_for_what_it_is(make_database: MakeDatabase, small_disk: Path) -> None:
+    free = backup_make.free_bytes(small_disk / "not" / "yet")
+    assert free >= 0
+    if os.geteuid() == 0:
+        assert free <= 2**20
+        with pytest.raises(PrerequisiteError, match="Make room"):
+            make(make_database("v1"), small_disk)
+
+
+def test_a_table_that_the_role_may_not_read(make_database: MakeDatabase, servers: Servers, tmp_path: Path) -> None:
+    url = make_database("v1")
+    tables = "CREATE SCHEMA audit; CREATE TABLE audit.trail (id int); CREATE TABLE public.secret (id int)"
+    execute(superuser_of(servers, url), tables)
+    with pytest.raises(PrerequisiteError) as refused:
+        make(url, tmp_path)
+    assert "trader may not read audit.trail, public.secret" in str(refused.value)
+    assert "GRANT" in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_hidden_by_a_policy_are_no_silent_loss(
+    make_database: MakeDatabase, servers: Servers, tmp_path: Path
+) -> None:
+    url = make_database("v1")
+    execute(
+        superuser_of(servers, url),
+        "CREATE TABLE public.notes (id int); ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;"
+        "GRANT SELECT ON public.notes TO trader",
+    )
+    with pytest.raises(BackupError, match="notes"):
+        make(url, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_foreign_folder_is_not_broken_by_what_lies_there(make_database: MakeDatabase, tmp_path: Path) -> None:
+    made = make(make_database("v1"), tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "manifest.json").write_text('{"format": 1}')
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / "manifest.json").write_bytes(b"\xff\xfe not json")
+    assert [b.name for b in list_backups(tmp_path)] == [made.name]
+    assert list_backups(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../other", "a/b", "/etc", ".hidden", "x\0y", "b.tmp-01234567"])
+def test_a_name_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BackupError, match="not the name of a backup"):
+        find_backup(tmp_path, name)
+
+
+def test_a_link_out_of_the_folder_is_no_backup(make_database: MakeDatabase, tmp_path: Path) -> None:
+    made = make(make_database("v1"), tmp_path / "elsewhere")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(made.path)
+    with pytest.raises(BackupError, match="There is no backup link"):
+        find_backup(tmp_path / "here", "link")
+
+
+def test_the_only_verified_backup_is_not_deleted(make_database: MakeDatabase, tmp_path: Path) -> None:
+    url = make_database("v1")
+    first, unverified = verify(make(url, tmp_path), url), make(url, tmp_path)
+    with pytest.raises(BackupError, match="only verified backup"):
+        delete_backup(first)
+    delete_backup(unverified)
+    second = verify(make(url, tmp_path), url)
+    delete_backup(first)
+    assert [p.name for p in tmp_path.iterdir()] == [second.name]
+
+
+def test_only_a_backup_is_ever_deleted(make_database: MakeDatabase, tmp_path: Path) -> None:
+    made = make(make_database("v1"), tmp_path / "backups")
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("three years")
+    with pytest.raises(BackupError, match="not a backup"):
+        delete_backup(replace(made, path=precious))
+    assert (precious / "thesis.txt").read_text() == "three years"
+
+
+def test_digests_do_not_depend_on_order_or_version(
+    make_database: MakeDatabase, servers: Servers, tmp_path: Path
+) -> None:
+    rows = [
+        "(1, 1.1, 0.1::float4, 'é\t\n\\', '{1,2,NULL}', '{\"a\": [1, 2]}', '\\x00ff',"
+        " '2026-01-02 03:04:05.678901+08', '1 mon 2 days')",
+        "(2, 'NaN', 'Infinity', NULL, '{}', 'null', '', 'infinity', '-1 year')",
+        "(3, 1e20, -0.0, '', NULL, '[]', NULL, NULL, NULL)",
+    ]
+    table = (
+        "CREATE TABLE public.kinds (id int, n numeric, f float8, t text, a int[], j jsonb, b bytea, z timestamptz,"
+        " i interval);"
+    )
+    digests = set()
+    for version, ordered in [(version, way) for version in servers for way in (rows, rows[::-1])]:
+        url = make_database("v1", version=version)
+        name = url.split("/")[3].split("?")[0]
+        execute(url, f"{table} INSERT INTO public.kinds VALUES {', '.join(ordered)}")
+        execute(url, f"ALTER DATABASE {name} SET timezone TO 'Asia/Hong_Kong'")
+        execute(url, f"ALTER DATABASE {name} SET datestyle TO 'German'")
+        execute(url, f"ALTER DATABASE {name} SET extra_float_digits TO -5")
+        digests.add(make(url, tmp_path).tables["public.kinds"].digest)
+    assert len(digests) == 1
+    url = make_database("v1")
+    execute(url, f"{table} INSERT INTO public.kinds VALUES {', '.join(rows)}")
+    execute(url, "UPDATE public.kinds SET i = '1 day' WHERE id = 2")
+    assert make(url, tmp_path).tables["public.kinds"].digest not in digests
+
+
+def test_a_broken_manifest_says_so(make_database: MakeDatabase, tmp_path: Path) -> None:
+    made = make(make_database("v1"), tmp_path)
+    (made.path / "manifest.json").write_text("{")
+    with pytest.raises(BackupError, match="manifest is damaged"):
+        find_backup(tmp_path, made.name)
+    with pytest.raises(BackupError, match="manifest is damaged"):
+        read_backup(made.path)
+
+
+def test_the_server_goes_away(make_database: MakeDatabase, servers: Servers, tmp_path: Path) -> None:
+    url = make_database("v1", sample=True)
+    name = url.split("/")[3].split("?")[0]
+    ended = threading.Event()
+
+    def end_sessions(message: str, done: int | None, total: int | None) -> None:
+        if not ended.is_set():
+            ended.set()
+            with closing(psycopg2.connect(servers[18])) as conn, conn.cursor() as cur:
+                cur.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
+    many = "INSERT INTO public.price_history (symbol, price) SELECT '0700.HK', g FROM generate_series(1, 300000) g"
+    execute(url, many)
+    with pytest.raises(HKStrategyError) as failed:
+        make_backup(url, tmp_path, schema_version="1.0", on_progress=end_sessions)
+    assert "s3cret" not in str(failed.value)
+    assert list(tmp_path.iterdir()) == []
