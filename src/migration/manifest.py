@@ -116,7 +116,7 @@ def working_directory(backup_dir: Path, name: str) -> Iterator[tuple[Path, int]]
 
 
 def remove_leftovers(backup_dir: Path) -> list[str]:
-    """Remove what killed backups and verifications left behind: ours by name and what the lock file says, used by nobody.
+    """Remove what killed backups and verifications left behind: ours by name and lock file, and used by nobody.
 
     Returns the names. (The scratch server of a killed verification ends by itself.)
     """

@@ -212,6 +212,9 @@ class _CopyBlock:
             yield line
         raise BackupError("The backup's data end in the middle of a table.")
 
+    def readline(self) -> bytes:
+        return next(self._rows, b"")
+
     def read(self, size: int = CHUNK_BYTES) -> bytes:
         rows: list[bytes] = []
         length = 0
