@@ -109,8 +109,10 @@ CREATE INDEX idx_analyses_dates ON public.portfolio_analyses(start_date, end_dat
 CREATE INDEX idx_value_history_analysis_date ON public.portfolio_value_history(analysis_id, trade_date);
 CREATE INDEX idx_value_history_date ON public.portfolio_value_history(trade_date);
 
--- A price is the market's: an update of one row reaches the same symbol in every portfolio.
-CREATE FUNCTION public.hk_share_price() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A price is the market's: an update of one row reaches the same symbol in every portfolio. With the owner's rights,
+-- since a client may have the right to set a price, and no other.
+CREATE FUNCTION public.hk_share_price() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     IF TG_OP = 'INSERT' AND (NEW.portfolio_id <> 'DEFAULT' OR coalesce(NEW.current_price, 0) = 0) THEN
         RETURN NULL;
@@ -120,6 +122,7 @@ BEGIN
      WHERE symbol = NEW.symbol AND id <> NEW.id AND current_price IS DISTINCT FROM NEW.current_price;
     RETURN NULL;
 END $$;
+REVOKE ALL ON FUNCTION public.hk_share_price() FROM PUBLIC;
 
 CREATE TRIGGER portfolio_positions_share_price
     AFTER INSERT OR UPDATE OF current_price ON public.portfolio_positions

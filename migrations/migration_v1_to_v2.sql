@@ -85,8 +85,10 @@ ALTER TABLE public.trading_signals ALTER COLUMN portfolio_id SET DEFAULT 'DEFAUL
 
 -- legacy_symbol is what v1 clients see as symbol: that of DEFAULT's rows, NULL on all others. Clients that insert the
 -- same new symbol at once wait for each other here, as they did on v1's one unique index; with two unique indexes
--- they could meet the one that their ON CONFLICT does not name. The limit keeps a bulk load within the lock table.
-CREATE OR REPLACE FUNCTION public.hk_sync_legacy_symbol() RETURNS trigger LANGUAGE plpgsql AS $$
+-- they could meet the one that their ON CONFLICT does not name. The limit keeps a bulk load within the lock table. With
+-- the owner's rights, since a client may have the right to insert, and not to read.
+CREATE OR REPLACE FUNCTION public.hk_sync_legacy_symbol() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     locks_held integer;
 BEGIN
@@ -109,6 +111,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+REVOKE ALL ON FUNCTION public.hk_sync_legacy_symbol() FROM PUBLIC;
 CREATE OR REPLACE TRIGGER portfolio_positions_sync_legacy
     BEFORE INSERT OR UPDATE OF symbol, legacy_symbol, portfolio_id ON public.portfolio_positions
     FOR EACH ROW EXECUTE FUNCTION public.hk_sync_legacy_symbol();
@@ -122,8 +125,10 @@ CREATE OR REPLACE TRIGGER trading_signals_default_portfolio
     BEFORE INSERT OR UPDATE OF portfolio_id ON public.trading_signals
     FOR EACH ROW EXECUTE FUNCTION public.hk_default_portfolio();
 
--- A price is the market's: an update of one row reaches the same symbol in every portfolio.
-CREATE OR REPLACE FUNCTION public.hk_share_price() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A price is the market's: an update of one row reaches the same symbol in every portfolio. With the owner's rights,
+-- since a client may have the right to set a price, and no other.
+CREATE OR REPLACE FUNCTION public.hk_share_price() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     IF TG_OP = 'INSERT' AND (NEW.portfolio_id <> 'DEFAULT' OR coalesce(NEW.current_price, 0) = 0) THEN
         RETURN NULL;
@@ -133,6 +138,7 @@ BEGIN
      WHERE symbol = NEW.symbol AND id <> NEW.id AND current_price IS DISTINCT FROM NEW.current_price;
     RETURN NULL;
 END $$;
+REVOKE ALL ON FUNCTION public.hk_share_price() FROM PUBLIC;
 CREATE OR REPLACE TRIGGER portfolio_positions_share_price
     AFTER INSERT OR UPDATE OF current_price ON public.portfolio_positions
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION public.hk_share_price();
@@ -297,7 +303,8 @@ DECLARE
     archived record;
 BEGIN
     FOR archived IN SELECT a.row FROM hk_migration.archived_portfolio a
-                     WHERE a.archive_id = hk_migration.open_archive() AND a.portfolio_id <> 'DEFAULT' LOOP
+                     WHERE a.archive_id = hk_migration.open_archive() AND a.portfolio_id <> 'DEFAULT'
+                     ORDER BY (a.row->>'id')::bigint LOOP
         PERFORM hk_migration.insert_row('public.portfolios', archived.row - 'id');
     END LOOP;
 END $$;
@@ -345,7 +352,8 @@ BEGIN
     UPDATE hk_migration.archived_merge m SET restored = true WHERE m.archive_id = archive AND m.symbol = sym;
     FOR archived IN SELECT a.row FROM hk_migration.archived_position a
                      WHERE a.archive_id = archive AND a.symbol = sym AND NOT a.restored LOOP
-        PERFORM hk_migration.insert_row('public.portfolio_positions', archived.row || CASE WHEN now_row.id IS NULL
+        PERFORM hk_migration.insert_row('public.portfolio_positions', archived.row || CASE
+            WHEN now_row.id IS NULL OR now_row.current_price IS NOT DISTINCT FROM (archived.row->>'current_price')::numeric
             THEN '{}' ELSE jsonb_build_object('current_price', now_row.current_price,
                                               'last_updated', now_row.last_updated) END);
     END LOOP;

@@ -11,8 +11,10 @@ ALTER TABLE public.portfolio_positions ADD COLUMN IF NOT EXISTS legacy_symbol va
 
 -- legacy_symbol is what v1 clients see as symbol: that of DEFAULT's rows, NULL on all others. Clients that insert the
 -- same new symbol at once wait for each other here, as they did on v1's one unique index; with two unique indexes
--- they could meet the one that their ON CONFLICT does not name. The limit keeps a bulk load within the lock table.
-CREATE OR REPLACE FUNCTION public.hk_sync_legacy_symbol() RETURNS trigger LANGUAGE plpgsql AS $$
+-- they could meet the one that their ON CONFLICT does not name. The limit keeps a bulk load within the lock table. With
+-- the owner's rights, since a client may have the right to insert, and not to read.
+CREATE OR REPLACE FUNCTION public.hk_sync_legacy_symbol() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     locks_held integer;
 BEGIN
@@ -35,6 +37,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+REVOKE ALL ON FUNCTION public.hk_sync_legacy_symbol() FROM PUBLIC;
 CREATE OR REPLACE TRIGGER portfolio_positions_sync_legacy
     BEFORE INSERT OR UPDATE OF symbol, legacy_symbol, portfolio_id ON public.portfolio_positions
     FOR EACH ROW EXECUTE FUNCTION public.hk_sync_legacy_symbol();

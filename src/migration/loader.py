@@ -18,14 +18,15 @@ FILES = {
 }
 
 _HEADING = re.compile(r"^-- (step|title|kind|mode|locks|when|done|index): (.+)$")
+_KINDS = {kind.value for kind in Kind}
 _MODES = {"transaction", "autocommit", "batch"}
 
 
-def load_steps(phase: Phase, directory: Path = MIGRATIONS) -> tuple[Step, ...]:
+def load_steps(phase: Phase, directory: Path | None = None) -> tuple[Step, ...]:
     """The steps of a phase's file, in order. Raises MigrationError for a file that does not follow its own rules."""
-    path = directory / FILES[phase]
+    path = (directory or MIGRATIONS) / FILES[phase]
     sections: list[tuple[dict[str, str], list[str]]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in _read(path).decode("utf-8").splitlines():
         heading = _HEADING.match(line)
         if heading and heading[1] == "step":
             sections.append(({"step": heading[2]}, []))
@@ -33,28 +34,51 @@ def load_steps(phase: Phase, directory: Path = MIGRATIONS) -> tuple[Step, ...]:
             sections[-1][0][heading[1]] = heading[2]
         elif sections:
             sections[-1][1].append(line)
-    return tuple(_step(path, headings, body) for headings, body in sections)
+    if not sections:
+        raise MigrationError(f"{path.name} has no step: it is not the file that this program came with.")
+    steps = tuple(_step(path, headings, body) for headings, body in sections)
+    names = [step.name for step in steps]
+    for name in names:
+        if names.count(name) > 1:
+            raise MigrationError(f"{path.name}, step {name}: it is there twice.")
+    return steps
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MigrationError(f"{path.name} cannot be read ({error.strerror}). It belongs into {path.parent}.") from None
 
 
 def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
-    missing = {"title", "kind", "mode"} - headings.keys()
-    if missing or headings["mode"] not in _MODES:
-        raise MigrationError(f"{path.name}, step {headings['step']}: title, kind or mode is missing or unknown.")
-    index = headings.get("index")
+    index, sql, mode = headings.get("index"), "\n".join(body).strip(), headings.get("mode")
+    faults = {
+        "its title is missing": "title" not in headings,
+        "its kind is missing or unknown": headings.get("kind") not in _KINDS,
+        "its mode is missing or unknown": mode not in _MODES,
+        "it has no SQL": not sql,
+        "its done is missing (a batch is repeated until that is true)": mode == "batch" and "done" not in headings,
+        "its index is missing (only the build of one runs in autocommit)": mode == "autocommit" and index is None,
+    }
+    for fault, found in faults.items():
+        if found:
+            raise MigrationError(f"{path.name}, step {headings['step']}: {fault}.")
     return Step(
         name=headings["step"],
         title=headings["title"],
         kind=Kind(headings["kind"]),
         mode=headings["mode"],
         locks=tuple(part.strip() for part in headings["locks"].split(",")) if "locks" in headings else (),
-        sql="\n".join(body).strip(),
+        sql=sql,
         done=f"SELECT hk_migration.has_valid_index('{index}')" if index else headings.get("done"),
         when=headings.get("when"),
         index=index,
     )
 
 
-def checksums(phase: Phase, directory: Path = MIGRATIONS) -> dict[str, str]:
+def checksums(phase: Phase, directory: Path | None = None) -> dict[str, str]:
     """SHA-256 of the files that a run executes: name → hexadecimal digest."""
     own = Path(__file__).parent / "sql" / "own_schema.sql"
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (directory / FILES[phase], own)}
+    paths = ((directory or MIGRATIONS) / FILES[phase], own)
+    return {path.name: hashlib.sha256(_read(path)).hexdigest() for path in paths}

@@ -1,6 +1,7 @@
 """Exclusive locks that are looked for and never queued for. This module alone knows lock timeouts and retries."""
 
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ FIRST_WAIT_MS = 10
 # Longer than deadlock_timeout (1 s), so that an autovacuum in the way is asked to give way.
 CLAIM_WAIT_MS = 3000
 REPORT_EVERY_S = 1.0
+STOPPED = "Interrupted while looking for a lock."
 
 
 @dataclass(frozen=True)
@@ -62,21 +64,28 @@ def lock_targets(conn: Connection, tables: Sequence[str]) -> list[tuple[str, str
 
 
 def acquire(
-    conn: Connection, tables: Sequence[str], *, max_wait_ms: int, give_up_after_s: float, on_blocked: OnBlocked
+    conn: Connection,
+    tables: Sequence[str],
+    *,
+    max_wait_ms: int,
+    give_up_after_s: float,
+    on_blocked: OnBlocked,
+    stop: threading.Event | None = None,
 ) -> Acquired:
     """Take ACCESS EXCLUSIVE on `tables` and the views over them, in a transaction that this begins.
 
     NOWAIT and try again: between two tries nobody is held up. A busy table without a gap for seconds is then queued
     for, 10 ms at first and `max_wait_ms` at most. Autovacuum is kept out by a lock that no client feels. Raises
-    RunPaused, with nothing held, after `give_up_after_s`.
+    RunPaused, with nothing held, after `give_up_after_s`, or soon after another thread sets `stop`.
     """
+    stop = stop or threading.Event()
     deadline = time.monotonic() + give_up_after_s
     targets = lock_targets(conn, tables)
     if not targets:
         conn.cursor().execute("BEGIN")
         return Acquired(0, 0)
     names = sql.SQL(", ").join(sql.Identifier(schema, name) for schema, name in targets)
-    _claim(conn, tables, deadline, on_blocked)
+    _claim(conn, tables, deadline, on_blocked, stop)
     exclusive = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names)
     started, attempts, wait_ms, last_report = time.monotonic(), 0, 0, time.monotonic()
     with conn.cursor() as cur:
@@ -106,10 +115,14 @@ def acquire(
             if now - started > PATIENCE_S and max_wait_ms > 0:
                 steps_waited = int((now - started) / PATIENCE_S)
                 wait_ms = min(max_wait_ms, FIRST_WAIT_MS * 2 ** (steps_waited - 1))
-            time.sleep(random.uniform(0.002, 0.012) if not wait_ms else random.uniform(0.05, 0.2))
+            if stop.wait(random.uniform(0.002, 0.012) if not wait_ms else random.uniform(0.05, 0.2)):
+                cur.execute("ROLLBACK")
+                raise RunPaused(STOPPED)
 
 
-def _claim(conn: Connection, tables: Sequence[str], deadline: float, on_blocked: OnBlocked) -> None:
+def _claim(
+    conn: Connection, tables: Sequence[str], deadline: float, on_blocked: OnBlocked, stop: threading.Event
+) -> None:
     """Begin, and take SHARE UPDATE EXCLUSIVE: readers and writers do not feel it, but an autovacuum in the way is
     cancelled by the server after deadlock_timeout, and none can start while it is held.
     """
@@ -133,7 +146,8 @@ def _claim(conn: Connection, tables: Sequence[str], deadline: float, on_blocked:
         if time.monotonic() > deadline:
             raise RunPaused(f"Maintenance on {', '.join(tables)} is in the way. {name_them(holders)}")
         on_blocked(attempts, holders)
-        time.sleep(random.uniform(0.1, 0.3))
+        if stop.wait(random.uniform(0.1, 0.3)):
+            raise RunPaused(STOPPED)
 
 
 def name_them(holders: Sequence[Client]) -> str:

@@ -1,6 +1,7 @@
 """Executing the steps of a plan on the live database: one session does the work, another writes the journal."""
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -53,6 +54,7 @@ class Runner:
     def __init__(self, url: str, work: Connection, journal: Journal, options: Options, canary: Canary) -> None:
         self._url, self._work, self._journal, self._options, self._canary = url, work, journal, options, canary
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="step")
+        self._stop = threading.Event()
         self.exclusive_ms = 0.0
 
     def close(self) -> None:
@@ -95,6 +97,7 @@ class Runner:
                         max_wait_ms=self._options.max_lock_ms,
                         give_up_after_s=self._options.give_up_after_s,
                         on_blocked=self._blocked(step),
+                        stop=self._stop,
                     )
                     detail = {"attempts": got.attempts, "queued_ms": got.queued_ms}
                     # A commit that waits for the disk would hold the locks meanwhile. Nothing is lost by not waiting:
@@ -174,6 +177,7 @@ class Runner:
                         return future.result()
                     self._tell_build(step)
         except KeyboardInterrupt:
+            self._stop.set()
             if not future.done():
                 self._work.cancel()
             future.exception()

@@ -215,7 +215,7 @@ def _stored_options(stored: dict[str, Any], given: Options) -> Options:
 
 def _let_orphan_end(url: str) -> None:
     with _reader(url) as conn:
-        wait_for_orphan(conn, store.LOCK_CLASS, store.LOCK_OBJECT)
+        wait_for_orphan(conn)
 
 
 @contextmanager
