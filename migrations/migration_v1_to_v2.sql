@@ -32,6 +32,8 @@ BEGIN
         SELECT 'portfolios_adopted', jsonb_build_object(
             'columns', (SELECT jsonb_agg(attname) FROM pg_catalog.pg_attribute
                          WHERE attrelid = 'public.portfolios'::regclass AND attnum > 0 AND NOT attisdropped),
+            'constraints', (SELECT coalesce(jsonb_agg(conname), '[]') FROM pg_catalog.pg_constraint
+                             WHERE conrelid = 'public.portfolios'::regclass),
             'portfolio_ids', (SELECT coalesce(jsonb_agg(portfolio_id), '[]') FROM public.portfolios))
         ON CONFLICT DO NOTHING;
     END IF;

@@ -20,6 +20,9 @@ BEGIN
         RETURN;
     END IF;
     DELETE FROM public.portfolios WHERE NOT adopted->'portfolio_ids' ? portfolio_id;
+    IF NOT coalesce(adopted->'constraints' ? 'portfolios_portfolio_id_key', true) THEN
+        ALTER TABLE public.portfolios DROP CONSTRAINT IF EXISTS portfolios_portfolio_id_key;
+    END IF;
     FOR col IN SELECT attname FROM pg_catalog.pg_attribute
                 WHERE attrelid = 'public.portfolios'::regclass AND attnum > 0 AND NOT attisdropped
                   AND NOT adopted->'columns' ? attname LOOP

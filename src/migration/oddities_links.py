@@ -36,7 +36,9 @@ class ForeignKey:
 def _foreign_keys(scene: Scene) -> list[ForeignKey]:
     rows = scene.look.rows("survey.foreign_keys", {"tables": list(OUR_TABLES)})
     return [
-        ForeignKey(name, table.removeprefix("public."), target.removeprefix("public."), tuple(own), tuple(other), act, may)
+        ForeignKey(
+            name, table.removeprefix("public."), target.removeprefix("public."), tuple(own), tuple(other), act, may
+        )
         for name, table, target, own, other, act, may in rows
     ]
 

@@ -19,7 +19,10 @@ _PORTFOLIO_TYPES = {
     "copied_at": _TIME,
     "archived_at": _TIME,
 }
-_DEFAULT_TEXTS = {"name": len("Legacy Portfolio"), "description": len("The portfolio of the single-portfolio application")}
+_DEFAULT_TEXTS = {
+    "name": len("Legacy Portfolio"),
+    "description": len("The portfolio of the single-portfolio application"),
+}
 _HOLDING_COLUMNS = ("portfolio_id", "symbol", "company_name", "quantity", "avg_cost", "sector")
 _NUMBERS = ("integer", "smallint", "bigint", "numeric", "real", "double precision")
 _LEAVE_OUT = f"rename the table to leave it out: ALTER TABLE public.{HOLDINGS} RENAME TO {HOLDINGS}_old."

@@ -29,6 +29,7 @@ NOT_THERE = (
     psycopg2.errors.UndefinedColumn,
     psycopg2.errors.UndefinedFunction,
     psycopg2.errors.InvalidSchemaName,
+    psycopg2.errors.InvalidTextRepresentation,  # a column of that name, made by someone, of another type
 )
 POLL_S = 0.5
 BATCH_PAUSE_S = 0.002

@@ -11,8 +11,19 @@ from src.db.schema import SchemaState, SchemaVersion, detect
 from src.migration import clients, oddities, oddities_access, oddities_links, oddities_rows
 from src.migration.look import Look, quiet_look
 from src.migration.model import Client, Finding, Options, Phase, TableSize
-from src.migration.scene import HOLDINGS, OUR_TABLES, V1_TABLES, Column, Relation, Scene, Server
-from src.migration.scene import info, listed, refusal, warning
+from src.migration.scene import (
+    HOLDINGS,
+    OUR_TABLES,
+    V1_TABLES,
+    Column,
+    Relation,
+    Scene,
+    Server,
+    info,
+    listed,
+    refusal,
+    warning,
+)
 
 # A table up to this many bytes is counted where the server has no estimate of its rows.
 COUNT_BELOW_BYTES = 16 * 1024 * 1024
@@ -64,7 +75,9 @@ def _survey(conn: Connection, look: Look, phase: Phase | None, options: Options)
     roles = clients.legacy_roles(conn, options.legacy_roles)
     connected = clients.legacy_clients(conn, roles)
     scene = _scene(conn, look, state, phase, options, roles)
-    marks = frozenset(row[0] for row in look.rows("survey_rows.marks")) if "mark" in scene.own_tables else frozenset[str]()
+    marks = (
+        frozenset(row[0] for row in look.rows("survey_rows.marks")) if "mark" in scene.own_tables else frozenset[str]()
+    )
     archived: tuple[str, ...] = ()
     if {"archive", "archived_portfolio"} <= scene.own_tables:
         archived = tuple(row[0] for row in look.rows("survey_rows.archived_portfolios"))

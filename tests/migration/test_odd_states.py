@@ -262,7 +262,8 @@ PHASE_1_REFUSES = (
     Refused(
         "holdings there twice",
         HOLDINGS
-        + "INSERT INTO portfolio_holdings (portfolio_id, symbol, quantity) VALUES ('A', '0005.HK', 1), ('A', '0005.HK', 2)",
+        + """INSERT INTO portfolio_holdings (portfolio_id, symbol, quantity)
+        VALUES ('A', '0005.HK', 1), ('A', '0005.HK', 2)""",
         ("A 0005.HK: there 2 times",),
     ),
     Refused(
@@ -475,9 +476,12 @@ def test_missing_foreign_keys_are_told_and_made(make_lab: MakeLab, pg_version: i
 def test_phase_2_refuses_rows_without_a_portfolio(make_lab: MakeLab, pg_version: int) -> None:
     it = make_lab(pg_version)
     phase_1_done(it)
-    it.rows("INSERT INTO public.portfolio_positions (portfolio_id, symbol) VALUES ('GONE', '0005.HK'), ('GONE', '0700.HK')")
     it.rows(
-        "INSERT INTO public.trading_signals (portfolio_id, symbol, signal_type, price) VALUES ('GONE', '0005.HK', 'A', 1)"
+        "INSERT INTO public.portfolio_positions (portfolio_id, symbol) VALUES ('GONE', '0005.HK'), ('GONE', '0700.HK')"
+    )
+    it.rows(
+        "INSERT INTO public.trading_signals (portfolio_id, symbol, signal_type, price) "
+        "VALUES ('GONE', '0005.HK', 'A', 1)"
     )
     it.rows("ALTER TABLE public.trading_signals DISABLE TRIGGER trading_signals_default_portfolio")
     it.rows("UPDATE public.trading_signals SET portfolio_id = NULL WHERE portfolio_id = 'DEFAULT'")
@@ -532,7 +536,9 @@ def test_a_rollback_refuses_sums_that_v1_cannot_hold(make_lab: MakeLab, pg_versi
         ('A', '2222.HK', 100000000, 60, 60), ('B', '2222.HK', 100000000, 60, 60),
         ('A', '3333.HK', 50, 10, 11), ('B', '3333.HK', -50, 8, 11)"""
     )
-    message = refused(it, Phase.ROLLBACK_V1, "1111.HK (4,000,000,000 shares)", "2222.HK (market value", "--keep default")
+    message = refused(
+        it, Phase.ROLLBACK_V1, "1111.HK (4,000,000,000 shares)", "2222.HK (market value", "--keep default"
+    )
     assert "3333.HK" not in message
     warnings = titles(planned(it, Phase.ROLLBACK_V1), "warning")
     assert any("3333.HK (HKD 100.00)" in title for title in warnings)
