@@ -91,7 +91,7 @@ END $$;
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals
 -- done: SELECT NOT hk_migration.has_column('portfolio_positions', 'legacy_symbol')
-SELECT hk_migration.drop_v1_views(ARRAY['portfolio_positions', 'trading_signals']);
+SELECT hk_migration.point_v1_views_at_tables(true);
 ALTER TABLE public.portfolio_positions
     ALTER COLUMN portfolio_id SET NOT NULL,
     DROP CONSTRAINT hk_positions_portfolio_id_present;
@@ -111,7 +111,7 @@ CREATE OR REPLACE TRIGGER portfolios_updated_at
 -- title: Drop what is left of the compatibility views, and their schemas
 -- kind: contract
 -- mode: transaction
--- locks: price_history, portfolio_analyses, portfolio_value_history
+-- locks: portfolio_positions, trading_signals, price_history, portfolio_analyses, portfolio_value_history
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.v1_views())
 SELECT hk_migration.drop_v1_schemas();
 

@@ -135,6 +135,11 @@ BEGIN
     ELSE
         UPDATE public.portfolio_positions h
            SET quantity = total.shares, avg_cost = total.cost,
+               -- A price is the market's: one that only another portfolio's row knows is kept.
+               current_price = CASE WHEN coalesce(h.current_price, 0) <> 0 THEN h.current_price
+                                    ELSE coalesce((SELECT o.current_price FROM public.portfolio_positions o
+                                                    WHERE o.symbol = sym AND coalesce(o.current_price, 0) <> 0
+                                                    ORDER BY o.last_updated DESC NULLS LAST LIMIT 1), h.current_price) END,
                company_name = coalesce(h.company_name, (SELECT jsonb_path_query_first(jsonb_agg(a.row),
                     '$[*].company_name ? (@ != null)') #>> '{}' FROM hk_migration.archived_position a
                     WHERE a.archive_id = archive AND a.symbol = sym)),
@@ -172,7 +177,7 @@ WITH missing AS (
     SELECT DISTINCT ON (o.symbol) o.* FROM public.portfolio_positions o
      WHERE o.portfolio_id <> 'DEFAULT'
        AND NOT EXISTS (SELECT FROM public.portfolio_positions h WHERE h.portfolio_id = 'DEFAULT' AND h.symbol = o.symbol)
-     ORDER BY o.symbol, o.last_updated DESC NULLS LAST LIMIT 200
+     ORDER BY o.symbol, coalesce(o.current_price, 0) = 0, o.last_updated DESC NULLS LAST LIMIT 200
 ), free AS MATERIALIZED (
     -- The lock that a client holds while it inserts this very symbol: never waited for.
     SELECT * FROM missing WHERE pg_try_advisory_xact_lock(hashtextextended('hk_strategy:' || symbol, 0))
@@ -246,7 +251,7 @@ BEGIN
     END IF;
 END $$;
 DROP VIEW IF EXISTS public.portfolio_summary;
-SELECT hk_migration.drop_v1_views(ARRAY['portfolio_positions', 'trading_signals']);
+SELECT hk_migration.point_v1_views_at_tables(false);
 DROP TRIGGER IF EXISTS portfolio_positions_sync_legacy ON public.portfolio_positions;
 DROP TRIGGER IF EXISTS portfolio_positions_share_price ON public.portfolio_positions;
 DROP TRIGGER IF EXISTS hk_rollback_fence_insert ON public.portfolio_positions;
@@ -283,7 +288,7 @@ UPDATE hk_migration.archive SET closed_at = clock_timestamp() WHERE closed_at IS
 -- title: Drop what is left: the portfolios table, compatibility views and their schemas, functions
 -- kind: contract
 -- mode: transaction
--- locks: portfolios, price_history, portfolio_analyses, portfolio_value_history
+-- locks: portfolios, portfolio_positions, trading_signals, price_history, portfolio_analyses, portfolio_value_history
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.v1_views()) AND NOT hk_migration.has_column('portfolios', 'archived_at') AND to_regprocedure('public.hk_share_price()') IS NULL
 SELECT hk_migration.drop_portfolios();
 SELECT hk_migration.drop_v1_schemas();

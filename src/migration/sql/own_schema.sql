@@ -111,6 +111,31 @@ CREATE TABLE IF NOT EXISTS hk_migration.proof_position (
     PRIMARY KEY (run_id, id)
 );
 
+-- What the steps of a run wrote themselves, per transaction: so that the proof can tell it from what clients wrote.
+CREATE TABLE IF NOT EXISTS hk_migration.own_write (
+    run_id   bigint NOT NULL REFERENCES hk_migration.run(run_id),
+    step     text NOT NULL,
+    xid      bigint NOT NULL,
+    tbl      text NOT NULL,
+    inserted bigint NOT NULL,
+    updated  bigint NOT NULL,
+    deleted  bigint NOT NULL
+);
+CREATE INDEX IF NOT EXISTS own_write_run_id_idx ON hk_migration.own_write(run_id, xid);
+
+-- The last statement of a step's transaction. The counters are those of the transaction, where the session had the ones
+-- before it flushed; `xid` is what the rows it wrote have as xmin.
+CREATE OR REPLACE FUNCTION hk_migration.note_own_writes(run bigint, step_name text) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO hk_migration.own_write (run_id, step, xid, tbl, inserted, updated, deleted)
+    SELECT run, step_name, (pg_current_xact_id()::text::numeric % 4294967296)::bigint, w.*
+      FROM (SELECT t, coalesce(pg_stat_get_xact_tuples_inserted(c.oid), 0) AS inserted,
+                   coalesce(pg_stat_get_xact_tuples_updated(c.oid), 0) AS updated,
+                   coalesce(pg_stat_get_xact_tuples_deleted(c.oid), 0) AS deleted
+              FROM unnest(ARRAY['portfolio_positions', 'trading_signals', 'price_history']) t
+              JOIN pg_catalog.pg_class c ON c.relname = t AND c.relnamespace = 'public'::regnamespace) w
+     WHERE w.inserted + w.updated + w.deleted > 0
+$$;
+
 -- Settings of the running session, set by the runner (in psql: SET hk_migration.legacy_roles = '["trader"]').
 CREATE OR REPLACE FUNCTION hk_migration.legacy_roles() RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT jsonb_array_elements_text(coalesce(nullif(current_setting('hk_migration.legacy_roles', true), ''), '[]')::jsonb)
@@ -174,7 +199,8 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE OR REPLACE FUNCTION hk_migration.create_v1_view(role_name text, tbl text, symbol_source text)
+CREATE OR REPLACE FUNCTION hk_migration.create_v1_view(role_name text, tbl text, symbol_source text,
+                                                       isolate boolean DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     isolated  boolean := tbl IN ('portfolio_positions', 'trading_signals');
@@ -188,17 +214,27 @@ BEGIN
       FROM pg_catalog.pg_attribute
      WHERE attrelid = format('public.%I', tbl)::regclass AND attnum > 0 AND NOT attisdropped
        AND NOT (isolated AND attname IN ('portfolio_id', 'legacy_symbol'));
-    IF isolated AND symbol_source <> 'symbol' THEN
+    IF isolated AND coalesce(isolate, symbol_source <> 'symbol') THEN
         condition := ' WHERE portfolio_id = ''DEFAULT''';
     END IF;
     EXECUTE format('CREATE OR REPLACE VIEW %I.%I AS SELECT %s FROM public.%I%s',
                    role_name, tbl, columns, tbl, condition);
 END $$;
 
--- Within the switch, and so as little as can be: the two views that must change.
+-- Within a switch, and so as little as can be: the two views that must change.
 CREATE OR REPLACE FUNCTION hk_migration.point_v1_views_at_default() RETURNS void LANGUAGE sql AS $$
     SELECT hk_migration.create_v1_view(r, t, 'legacy_symbol')
       FROM hk_migration.legacy_roles() r, unnest(ARRAY['portfolio_positions', 'trading_signals']) t
+$$;
+
+-- The way back: the views stop to depend on columns that are about to go, and show DEFAULT alone to the end (there is
+-- nothing else any more when v1 comes back). They go with their schemas, all at once, in a later step: a schema without
+-- them would catch the CREATE TABLE IF NOT EXISTS of a v1 client, and hide the real table behind an empty one.
+CREATE OR REPLACE FUNCTION hk_migration.point_v1_views_at_tables(isolate boolean) RETURNS void LANGUAGE sql AS $$
+    SELECT hk_migration.create_v1_view(n.nspname::text, c.relname::text, 'symbol', isolate)
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relname IN ('portfolio_positions', 'trading_signals') AND c.relkind = 'v'
+       AND obj_description(c.oid, 'pg_class') = 'HK Strategy: v1 compatibility'
 $$;
 
 -- Every compatibility view that is there, whichever run made it.
@@ -224,25 +260,15 @@ CREATE OR REPLACE FUNCTION hk_migration.v1_views_ready(over_legacy boolean) RETU
                               AND (v.over_legacy OR NOT v1_views_ready.over_legacy)))
 $$;
 
--- Drops compatibility views by name; and then all that are left, with their schemas. What clients created there themselves (a session that creates a
+-- Drops the compatibility views, and their schemas. What clients created there themselves (a session that creates a
 -- table without naming a schema) moves to public, where it would have been without us.
-CREATE OR REPLACE FUNCTION hk_migration.drop_v1_views(names text[]) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    found record;
-BEGIN
-    FOR found IN SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
-                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                  WHERE c.relname = ANY (names) AND c.relkind = 'v'
-                    AND obj_description(c.oid, 'pg_class') = 'HK Strategy: v1 compatibility' LOOP
-        EXECUTE format('DROP VIEW %I.%I', found.nspname, found.relname);
-    END LOOP;
-END $$;
-
 CREATE OR REPLACE FUNCTION hk_migration.drop_v1_schemas() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     found record;
 BEGIN
-    PERFORM hk_migration.drop_v1_views(ARRAY(SELECT view_name FROM hk_migration.v1_views()));
+    FOR found IN SELECT * FROM hk_migration.v1_views() LOOP
+        EXECUTE format('DROP VIEW %I.%I', found.schema_name, found.view_name);
+    END LOOP;
     FOR found IN SELECT n.nspname, n.oid FROM pg_catalog.pg_namespace n
                   WHERE obj_description(n.oid, 'pg_namespace') = 'HK Strategy: v1 compatibility' LOOP
         PERFORM hk_migration.move_to_public(found.oid);
