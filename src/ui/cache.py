@@ -97,6 +97,17 @@ def _portfolios(_manager: DatabaseManager, url: str, token: str) -> pd.DataFrame
     return _manager.get_portfolios()
 
 
+def moved_on(seen: Pulse) -> bool:
+    """Whether the schema, or the run, is by now another than in `seen`: what refers to it is out of date."""
+    state = manager().schema_state(force_refresh=True)
+    version = None if state.version is None else str(state.version)
+    run = current_run()
+    if version == seen.version and (run and run.run_id) == (seen.run and seen.run.run_id):
+        return False
+    forget()
+    return True
+
+
 def portfolios(token: str) -> pd.DataFrame:
     return _portfolios(manager(), database_url(), token)
 

@@ -55,7 +55,8 @@ def show(pulse: cache.Pulse, may: bool) -> None:
             bind="query-params",
             label_visibility="collapsed",
         )
-        phase = next(one for one in phases if TITLES[one] == chosen)
+        # What was chosen before the schema moved may not be there any more.
+        phase = next((one for one in phases if TITLES[one] == chosen), phase)
     keep, force = Keep.MERGE, False
     if phase is Phase.ROLLBACK_V1:
         chosen_keep = st.radio("The other portfolios", list(Keep), key="keep", format_func=lambda one: KEEPS[Keep(one)])
@@ -63,6 +64,9 @@ def show(pulse: cache.Pulse, may: bool) -> None:
     if phase is Phase.PHASE2:
         force = st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
     plan = cache.plan(pulse, phase, keep, force)
+    if plan.refusals and cache.moved_on(pulse):
+        st.caption("The schema has just changed; looking again…")
+        return
     _effect(plan)
     if plan.nothing_to_do:
         return

@@ -66,7 +66,7 @@ def test_all_the_way_there_and_back_by_button(
 
     press(page, "rollback", "Roll back to v2")
     await_outcome(page, "Rollback to v2 is complete")
-    page.get_by_role("button", name="Roll back to v1").first.click()
+    page.locator(".st-key-action").get_by_text("Roll back to v1").click()
     page.get_by_text("Keep DEFAULT's positions only").click()
     press(page, "rollback", "Roll back to v1")
     await_outcome(page, "Rollback to v1 is complete")
