@@ -15,7 +15,7 @@ from src.migration.clients import legacy_clients
 from src.migration.loader import load_steps
 from src.migration.model import Event, Keep, Options, Outcome, Phase, Plan, ProofRow
 from src.migration.planner import BACKUP, MEASURE, PROVE, backup_dir
-from src.migration.proof import Measurement, archive_rows, changed_positions, compare, measure, one_snapshot
+from src.migration.proof import Measurement, archive_rows, changed_positions, compare, measure, one_snapshot, own_writes
 from src.migration.runner import Journal, Runner
 
 
@@ -40,7 +40,6 @@ class Execution:
         self._backup: str | None = None
         self._canary = Canary(url)
         self._exclusive_ms = 0.0
-        self._prices_moved = 0
         self.proof: tuple[ProofRow, ...] = ()
 
     def open(self, resumed: bool, changed_files: tuple[str, ...]) -> None:
@@ -67,8 +66,7 @@ class Execution:
                 for step in load_steps(self.plan.phase):
                     if step.name == "contract":
                         self._refuse_v1_clients()
-                    moved = runner.execute(step)
-                    self._prices_moved += {"restore_prices": moved, "archive_prices": -moved}.get(step.name, 0)
+                    runner.execute(step)
             finally:
                 self._exclusive_ms = runner.exclusive_ms
                 runner.close()
@@ -150,13 +148,10 @@ class Execution:
         phase = self.plan.phase
         merged = phase is Phase.ROLLBACK_V1 and self._options.keep is Keep.MERGE and len(self._before.portfolios) > 1
         restored = self._restored_archive() if phase is Phase.PHASE1 else None
-        rows = compare(
-            self._before,
-            after,
-            changed=changed_positions(self._work, self.run_id),
-            reshaped=merged or restored == "merge",
-            prices_moved=self._prices_moved,
-        )
+        writes, prices_moved = own_writes(self._work, self.run_id)
+        changed, reshaped = changed_positions(self._work, self.run_id), merged or restored == "merge"
+        rows = compare(self._before, after, changed=changed, reshaped=reshaped, prices_moved=prices_moved)
+        rows.append(writes)
         if merged or restored:
             rows += archive_rows(self._work, phase)
         if self.plan.to_version == "2.0" and self.plan.legacy_roles:

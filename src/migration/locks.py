@@ -89,16 +89,17 @@ def acquire(
     exclusive = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names)
     started, attempts, wait_ms, last_report = time.monotonic(), 0, 0, time.monotonic()
     with conn.cursor() as cur:
+        cur.execute("SAVEPOINT before_lock")
         while True:
             attempts += 1
-            cur.execute("SAVEPOINT before_lock")
             try:
                 if wait_ms:
                     cur.execute("SELECT set_config('lock_timeout', %s, true)", (f"{wait_ms}ms",))
                     cur.execute(exclusive)
                 else:
                     cur.execute(exclusive + sql.SQL(" NOWAIT"))
-                cur.execute("SELECT set_config('lock_timeout', '0', true)")
+                # Released, so that rows written from here on carry the transaction's own number.
+                cur.execute("RELEASE SAVEPOINT before_lock; SET LOCAL lock_timeout = 0")
                 return Acquired(attempts, wait_ms)
             except psycopg2.errors.LockNotAvailable:
                 cur.execute("ROLLBACK TO SAVEPOINT before_lock")

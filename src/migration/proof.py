@@ -61,6 +61,15 @@ class Measurement:
         )
 
 
+@dataclass(frozen=True)
+class Changes:
+    """Positions that are not as they were: changed by others, brought or taken by the run as it should, and wrongly."""
+
+    by_clients: int
+    by_the_run: int
+    wrongly: int
+
+
 def measure(conn: Connection, run_id: int | None = None) -> Measurement:
     """Measure from one snapshot. With `run_id`, note every position's digest too, for `changed_positions`."""
     with conn.cursor() as cur:
@@ -82,12 +91,26 @@ def measure(conn: Connection, run_id: int | None = None) -> Measurement:
     return Measurement(tables, portfolios)
 
 
-def changed_positions(conn: Connection, run_id: int) -> int:
-    """Positions whose v1 columns are not what they were when the run began: changed, added or deleted."""
+def changed_positions(conn: Connection, run_id: int) -> Changes:
+    """Who changed, added or deleted positions since the run began, judged by their v1 columns."""
     with conn.cursor() as cur:
         cur.execute((_SQL / "proof_changed_positions.sql").read_text(encoding="utf-8"), {"run_id": run_id})
         row = cur.fetchone()
-    return int(row[0]) if row else 0
+    return Changes(*map(int, row)) if row else Changes(0, 0, 0)
+
+
+def own_writes(conn: Connection, run_id: int) -> tuple[ProofRow, int]:
+    """Whether every step wrote only what it is there to write; and how many prices the run brought back (or, negative,
+    archived).
+    """
+    with conn.cursor() as cur:
+        cur.execute((_SQL / "proof_own_writes.sql").read_text(encoding="utf-8"), {"run_id": run_id})
+        found = cur.fetchall()
+    wrong = [(step, table, int(rows)) for step, table, rows, _ in found if rows]
+    prices = sum(int(added) for _, table, _, added in found if table == "price_history")
+    count = sum(rows for _, _, rows in wrong)
+    note = "; ".join(f"step {step} wrote {rows:,} rows of {table}" for step, table, rows in wrong)
+    return ProofRow("Rows written by steps that must not", "0", f"{count:,}", count == 0, note), prices
 
 
 def one_snapshot(conn: Connection, role: str) -> list[ProofRow]:
@@ -115,20 +138,20 @@ def one_snapshot(conn: Connection, role: str) -> list[ProofRow]:
 
 
 def compare(
-    before: Measurement, after: Measurement, *, changed: int, reshaped: bool, prices_moved: int = 0
+    before: Measurement, after: Measurement, *, changed: Changes, reshaped: bool, prices_moved: int = 0
 ) -> list[ProofRow]:
     """Before against after. A difference is accepted only where clients wrote, or where the phase says it must be.
 
-    `changed`: positions that are not as they were (`changed_positions`). `reshaped`: the run merged portfolios, or gave
+    `changed`: as `changed_positions` found. `reshaped`: the run merged portfolios, or gave
     archived ones their positions back; then totals over all portfolios are compared, and `archive_rows` is the proof
     of each symbol. `prices_moved`: price rows that the run brought back from the archive (negative: archived).
     """
-    rows = [
+    rows = [_compare_rows(changed)] + [
         _compare_table(
             name,
             before,
             after,
-            certain=name == "portfolio_positions" and changed == 0 and not reshaped,
+            certain=name == "portfolio_positions" and changed == Changes(0, 0, 0) and not reshaped,
             moved=prices_moved if name == "price_history" else 0,
         )
         for name in before.tables
@@ -139,8 +162,9 @@ def compare(
         return rows + _compare_figures("All portfolios", before.total, after.total, certain=False, why=why)
     for name, figures in before.portfolios.items():
         if name in after.portfolios:
-            why = f"clients changed {changed:,} positions meanwhile"
-            rows += _compare_figures(name, figures, after.portfolios[name], certain=changed == 0, why=why)
+            why = f"clients changed {changed.by_clients:,} positions meanwhile"
+            certain = changed.by_clients == 0
+            rows += _compare_figures(name, figures, after.portfolios[name], certain=certain, why=why)
         else:
             rows.append(ProofRow(f"{name}, positions", str(figures.positions), "archived", True, "in the archive"))
     rows += [
@@ -157,9 +181,15 @@ def archive_rows(conn: Connection, phase: Phase) -> list[ProofRow]:
     with conn.cursor() as cur:
         cur.execute((_SQL / name).read_text(encoding="utf-8"))
         return [
-            ProofRow(str(subject), _show(a), _show(b), bool(equal), str(note))
+            ProofRow(str(subject), _show(a), _show(b), equal, str(note))
             for subject, a, b, equal, note in cur.fetchall()
         ]
+
+
+def _compare_rows(changed: Changes) -> ProofRow:
+    note = f"clients changed {changed.by_clients:,} positions meanwhile" if changed.by_clients else ""
+    subject = "Positions that the run itself changed in v1's columns"
+    return ProofRow(subject, "0", f"{changed.wrongly:,}", changed.wrongly == 0, note)
 
 
 def _compare_table(name: str, before: Measurement, after: Measurement, *, certain: bool, moved: int) -> ProofRow:

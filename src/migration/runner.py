@@ -13,7 +13,7 @@ import psycopg2
 import psycopg2.errors
 from psycopg2 import sql
 
-from src.db.connection import Connection, connect
+from src.db.connection import Connection, Cursor, connect
 from src.errors import MigrationError, RunPaused
 from src.migration import history
 from src.migration.canary import Canary
@@ -61,17 +61,14 @@ class Runner:
     def close(self) -> None:
         self._pool.shutdown(wait=True)
 
-    def execute(self, step: Step) -> int:
-        """Do one step, unless its effect is there already. Returns the rows that its batches moved.
-
-        Raises RunPaused or MigrationError.
-        """
+    def execute(self, step: Step) -> None:
+        """Do one step, unless its effect is there already. Raises RunPaused or MigrationError."""
         if not is_true(self._work, step.when, default=True):
             self._journal.tell("step", f"{step.title}: not needed", step, state="skipped")
-            return 0
+            return
         if step.done and is_true(self._work, step.done):
             self._journal.tell("step", f"{step.title}: there already", step, state="skipped")
-            return 0
+            return
         self._journal.tell("step", step.title, step, state="started")
         self._canary.lap()
         started = time.monotonic()
@@ -85,7 +82,6 @@ class Runner:
         stall = self._canary.lap()
         detail |= {"seconds": round(time.monotonic() - started, 3), "stall_ms": round(stall.longest_ms, 2)}
         self._journal.tell("step", step.title, step, state="done", **detail)
-        return int(detail.get("rows", 0))
 
     def _transaction(self, step: Step) -> dict[str, Any]:
         def work() -> dict[str, Any]:
@@ -108,9 +104,11 @@ class Runner:
                     cur.execute("BEGIN")
                 held_since = time.perf_counter()
                 cur.execute(step.sql)
+                self._note_writes(cur, step)
                 cur.execute("COMMIT")
                 if detail.get("attempts"):
                     detail["exclusive_ms"] = round((time.perf_counter() - held_since) * 1000, 2)
+                cur.execute("SELECT pg_stat_force_next_flush()")
             return detail
 
         detail = self._interruptible(work, step)
@@ -160,11 +158,16 @@ class Runner:
 
     def _one_batch(self, step: Step) -> int:
         with self._work.cursor() as cur:
+            cur.execute("BEGIN")
             cur.execute(step.sql)
-            if cur.description is not None:
-                row = cur.fetchone()
-                return int(row[0] or 0) if row else 0
-            return max(cur.rowcount, 0)
+            row = cur.fetchone() if cur.description is not None else (max(cur.rowcount, 0),)
+            self._note_writes(cur, step)
+            cur.execute("COMMIT")
+            cur.execute("SELECT pg_stat_force_next_flush()")
+        return int(row[0] or 0) if row else 0
+
+    def _note_writes(self, cur: Cursor, step: Step) -> None:
+        cur.execute("SELECT hk_migration.note_own_writes(%s, %s)", (self._journal.run_id, step.name))
 
     def _interruptible(self, work: Callable[[], T], step: Step) -> T:
         """Run `work` beside this thread, so that Ctrl-C can cancel the statement and long builds can be told of."""

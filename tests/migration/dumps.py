@@ -31,8 +31,8 @@ def schema_dump(url: str, version: int = 18) -> list[str]:
 def data_dump(url: str, version: int = 18) -> list[str]:
     """Every row, sorted, columns named. Without sequences, and without when and as which row DEFAULT was made."""
     lines = _dump(url, version, "--data-only", "--column-inserts", "--rows-per-insert=1")
-    rows = (line for line in lines if not _SEQUENCE.match(line))
-    return sorted(_MADE_AT.sub(r"\1…", _PORTFOLIO.sub(r"INSERT INTO public.portfolios (\1) VALUES (", row)) for row in rows)
+    rows = [_PORTFOLIO.sub(r"INSERT INTO public.portfolios (\1) VALUES (", line) for line in lines]
+    return sorted(_MADE_AT.sub(r"\1…", row) for row in rows if not _SEQUENCE.match(row))
 
 
 def whole_dump(url: str, version: int = 18) -> list[str]:

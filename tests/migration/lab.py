@@ -43,12 +43,14 @@ INSERT INTO portfolio_value_history (analysis_id, trade_date, total_value) VALUE
 # Two more portfolios, as a client of v2 makes them: a copy with changes, and one with symbols of its own.
 OTHER_PORTFOLIOS = """
 INSERT INTO public.portfolios (portfolio_id, name, description, strategy, copied_from, copied_at)
-VALUES ('TECH', 'Tech test', 'A copy', 'Theme', 'DEFAULT', '2025-06-01 12:00'), ('OWN', 'Own ideas', NULL, NULL, NULL, NULL);
+VALUES ('TECH', 'Tech test', 'A copy', 'Theme', 'DEFAULT', '2025-06-01 12:00'),
+       ('OWN', 'Own ideas', NULL, NULL, NULL, NULL);
 INSERT INTO public.portfolio_positions (portfolio_id, symbol, company_name, quantity, avg_cost, current_price, sector)
 SELECT 'TECH', symbol, company_name || ' Ltd', quantity + 5, avg_cost + 1.333, current_price, 'Other ' || sector
   FROM public.portfolio_positions WHERE portfolio_id = 'DEFAULT' AND id <= 6;
 INSERT INTO public.portfolio_positions (portfolio_id, symbol, company_name, quantity, avg_cost, current_price)
-VALUES ('OWN', '7777.HK', 'Sevens', 7, 3, 4), ('TECH', '7777.HK', 'Sevens', 9, 3.5, 4), ('OWN', '8888.HK', 'Eights', 0, 3, 4);
+VALUES ('OWN', '7777.HK', 'Sevens', 7, 3, 4), ('TECH', '7777.HK', 'Sevens', 9, 3.5, 4),
+       ('OWN', '8888.HK', 'Eights', 0, 3, 4);
 INSERT INTO public.trading_signals (portfolio_id, symbol, signal_type, price)
 VALUES ('OWN', '7777.HK', 'B', 1), ('TECH', '0001.HK', 'C', 2);
 INSERT INTO public.price_history (symbol, price) VALUES ('^HSI', 20000), ('^HSI', 20100);
@@ -107,7 +109,8 @@ class Lab:
 
 
 def lab(url: str, directory: Path, version: int = 18, rows: str = V1_ROWS) -> Lab:
-    made = Lab(url, Settings(url, None, directory, directory / "backups", directory / "logs", "127.0.0.1", 8501), version)
+    settings = Settings(url, None, directory, directory / "backups", directory / "logs", "127.0.0.1", 8501)
+    made = Lab(url, settings, version)
     if rows:
         made.v1(rows)
     return made
@@ -217,7 +220,13 @@ class Apart:
 
 
 def _child(
-    url: str, settings: Settings, phase: str, files: Path, kill_at: int | None, hold_at: str | None, choices: dict[str, Any]
+    url: str,
+    settings: Settings,
+    phase: str,
+    files: Path,
+    kill_at: int | None,
+    hold_at: str | None,
+    choices: dict[str, Any],
 ) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     counted = itertools.count()

@@ -17,7 +17,7 @@ from src.embedded import PrivateServer
 from src.errors import DatabaseUnavailable, PrerequisiteError, RunInProgress, RunPaused
 from src.migration import history as store
 from src.migration import service
-from src.migration.model import Event, Phase
+from src.migration.model import Event, Outcome, Phase
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.migration.dumps import difference, whole_dump
 from tests.migration.lab import (
@@ -72,7 +72,7 @@ def test_killed_between_any_two_steps(phase: Phase, v1: Lab, servers: Servers) -
         at = f"killed before {steps[number].step}"
         with copied(v1, servers[18]) as killed:
             assert Apart(killed, phase, kill_at=number).end() == -signal.SIGKILL, at
-            wait_until(lambda it=killed: not sessions_of_ours(it), "the server ends the killed run's sessions")
+            wait_for_the_end_of(killed)
             record = service.current_run(killed.url)
             assert record is not None and (record.state, record.phase) == ("interrupted", phase), at
             if phase in (Phase.PHASE1, Phase.ROLLBACK_V1):
@@ -84,6 +84,10 @@ def test_killed_between_any_two_steps(phase: Phase, v1: Lab, servers: Servers) -
                 assert other.run(UNDO[phase]).state in ("done", "nothing"), at
                 assert difference(before, whole_dump(other.url)) == "", at
                 assert service.current_run(other.url) is None, at
+
+
+def wait_for_the_end_of(it: Lab) -> None:
+    wait_until(lambda: not sessions_of_ours(it), "the server ends the killed run's sessions")
 
 
 def sessions_of_ours(it: Lab) -> list[int]:
@@ -120,7 +124,7 @@ def test_killed_inside_an_index_build(v1: Lab) -> None:
         wait_until(lambda: invalid_indexes(v1), "an index that is being built", run.process)
         run.process.kill()
         run.end()
-        wait_until(lambda: not sessions_of_ours(v1), "the server ends the killed run's statement")
+        wait_for_the_end_of(v1)
         record = service.current_run(v1.url)
         assert record is not None and (record.state, record.current_step) == ("interrupted", INDEX_STEP)
     assert invalid_indexes(v1) == [INDEX]
@@ -211,7 +215,10 @@ def test_a_second_run_is_told_of_the_first(v1: Lab) -> None:
     first.wait_for(step="columns", state="started")
     record = service.current_run(v1.url)
     assert record is not None and record.state == "running"
-    for attempt in (lambda: v1.run(Phase.PHASE1), lambda: v1.run(Phase.ROLLBACK_V1), v1.resume):
+    attempts: list[Callable[[], Outcome]] = [
+        lambda: v1.run(Phase.PHASE1), lambda: v1.run(Phase.ROLLBACK_V1), lambda: v1.resume(),
+    ]  # fmt: skip
+    for attempt in attempts:
         with pytest.raises(RunInProgress) as refused:
             attempt()
         assert record.started_by in str(refused.value)
@@ -250,7 +257,7 @@ def test_the_server_goes_away_half_way(tmp_path: Path) -> None:
 
 
 def url_of(server: PrivateServer) -> str:
-    return make_dsn(**{**parse_dsn(server.url), "user": "trader", "password": "trader", "dbname": "half"})
+    return str(make_dsn(**{**parse_dsn(server.url), "user": "trader", "password": "trader", "dbname": "half"}))
 
 
 def stop_at_once(server: PrivateServer) -> None:

@@ -104,7 +104,8 @@ def test_a_file_that_changed_since_the_run_began_is_told_on_resume(v1: Lab, file
 
 def test_a_step_that_fails_leaves_all_before_it_and_can_be_repaired(v1: Lab, files: Path) -> None:
     file = files / FILES[Phase.PHASE1]
-    change(file, "CREATE OR REPLACE VIEW public.portfolio_summary", "SELECT 1/0; CREATE OR REPLACE VIEW public.portfolio_summary")
+    view = "CREATE OR REPLACE VIEW public.portfolio_summary"
+    change(file, view, f"SELECT 1/0; {view}")
     with pytest.raises(MigrationError, match=r"division by zero.*resume.*rollback"):
         v1.run(Phase.PHASE1)
     record = service.current_run(v1.url)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from src.errors import RunPaused
 from src.migration import locks, service
@@ -65,7 +66,7 @@ def blocked(it: Lab) -> list[str]:
 
 
 @contextlib.contextmanager
-def reading(it: Lab, statement: str = "SELECT * FROM public.portfolio_positions") -> Iterator[psycopg2.extensions.connection]:
+def reading(it: Lab, statement: str = "SELECT * FROM public.portfolio_positions") -> Iterator[Connection]:
     """A client that has read, and sits in its transaction since."""
     with session(it.url, "a reader") as conn, conn.cursor() as cur:
         cur.execute("BEGIN")

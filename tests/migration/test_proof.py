@@ -11,11 +11,12 @@ from src.errors import ProofFailed
 from src.migration import loader, service
 from src.migration.loader import FILES
 from src.migration.model import Event, Keep, Phase, ProofRow
-from src.migration.proof import Figures, Measurement, archive_rows, compare, measure, one_snapshot
+from src.migration.proof import Changes, Figures, Measurement, archive_rows, compare, measure, one_snapshot
 from tests.conftest import MakeDatabase
 from tests.migration.lab import OTHER_PORTFOLIOS, Lab, lab, session
 
 D = Decimal
+NOBODY = Changes(0, 0, 0)
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ def with_step(monkeypatch: pytest.MonkeyPatch, directory: Path, phase: Phase, sq
     if not copy.exists():
         shutil.copytree(PROJECT_ROOT / "migrations", copy)
     file = copy / FILES[phase]
-    step = f"-- step: wrong\n-- title: Something wrong\n-- kind: backfill\n-- mode: transaction\n{sql}\n\n-- step: analyze"
+    headings = "-- step: wrong\n-- title: Something wrong\n-- kind: backfill\n-- mode: transaction"
+    step = f"{headings}\n{sql}\n\n-- step: analyze"
     text = file.read_text()
     assert "-- step: analyze" in text
     file.write_text(text.replace("-- step: analyze", step))
@@ -112,11 +114,14 @@ def failed(rows: list[ProofRow]) -> list[str]:
 
 def test_compare_forgives_a_difference_only_where_clients_wrote() -> None:
     before, after = measurement("a", "10"), measurement("b", "11")
-    assert failed(compare(before, before, changed=0, reshaped=False)) == []
-    assert failed(compare(before, after, changed=0, reshaped=False)) == [
+    assert failed(compare(before, before, changed=NOBODY, reshaped=False)) == []
+    assert failed(compare(before, after, changed=NOBODY, reshaped=False)) == [
         "portfolio_positions, rows", "DEFAULT, cost, HKD",
     ]  # fmt: skip
-    assert failed(compare(before, after, changed=1, reshaped=False)) == []
+    assert failed(compare(before, after, changed=Changes(1, 0, 0), reshaped=False)) == []
+    assert failed(compare(before, after, changed=Changes(1, 0, 1), reshaped=False)) == [
+        "Positions that the run itself changed in v1's columns"
+    ]
 
 
 def test_one_snapshot_fails_where_the_view_shows_something_else(v1: Lab) -> None:
@@ -124,9 +129,9 @@ def test_one_snapshot_fails_where_the_view_shows_something_else(v1: Lab) -> None
     with session(v1.url, "hk_strategy test") as conn:
         assert failed(one_snapshot(conn, "trader")) == []
         v1.rows(
-            "CREATE OR REPLACE VIEW trader.portfolio_positions AS SELECT id, legacy_symbol AS symbol, company_name, quantity, "
-            "avg_cost, current_price, market_value, unrealized_pnl, sector, last_updated FROM public.portfolio_positions "
-            "WHERE portfolio_id = 'DEFAULT' AND symbol <> '0001.HK'"
+            "CREATE OR REPLACE VIEW trader.portfolio_positions AS SELECT id, legacy_symbol AS symbol, company_name, "
+            "quantity, avg_cost, current_price, market_value, unrealized_pnl, sector, last_updated "
+            "FROM public.portfolio_positions WHERE portfolio_id = 'DEFAULT' AND symbol <> '0001.HK'"
         )
         assert "DEFAULT, positions: v1's view and portfolio_summary" in failed(one_snapshot(conn, "trader"))
 

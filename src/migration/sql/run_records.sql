@@ -17,7 +17,8 @@ SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
          WHERE e.run_id = r.run_id AND e.detail ? 'backup' ORDER BY e.event_id DESC LIMIT 1),
        (SELECT max((e.detail->>'stall_ms')::numeric) FROM hk_migration.event e WHERE e.run_id = r.run_id),
        (SELECT count(DISTINCT e.step) FROM hk_migration.event e
-         WHERE e.run_id = r.run_id AND e.kind = 'step' AND e.detail->>'state' = 'done'),
+         WHERE e.run_id = r.run_id AND e.kind = 'step' AND e.detail->>'state' IN ('done', 'skipped')
+           AND EXISTS (SELECT FROM jsonb_array_elements(r.steps) planned WHERE planned->>'name' = e.step)),
        jsonb_array_length(r.steps),
        last.step,
        (SELECT e.detail->'rows' FROM hk_migration.event e
