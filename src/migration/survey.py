@@ -81,7 +81,7 @@ def _survey(conn: Connection, look: Look, phase: Phase | None, options: Options)
     archived: tuple[str, ...] = ()
     if {"archive", "archived_portfolio"} <= scene.own_tables:
         archived = tuple(row[0] for row in look.rows("survey_rows.archived_portfolios"))
-    tables = _sizes(look)
+    tables = _sizes(scene)
     found = [
         *oddities_access.server_findings(scene),
         *_version_findings(scene),
@@ -182,12 +182,13 @@ def _findings(scene: Scene, marks: frozenset[str], archived: tuple[str, ...]) ->
     yield from oddities_rows.archive_findings(scene, archived)
 
 
-def _sizes(look: Look) -> tuple[TableSize, ...]:
+def _sizes(scene: Scene) -> tuple[TableSize, ...]:
+    look = scene.look
     tables = {"tables": [*OUR_TABLES, HOLDINGS]}
     rows = look.rows_of("the tables", "survey.sizes", tables) or look.rows("survey.sizes_by_catalog", tables)
     found = []
     for table, estimate, size in rows:
-        if estimate < 0 and size < COUNT_BELOW_BYTES:
+        if estimate < 0 and size < COUNT_BELOW_BYTES and scene.has(table):
             counts = look.rows_of(table, "survey_rows.count", table=f"public.{table}")
             estimate = counts[0][0] if counts else 0
         found.append(TableSize(table, max(estimate, 0), size))

@@ -65,7 +65,9 @@ SELECT coalesce(h.pid, 0), coalesce(a.usename, x.owner, '')::text,
        coalesce(a.wait_event_type || ': ' || a.wait_event, CASE WHEN h.waiting THEN 'Lock: relation' END)
   FROM held h
   LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = h.pid
-  LEFT JOIN pg_catalog.pg_prepared_xacts x ON h.pid IS NULL AND '-1/' || x.transaction = h.virtualtransaction
+  LEFT JOIN pg_catalog.pg_locks t ON h.pid IS NULL AND t.pid IS NULL AND t.locktype = 'transactionid'
+                                 AND t.virtualtransaction = h.virtualtransaction
+  LEFT JOIN pg_catalog.pg_prepared_xacts x ON x.transaction = t.transactionid
  ORDER BY coalesce(a.xact_start, x.prepared) NULLS LAST, h.pid
 
 -- == long_transactions: transactions in this database older than so many seconds; vacuum holds nobody up and is left out

@@ -40,5 +40,7 @@ SELECT m.symbol::text
  WHERE m.default_row IS NULL AND m.merged_quantity IS NULL
    AND m.archive_id = (SELECT max(a.archive_id) FROM hk_migration.archive a WHERE a.closed_at IS NULL)
 
--- == has_archive: whether the project's own tables are there
-SELECT to_regclass('hk_migration.archived_merge') IS NOT NULL
+-- == has_archive: whether the project's own tables are there, and may be read
+SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
+                WHERE c.relnamespace = to_regnamespace('hk_migration') AND c.relname = 'archived_merge'
+                  AND has_schema_privilege(c.relnamespace, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
