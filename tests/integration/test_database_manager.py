@@ -405,3 +405,25 @@ def test_a_read_only_server_is_read_and_says_so_when_written_to(database: Databa
     assert len(manager.get_portfolio_positions()) == 4
     with pytest.raises(CapabilityMissing, match="read-only"):
         manager.create_portfolio("TECH", "Tech")
+
+
+def test_without_arguments_the_environment_says_which(
+    database: Database, cache_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database("v1", 18))
+    monkeypatch.setenv("REDIS_URL", cache_url)
+    manager = DatabaseManager()
+    assert len(manager.get_portfolio_positions()) == 4
+    assert manager.set_cache("key", 1) is True
+    manager.close()
+
+
+def test_a_named_database_is_the_only_one_that_is_looked_at(
+    database: Database, cache_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")
+    monkeypatch.setenv("REDIS_URL", cache_url)
+    manager = DatabaseManager(database_url=database("v3", 18))
+    assert manager.detect_schema_version()[0] is SchemaVersion.V3
+    assert manager.set_cache("key", 1) is False, "the cache of another database is not ours"
+    manager.close()
