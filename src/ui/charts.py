@@ -11,6 +11,7 @@ from src.ui.holdings import Holding
 UP = "#1f9d66"
 DOWN = "#d8475a"
 FLAT = "#7c8a97"
+FRAME = "#3d4c5a"
 # Calm neighbours of the accent colour, readable with white text in both themes.
 SECTORS = ("#0b5cad", "#3b7f86", "#7a5ea8", "#a3653a", "#5b6f80", "#8a4b6b", "#4f7a46", "#7d6a2f")
 MOST_BARS = 24
@@ -42,11 +43,13 @@ def allocation(items: Sequence[Holding]) -> go.Figure | None:
         name = item.sector or "No sector"
         sectors[name] = sectors.get(name, Decimal(0)) + value
     order = sorted(sectors, key=lambda name: sectors[name], reverse=True)
-    ids, labels, parents, values, colours, texts, hovers = [], [], [], [], [], [], []
+    ids, labels, parents, values, colours, texts, hovers = ["all"], [""], [""], [float(whole)], [FRAME], [""], [""]
+    labels[0] = f"HKD {fmt.money(whole)}"
+    hovers[0] = f"All that is priced<br>HKD {fmt.money(whole)}"
     for place, name in enumerate(order):
         ids.append(f"sector {name}")
         labels.append(f"{name}  {fmt.percent(sectors[name] / whole, decimals=1)}")
-        parents.append("")
+        parents.append("all")
         values.append(float(sectors[name]))
         colours.append(SECTORS[place % len(SECTORS)])
         texts.append("")

@@ -39,10 +39,16 @@ def findings(items: Sequence[Finding]) -> None:
         show(f"**{item.title}** {item.advice}")
 
 
+def offers(pulse: cache.Pulse) -> bool:
+    """Whether there is a plan to show: not while a run, or something that this dashboard started, is under way."""
+    task = admin.last_task()
+    return pulse.version in POSSIBLE and pulse.run is None and not (task is not None and task.running)
+
+
 def show(pulse: cache.Pulse, may: bool) -> None:
-    phases = POSSIBLE.get(pulse.version or "", ())
-    if not phases or (pulse.run is not None):
+    if not offers(pulse):
         return
+    phases = POSSIBLE[pulse.version or ""]
     st.subheader("What can be done")
     phase = phases[0]
     if len(phases) > 1:

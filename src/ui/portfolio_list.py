@@ -69,8 +69,8 @@ COLUMNS = (
     Column("Portfolio", "title"),
     Column("Strategy"),
     Column("Positions", "number"),
-    Column("Market value, HKD", "number"),
-    Column("Unrealized P&L, HKD", "number"),
+    Column("Market value", "number"),
+    Column("Unrealized P&L", "number"),
     Column("P&L %", "number"),
     Column("Priced", "number"),
     Column("Last change", "number"),
@@ -141,7 +141,11 @@ def show(items: Sequence[Entry], pulse: cache.Pulse) -> None:
     if not shown:
         st.caption("No portfolio here.")
         return
-    st.html(markup.table(COLUMNS, [row(entry, pulse.now) for entry in shown], caption="Portfolios and their figures"))
+    st.html(
+        markup.table(
+            COLUMNS, [row(entry, pulse.now) for entry in shown], caption="Portfolios and their figures; money in HKD"
+        )
+    )
 
 
 def _with_archived(number: int) -> bool:

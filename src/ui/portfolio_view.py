@@ -201,6 +201,6 @@ def _signals(frame: pd.DataFrame, now: datetime) -> None:
             )
         )
     if not rows:
-        st.caption("No signals for these symbols.")
+        st.caption("No signals in this portfolio yet.")
         return
     st.html(markup.table(SIGNAL_COLUMNS, rows, caption="Signals, newest first"))

@@ -99,7 +99,8 @@ def _schema(pulse: cache.Pulse) -> None:
     ]
     st.html(markup.stages(items))
     st.caption(f"This database is {inspection.title}.")
-    plan_view.findings(inspection.findings)
+    if not plan_view.offers(pulse):
+        plan_view.findings(inspection.findings)
 
 
 def _history() -> None:
