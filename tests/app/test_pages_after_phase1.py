@@ -1,0 +1,54 @@
+"""The pages on a v2 database, made by the engine itself."""
+
+import dataclasses
+
+import pytest
+
+from src.config import load_settings
+from src.migration import service
+from src.migration.model import Options, Phase
+from tests.app.conftest import OpenPage, shown
+from tests.conftest import MakeDatabase
+
+
+@pytest.fixture
+def v2(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> str:
+    """The sample after phase 1."""
+    url = make_database("v1", sample=True)
+    settings = dataclasses.replace(load_settings(), database_url=url)
+    outcome = service.run(url, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
+    assert outcome.state == "done"
+    return url
+
+
+def test_the_figures_are_those_of_before(v2: str, open_page: OpenPage) -> None:
+    text = shown(open_page(v2, "portfolio", id="DEFAULT"))
+    for figure in ("2,177,898.90", "2,159,168.00", "▲ +18,730.90", "▼ −16,430.00"):
+        assert figure in text
+
+
+def test_a_copy_and_what_a_rollback_would_make_of_it(v2: str, open_page: OpenPage) -> None:
+    app = open_page(v2, "portfolios")
+    app.text_input("copy_id_0").set_value("TRY")
+    app.text_input("copy_name_0").set_value("A try")
+    app.button("copy_submit").click().run()
+    assert "12 positions" in app.success[0].value
+    app = open_page(v2, "system_status")
+    assert "Start phase 2" in [one.label for one in app.button]
+    app.segmented_control("action").set_value("Roll back to v1").run()
+    text = shown(app)
+    assert "DEFAULT, TRY" in text
+    assert "6,200" in text  # Tencent's 3,100, twice
+    assert "Roll back to v1" in [one.label for one in app.button]
+    app.radio("keep").set_value("default").run()
+    assert "DEFAULT, TRY" not in shown(app)
+
+
+def test_the_last_run_stands_there_with_its_proof(v2: str, open_page: OpenPage) -> None:
+    app = open_page(v2, "system_status")
+    text = shown(app)
+    assert "This database is multi-portfolio (v2.0)." in text
+    assert "DEFAULT, unrealized P&amp;L, HKD" in text
+    assert "✕ differs" not in text
+    assert "1 · phase1" in text
+    assert not app.error
