@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg2
 
 from src.db.connection import Connection, connect, redact
+from src.db.schema import detect
 from src.errors import BackupError, DatabaseUnavailable, PrerequisiteError
 from src.migration.digest import SQL, Content, fix_settings, read_content, read_needs, readable_tables
 from src.migration.dump_tools import Target, Tools, find_tools, run_tool, target_of
@@ -76,6 +77,8 @@ def make_backup(
 ) -> Backup:
     """Dump the whole database into `backup_dir`; not verified yet. `label` ends up in its name ("phase1").
 
+    `schema_version` None: what the snapshot's catalogs say.
+
     Raises PrerequisiteError before anything is written (no disk, no pg_dump, no right to read a table) and
     BackupError when it fails; then nothing of it is left.
     """
@@ -88,6 +91,8 @@ def make_backup(
         remove_leftovers(backup_dir)
         _refuse_without_disk(first, backup_dir)
         database, needs = describe_database(first), read_needs(first)
+        if schema_version is None:
+            schema_version = detect(first).version
         created = now()
         name = _free_name(backup_dir, backup_name(created, target.database, schema_version, label))
         with working_directory(backup_dir, name) as (work, lock):

@@ -212,7 +212,7 @@ class _CopyBlock:
             yield line
         raise BackupError("The backup's data end in the middle of a table.")
 
-    def readline(self) -> bytes:
+    def readline(self, size: int = -1) -> bytes:
         return next(self._rows, b"")
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:

@@ -115,6 +115,12 @@ def test_names_sort_by_time_and_say_what_it_is(make_database: MakeDatabase, tmp_
     assert [b.name for b in list_backups(tmp_path)] == [second.name, first.name], "the newest first"
 
 
+def test_the_schema_version_is_found_out_where_nobody_says_it(make_database: MakeDatabase, tmp_path: Path) -> None:
+    made = make_backup(make_database("v3"), tmp_path, schema_version=None, on_progress=quiet)
+    assert find_backup(tmp_path, made.name).schema_version == "3.0"
+    assert made.name.endswith("-v3")
+
+
 def test_everything_in_the_database_is_in_the_backup(
     make_database: MakeDatabase, pg_version: int, tmp_path: Path
 ) -> None:
