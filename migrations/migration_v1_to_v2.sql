@@ -233,7 +233,7 @@ ALTER TABLE public.trading_signals VALIDATE CONSTRAINT trading_signals_portfolio
 -- title: Create portfolio_summary and check_migration_status()
 -- kind: expand
 -- mode: transaction
--- done: SELECT to_regprocedure('public.check_migration_status()') IS NOT NULL
+-- done: SELECT to_regprocedure('public.check_migration_status()') IS NOT NULL AND to_regclass('public.portfolio_summary') IS NOT NULL
 CREATE OR REPLACE VIEW public.portfolio_summary AS
 SELECT p.portfolio_id, p.name, p.description,
        count(h.id) AS total_positions,
@@ -259,6 +259,17 @@ LANGUAGE sql STABLE AS $$
     UNION ALL
     SELECT 'price_history', false, 0::bigint, count(*) FROM public.price_history
 $$;
+
+-- step: unfence
+-- title: Take back a rollback that was interrupted: what it archived can be restored, other portfolios can be changed again
+-- kind: expand
+-- mode: transaction
+-- locks: portfolios, portfolio_positions, trading_signals
+-- when: SELECT hk_migration.filling_archive() IS NOT NULL OR to_regprocedure('public.hk_rollback_fence()') IS NOT NULL
+-- done: SELECT hk_migration.filling_archive() IS NULL AND to_regprocedure('public.hk_rollback_fence()') IS NULL
+DROP FUNCTION IF EXISTS public.hk_rollback_fence() CASCADE;
+DROP INDEX IF EXISTS public.portfolio_positions_symbol_key;
+UPDATE hk_migration.archive SET closed_at = clock_timestamp() WHERE closed_at IS NULL;
 
 -- step: restore_prices
 -- title: Bring back prices that v1 could not hold (an index, say, which is no position)

@@ -94,10 +94,10 @@ END $$;
 SELECT hk_migration.point_v1_views_at_tables(true);
 ALTER TABLE public.portfolio_positions
     ALTER COLUMN portfolio_id SET NOT NULL,
-    DROP CONSTRAINT hk_positions_portfolio_id_present;
+    DROP CONSTRAINT IF EXISTS hk_positions_portfolio_id_present;
 ALTER TABLE public.trading_signals
     ALTER COLUMN portfolio_id SET NOT NULL,
-    DROP CONSTRAINT hk_signals_portfolio_id_present;
+    DROP CONSTRAINT IF EXISTS hk_signals_portfolio_id_present;
 DROP TRIGGER IF EXISTS portfolio_positions_sync_legacy ON public.portfolio_positions;
 DROP TRIGGER IF EXISTS trading_signals_default_portfolio ON public.trading_signals;
 DROP FUNCTION IF EXISTS public.hk_sync_legacy_symbol();

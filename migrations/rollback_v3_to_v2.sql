@@ -75,8 +75,11 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key
 -- title: Give v1 clients views of DEFAULT, in a schema named like their role
 -- kind: expand
 -- mode: transaction
+-- locks: portfolio_positions, trading_signals
 -- done: SELECT hk_migration.v1_views_ready(true)
 SELECT hk_migration.create_v1_views();
+-- A phase 2 that was interrupted left views that show the plain columns.
+SELECT hk_migration.point_v1_views_at_default();
 
 -- step: switch
 -- title: Switch: portfolio_id may be left out again

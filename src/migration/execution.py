@@ -16,7 +16,7 @@ from src.migration.loader import load_steps
 from src.migration.model import Event, Keep, Options, Outcome, Phase, Plan, ProofRow
 from src.migration.planner import BACKUP, MEASURE, PROVE, backup_dir
 from src.migration.proof import Measurement, archive_rows, changed_positions, compare, measure, one_snapshot, own_writes
-from src.migration.runner import Journal, Runner
+from src.migration.runner import Journal, Runner, is_gone
 
 
 class Execution:
@@ -99,10 +99,16 @@ class Execution:
             detail["stall_ms"] = outcome.longest_stall_ms
         try:
             self._journal.tell("outcome", message, **detail)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        except psycopg2.Error:
             # The server is gone; the history will show this run as interrupted, and the caller is told.
-            pass
+            if not self.server_is_gone:
+                raise
         return outcome
+
+    @property
+    def server_is_gone(self) -> bool:
+        """Whether a session of this run was cut off; the kind of error does not always tell."""
+        return is_gone(self._work) or is_gone(self._journal.conn)
 
     def undone(self, run_id: int) -> None:
         """Note on an earlier run that did not end that this one undid it."""

@@ -31,6 +31,8 @@ NOT_THERE = (
     psycopg2.errors.InvalidSchemaName,
     psycopg2.errors.InvalidTextRepresentation,  # a column of that name, made by someone, of another type
 )
+# libpq's CONNECTION_BAD, which psycopg2 has no name for.
+CONNECTION_BAD = 1
 POLL_S = 0.5
 BATCH_PAUSE_S = 0.002
 
@@ -253,8 +255,13 @@ def roll_back(conn: Connection) -> None:
     try:
         with conn.cursor() as cur:
             cur.execute("ROLLBACK")
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+    except psycopg2.Error:
         conn.close()
+
+
+def is_gone(conn: Connection) -> bool:
+    """Whether the connection was cut off. Neither `closed` nor the kind of error tells that reliably."""
+    return bool(conn.closed) or conn.info.status == CONNECTION_BAD
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from src.migration.loader import checksums
 from src.migration.model import Event, Finding, Keep, Options, Outcome, Phase, Plan, RunRecord, TableSize
 from src.migration.orphan import wait_for_orphan
 from src.migration.planner import configure, open_plan
-from src.migration.runner import work_session
+from src.migration.runner import is_gone, work_session
 from src.migration.survey import survey
 
 OnEvent = Callable[[Event], None]
@@ -87,6 +87,7 @@ def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: 
     with _exclusive(url) as work:
         plan = open_plan(url, phase, options, settings, work)
         if plan.nothing_to_do:
+            _close_unbegun(work, phase)
             return Outcome(None, phase, "nothing", plan.nothing_to_do, "", 0.0)
         refuse(plan)
         if plan.from_version == "3.0" and phase is Phase.ROLLBACK_V1:
@@ -143,15 +144,14 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
     except ProofFailed as error:
         execution.end("failed", str(error), advice, time.monotonic() - started)
         raise ProofFailed(f"{error} {advice}") from None
-    except (psycopg2.OperationalError, psycopg2.InterfaceError, DatabaseUnavailable) as error:
-        text = redact(str(error).strip(), url)
-        execution.end("paused", f"Paused: the server went away: {text}", advice, time.monotonic() - started)
-        raise RunPaused(f"Paused: the server went away ({text}). When it is back: {advice}") from None
     except KeyboardInterrupt:
         execution.end("paused", "Paused: interrupted.", advice, time.monotonic() - started)
         raise RunPaused(f"Paused: interrupted. {advice}") from None
-    except (MigrationError, psycopg2.Error) as error:
-        text = redact(str(error).strip(), url)
+    except (MigrationError, DatabaseUnavailable, psycopg2.Error) as error:
+        text = redact(" ".join(str(error).split()), url)
+        if isinstance(error, DatabaseUnavailable) or execution.server_is_gone:
+            execution.end("paused", f"Paused: the server went away: {text}", advice, time.monotonic() - started)
+            raise RunPaused(f"Paused: the server went away ({text}). When it is back: {advice}") from None
         execution.end("failed", f"Failed: {text}", advice, time.monotonic() - started)
         raise MigrationError(f"Failed, and all before the failed step stays: {text} {advice}") from None
     if earlier is not None and not resumed:
@@ -159,6 +159,16 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
     name = f"{phase.value[0].upper()}{phase.value[1:]}"
     message = f"{name} is complete: the database is {TITLES[execution.plan.to_version]}."
     return execution.end("done", message, _next_step(phase), time.monotonic() - started)
+
+
+def _close_unbegun(work: Connection, phase: Phase) -> None:
+    """A run that was killed before its first step left nothing to undo, and yet the history waits for its end."""
+    open_run = store.unfinished(store.read_records(work, limit=1))
+    if open_run is not None and open_run.phase is not phase:
+        message = f"Undone: {phase.value} found nothing to undo"
+        store.add_event(
+            work, Event(store.now(), open_run.run_id, "outcome", None, message, detail={"state": "undone"})
+        )
 
 
 def _both_rollbacks(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
@@ -226,7 +236,9 @@ def _reader(url: str) -> Iterator[Connection]:
             cur.execute("SET statement_timeout = '30s'")
             cur.execute("SET search_path = public")
         yield conn
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+    except psycopg2.Error as error:
+        if not isinstance(error, psycopg2.OperationalError) and not is_gone(conn):
+            raise
         raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None
     finally:
         conn.close()

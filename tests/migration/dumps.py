@@ -9,6 +9,7 @@ from src.embedded import bin_dir
 
 _UNIMPORTANT = re.compile(r"^(--|\\(un)?restrict|SET |SELECT pg_catalog\.set_config|$)")
 _SEQUENCE = re.compile(r"^SELECT pg_catalog\.setval")
+_DATA = re.compile(r"^(INSERT INTO |SELECT pg_catalog\.setval)")
 # When DEFAULT was made, and the row number a portfolio has, say nothing about what it holds.
 _PORTFOLIO = re.compile(r"^INSERT INTO public\.portfolios \(id, (.*?)\) VALUES \(\d+, ")
 _MADE_AT = re.compile(r"(VALUES \('DEFAULT', '[^']*', '[^']*', )'[^']*', '[^']*'")
@@ -31,12 +32,19 @@ def schema_dump(url: str, version: int = 18) -> list[str]:
 def data_dump(url: str, version: int = 18) -> list[str]:
     """Every row, sorted, columns named. Without sequences, and without when and as which row DEFAULT was made."""
     lines = _dump(url, version, "--data-only", "--column-inserts", "--rows-per-insert=1")
+    return _comparable(lines)
+
+
+def _comparable(lines: Iterable[str]) -> list[str]:
     rows = [_PORTFOLIO.sub(r"INSERT INTO public.portfolios (\1) VALUES (", line) for line in lines]
     return sorted(_MADE_AT.sub(r"\1…", row) for row in rows if not _SEQUENCE.match(row))
 
 
 def whole_dump(url: str, version: int = 18) -> list[str]:
-    return schema_dump(url, version) + data_dump(url, version)
+    """Both, by one pg_dump."""
+    lines = _dump(url, version, "--column-inserts", "--rows-per-insert=1")
+    data = [line for line in lines if _DATA.match(line)]
+    return [line for line in lines if not _DATA.match(line)] + _comparable(data)
 
 
 def difference(before: Iterable[str], after: Iterable[str]) -> str:

@@ -75,9 +75,9 @@ def test_killed_between_any_two_steps(phase: Phase, v1: Lab, servers: Servers) -
             wait_for_the_end_of(killed)
             record = service.current_run(killed.url)
             assert record is not None and (record.state, record.phase) == ("interrupted", phase), at
-            if phase in (Phase.PHASE1, Phase.ROLLBACK_V1):
-                v1_clients_work(killed)
             with copied(killed, servers[18]) as other:
+                if phase in (Phase.PHASE1, Phase.ROLLBACK_V1):
+                    v1_clients_work(other)
                 assert killed.resume().state == "done", at
                 assert difference(after, whole_dump(killed.url)) == "", at
                 assert service.current_run(killed.url) is None, at
