@@ -210,9 +210,11 @@ def _holding_rows(scene: Scene) -> Iterator[Finding]:
             "right.",
         )
     if new:
-        yield warning(
-            f"Rows of {HOLDINGS} for DEFAULT become new positions that v1's clients will see: {listed(new)}.",
-            "Remove them from the side table if they should not be there.",
+        # DEFAULT is what v1's clients see, and its P&L is proved equal before and after.
+        yield refusal(
+            f"Side table {HOLDINGS} has rows for DEFAULT that are no positions: {listed(new)}.",
+            "As positions they would change DEFAULT's P&L, and v1's clients would see them. If they are held, add them "
+            f"to portfolio_positions first; otherwise remove them from {HOLDINGS}.",
         )
 
 
