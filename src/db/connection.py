@@ -23,7 +23,7 @@ def redact(text: str, url: str) -> str:
         credentials = url.split("://", 1)[1].rsplit("@", 1)[0]
         encoded = credentials.partition(":")[2]
         secrets |= {encoded, unquote(encoded)}
-    for secret in secrets - {""}:
+    for secret in sorted(secrets - {""}, key=len, reverse=True):
         text = text.replace(secret, "****")
     return text
 
@@ -36,13 +36,7 @@ def connect(url: str, *, purpose: str = "", autocommit: bool = False, options: s
     DatabaseUnavailable when the server does not answer or refuses.
     """
     name = f"{APPLICATION_NAME} {purpose}".strip()
-    try:
-        parsed = parse_dsn(url)
-    except psycopg2.ProgrammingError as error:
-        raise ConfigurationError(
-            "DATABASE_URL cannot be read: write it as postgresql://user:password@host:5432/database, with special "
-            "characters of the password URL-encoded."
-        ) from error
+    parsed = _parse(url)
     parsed.setdefault("connect_timeout", "10")
     merged = " ".join(part for part in (parsed.pop("options", ""), options) if part)
     if merged:
@@ -54,3 +48,19 @@ def connect(url: str, *, purpose: str = "", autocommit: bool = False, options: s
         raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None
     conn.autocommit = autocommit
     return conn
+
+
+def _parse(url: str) -> dict[str, str]:
+    """libpq's reading of `url`. An unencoded @ or / in a password makes it take pieces of it for a host or a port."""
+    try:
+        parsed = parse_dsn(url)
+    except psycopg2.ProgrammingError:
+        parsed = {}
+    ports = parsed.get("port", "0").split(",")
+    in_place = not any("@" in parsed.get(key, "") for key in ("host", "hostaddr", "dbname"))
+    if not parsed or not in_place or not all(port == "" or port.isdecimal() for port in ports):
+        raise ConfigurationError(
+            "DATABASE_URL cannot be read: write it as postgresql://user:password@host:5432/database, with special "
+            "characters of the password URL-encoded (@ as %40, / as %2F, : as %3A)."
+        )
+    return parsed

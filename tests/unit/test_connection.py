@@ -1,0 +1,35 @@
+"""What is said of a URL never holds its password, however it is spelled."""
+
+import pytest
+
+from src.db.connection import connect, redact
+from src.errors import ConfigurationError, HKStrategyError
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://trader:s3cret@t0ken@127.0.0.1:1/db",
+        "postgresql://trader:s3cret:t0ken@127.0.0.1:1/db",
+        "postgresql://trader:s3cret/t0ken@127.0.0.1:1/db",
+        "postgresql://trader:s3cret%40t0ken@127.0.0.1:1/db",
+        "host=127.0.0.1 port=1 user=trader password='s3cret t0ken' dbname=db",
+        "postgresql://trader:s3cret%zzt0ken@127.0.0.1:1/db",
+    ],
+)
+def test_a_failed_connection_does_not_tell_the_password(url: str) -> None:
+    with pytest.raises(HKStrategyError) as failure:
+        connect(url)
+    assert "s3cret" not in str(failure.value)
+    assert "t0ken" not in str(failure.value)
+    assert failure.value.__suppress_context__ or failure.value.__context__ is None
+
+
+def test_an_unencoded_at_sign_is_told_with_what_to_write() -> None:
+    with pytest.raises(ConfigurationError, match="@ as %40"):
+        connect("postgresql://trader:a@b@127.0.0.1/db")
+
+
+def test_the_longest_spelling_of_a_password_is_masked_first() -> None:
+    url = "postgresql://trader:p%40p@127.0.0.1/db"
+    assert redact("p%40p and p@p", url) == "**** and ****"
