@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,17 +57,30 @@ class Cli:
         environment = {**self.environment, **more}
         if url is not None:
             environment["DATABASE_URL"] = url
-        return subprocess.Popen(
-            [*COMMAND, *arguments],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with default_signals():
+            return subprocess.Popen(
+                [*COMMAND, *arguments],
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
     def logs(self) -> list[Path]:
         return sorted((self.folder / "logs").glob("*"))
+
+
+@contextmanager
+def default_signals() -> Iterator[None]:
+    """A child inherits signals that are ignored, as they are when the tests run under nohup: these must not be."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def cli_in(folder: Path, cache_url: str) -> Cli:
