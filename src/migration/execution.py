@@ -1,6 +1,6 @@
 """One execution of a plan: the backup, the measuring, the SQL steps and the proof, and the story of it all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import psycopg2
@@ -13,10 +13,10 @@ from src.migration.backup import make_backup, verify_backup
 from src.migration.canary import Canary
 from src.migration.clients import legacy_clients
 from src.migration.loader import load_steps
-from src.migration.model import Event, Keep, Options, Outcome, Phase, Plan, ProofRow
+from src.migration.model import Event, Keep, Options, Outcome, Phase, Plan, ProofRow, Step
 from src.migration.planner import BACKUP, MEASURE, PROVE, backup_dir
 from src.migration.proof import Measurement, archive_rows, changed_positions, compare, measure, one_snapshot, own_writes
-from src.migration.runner import Journal, Runner, is_gone
+from src.migration.runner import Journal, Runner, is_gone, is_true
 
 
 class Execution:
@@ -63,7 +63,7 @@ class Execution:
         with self._canary:
             runner = Runner(self._url, self._work, self._journal, self._options, self._canary)
             try:
-                for step in load_steps(self.plan.phase):
+                for step in self._steps():
                     if step.name == "contract":
                         self._refuse_v1_clients()
                     runner.execute(step)
@@ -71,6 +71,14 @@ class Execution:
                 self._exclusive_ms = runner.exclusive_ms
                 runner.close()
         return self._prove()
+
+    def _steps(self) -> Iterator[Step]:
+        """The file's steps; those that restore an archive as often as there are archives, the newest first."""
+        steps = load_steps(self.plan.phase)
+        yield from steps
+        if self.plan.phase is Phase.PHASE1:
+            while is_true(self._work, "SELECT hk_migration.restore_wanted()"):
+                yield from (step for step in steps if step.name.startswith("restore_"))
 
     def end(self, state: str, message: str, next_step: str, seconds: float) -> Outcome:
         """Write the outcome down (as far as the server is there to write to) and return it."""
@@ -183,9 +191,9 @@ class Execution:
         """What the archive that this run restored had kept ("merge" or "default"); None: it restored none."""
         with self._work.cursor() as cur:
             cur.execute(
-                "SELECT a.keep FROM hk_migration.archive a JOIN hk_migration.run r ON a.restored_at >= r.started_at "
-                "WHERE r.run_id = %s ORDER BY a.archive_id DESC LIMIT 1",
+                "SELECT max(a.keep) FROM hk_migration.archive a "
+                "JOIN hk_migration.run r ON a.restored_at >= r.started_at WHERE r.run_id = %s",
                 (self.run_id,),
             )
             row = cur.fetchone()
-        return str(row[0]) if row else None
+        return str(row[0]) if row and row[0] else None

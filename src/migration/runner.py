@@ -31,8 +31,6 @@ NOT_THERE = (
     psycopg2.errors.InvalidSchemaName,
     psycopg2.errors.InvalidTextRepresentation,  # a column of that name, made by someone, of another type
 )
-# libpq's CONNECTION_BAD, which psycopg2 has no name for.
-CONNECTION_BAD = 1
 POLL_S = 0.5
 BATCH_PAUSE_S = 0.002
 
@@ -260,8 +258,17 @@ def roll_back(conn: Connection) -> None:
 
 
 def is_gone(conn: Connection) -> bool:
-    """Whether the connection was cut off. Neither `closed` nor the kind of error tells that reliably."""
-    return bool(conn.closed) or conn.info.status == CONNECTION_BAD
+    """Whether the connection was cut off. Asks the server: where writing to it failed, libpq says so only later."""
+    if conn.closed:
+        return True
+    try:
+        with conn.cursor() as cur:
+            cur.execute("SELECT 1")
+    except psycopg2.errors.InFailedSqlTransaction:
+        return False
+    except psycopg2.Error:
+        return True
+    return False
 
 
 @contextmanager

@@ -4,8 +4,10 @@ opposite phase; and v1 clients notice nothing.
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
@@ -47,43 +49,117 @@ def v1(make_database: MakeDatabase, tmp_path: Path) -> Lab:
     return lab(make_database("v1"), tmp_path)
 
 
-def prepare(it: Lab, phase: Phase) -> None:
-    """Bring a v1 database to where `phase` starts; with other portfolios, from v2 on."""
-    if phase is Phase.PHASE1:
-        return
-    it.run(Phase.PHASE1)
-    it.rows(OTHER_PORTFOLIOS)
-    if phase is Phase.ROLLBACK_V2:
-        it.run(Phase.PHASE2)
+@dataclass(frozen=True)
+class Case:
+    """A phase, and whether it finds an archive to restore."""
+
+    phase: Phase
+    restoring: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.phase.value}{', restoring' if self.restoring else ''}"
+
+    def prepare(self, it: Lab) -> None:
+        """Bring a v1 database to where the phase starts; with other portfolios, from v2 on."""
+        if self.phase is Phase.PHASE1 and not self.restoring:
+            return
+        it.run(Phase.PHASE1)
+        it.rows(OTHER_PORTFOLIOS)
+        if self.phase is Phase.ROLLBACK_V2:
+            it.run(Phase.PHASE2)
+        if self.restoring:
+            it.run(Phase.ROLLBACK_V1)
 
 
-@pytest.mark.parametrize("phase", list(Phase))
-def test_killed_between_any_two_steps(phase: Phase, v1: Lab, servers: Servers) -> None:
-    """At every step: `current_run` says so, v1 clients work, resume completes it, the opposite phase undoes it."""
-    prepare(v1, phase)
-    before = whole_dump(v1.url)
-    with copied(v1, servers[18]) as undisturbed:
+CASES = [*(Case(phase) for phase in Phase), Case(Phase.PHASE1, restoring=True)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("version", [16, 18])
+def test_killed_between_any_two_steps(
+    case: Case, version: int, make_database: MakeDatabase, tmp_path: Path, servers: Servers
+) -> None:
+    """At every step (on 16: at every fourth): `current_run` says so, v1 clients work, resume completes it, the opposite
+    phase undoes it.
+    """
+    it, phase = lab(make_database("v1", version=version), tmp_path, version), case.phase
+    case.prepare(it)
+    before = whole_dump(it.url, version)
+    with copied(it, servers[version]) as undisturbed:
         undisturbed.run(phase)
-        after = whole_dump(undisturbed.url)
+        after = whole_dump(undisturbed.url, version)
         steps = step_events(undisturbed.told)
     beginnings = [n for n, event in enumerate(steps) if event.detail["state"] == "started"]
     assert len(beginnings) >= 8
-    for number in beginnings:
-        at = f"killed before {steps[number].step}"
-        with copied(v1, servers[18]) as killed:
-            assert Apart(killed, phase, kill_at=number).end() == -signal.SIGKILL, at
+    if case.restoring:
+        # What comes before is what it is without an archive.
+        beginnings = [n for n in beginnings if n > beginnings[-1] - 12]
+        assert {steps[n].step for n in beginnings} >= {"restore_portfolios", "restore_positions", "restore_done"}
+    for number in beginnings if version == 18 else beginnings[2::4]:
+        with copied(it, servers[version]) as killed:
+            assert Apart(killed, phase, kill_at=number).end() == -signal.SIGKILL
             wait_for_the_end_of(killed)
-            record = service.current_run(killed.url)
-            assert record is not None and (record.state, record.phase) == ("interrupted", phase), at
-            with copied(killed, servers[18]) as other:
-                if phase in (Phase.PHASE1, Phase.ROLLBACK_V1):
-                    v1_clients_work(other)
-                assert killed.resume().state == "done", at
-                assert difference(after, whole_dump(killed.url)) == "", at
-                assert service.current_run(killed.url) is None, at
-                assert other.run(UNDO[phase]).state in ("done", "nothing"), at
-                assert difference(before, whole_dump(other.url)) == "", at
-                assert service.current_run(other.url) is None, at
+            check_interrupted(killed, case, servers[version], before, after, f"killed before {steps[number].step}")
+
+
+def check_interrupted(
+    killed: Lab, case: Case, superuser: str, before: list[str], after: list[str], when: str
+) -> None:
+    version, phase = killed.version, case.phase
+    record = service.current_run(killed.url)
+    assert record is not None and (record.state, record.phase) == ("interrupted", phase), when
+    with copied(killed, superuser) as other:
+        if phase in (Phase.PHASE1, Phase.ROLLBACK_V1):
+            v1_clients_work(other)
+        assert killed.resume().state == "done", when
+        assert difference(after, whole_dump(killed.url, version)) == "", when
+        assert service.current_run(killed.url) is None, when
+        assert other.run(UNDO[phase]).state in ("done", "nothing"), when
+        undone = whole_dump(other.url, version)
+        if case.restoring:
+            # Rows that DEFAULT holds for the others alone are made anew by every rollback.
+            assert difference(without_ids(before), without_ids(undone)) == "", when
+        else:
+            assert difference(before, undone) == "", when
+        assert service.current_run(other.url) is None, when
+        if case.restoring:
+            assert other.run(phase).state == "done", when
+            assert difference(after, whole_dump(other.url, version)) == "", when
+
+
+def without_ids(dump: list[str]) -> list[str]:
+    return sorted(re.sub(r"(portfolio_positions \(id, .*? VALUES \()\d+", r"\1…", line) for line in dump)
+
+
+LEFT = "SELECT count(*) FROM "
+HALF_DONE = [
+    (Case(Phase.PHASE1), "backfill", LEFT + "public.portfolio_positions WHERE legacy_symbol IS NULL"),
+    (Case(Phase.ROLLBACK_V1), "merge_positions", LEFT + "public.portfolio_positions WHERE portfolio_id <> 'DEFAULT'"),
+    (
+        Case(Phase.PHASE1, restoring=True),
+        "restore_positions",
+        LEFT + "hk_migration.archived_position WHERE NOT restored",
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "step", "left"), HALF_DONE, ids=lambda value: str(value).partition(" FROM ")[0])
+def test_killed_inside_a_step_of_many_batches(case: Case, step: str, left: str, v1: Lab, servers: Servers) -> None:
+    """Half of the work is committed: all but the row that a client holds."""
+    case.prepare(v1)
+    before = whole_dump(v1.url)
+    with copied(v1, servers[18]) as undisturbed:
+        undisturbed.run(case.phase)
+        after = whole_dump(undisturbed.url)
+    run = Apart(v1, case.phase, hold_at=step)
+    run.wait_for(step=step, state="started")
+    with writer(v1):
+        run.let_go()
+        wait_until(lambda: v1.rows(left) == [(1,)], "all rows but one are done", run.process)
+        run.process.kill()
+        run.end()
+        wait_for_the_end_of(v1)
+    check_interrupted(v1, case, servers[18], before, after, f"killed inside {step}")
 
 
 def wait_for_the_end_of(it: Lab) -> None:
@@ -103,7 +179,7 @@ def writer(it: Lab) -> Iterator[None]:
     """A client with a transaction open in which it has written: concurrent index builds wait for its end."""
     with session(it.url) as conn, conn.cursor() as cur:
         cur.execute("BEGIN")
-        cur.execute("UPDATE public.portfolio_positions SET sector = sector WHERE symbol = '0001.HK'")
+        cur.execute("UPDATE portfolio_positions SET sector = sector WHERE symbol = '0001.HK'")
         yield
         cur.execute("ROLLBACK")
 
@@ -240,7 +316,7 @@ def test_the_server_goes_away_half_way(tmp_path: Path) -> None:
             if event.kind == "step" and event.step == INDEX_STEP and event.detail["state"] == "started":
                 stop_at_once(server)
 
-        with pytest.raises(RunPaused, match=r"server went away.*resume"):
+        with pytest.raises(RunPaused, match=r"(?s)server went away.*resume"):
             it.run(Phase.PHASE1, crash)
         with pytest.raises(DatabaseUnavailable):
             service.current_run(it.url)

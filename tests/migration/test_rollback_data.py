@@ -240,6 +240,19 @@ def test_the_archive_can_wait(held: Lab) -> None:
     assert held.run(Phase.PHASE1).state == "nothing"
 
 
+def test_two_archives_are_restored_one_after_the_other(held: Lab) -> None:
+    """Rolled back twice, without restoring in between: phase 1 then brings back both, the newer first."""
+    before = holdings(held)
+    back(held)
+    forth(held, restore_archive=False)
+    held.rows("INSERT INTO public.portfolios (portfolio_id, name) VALUES ('C', 'C')")
+    fill(held, [("C", "0001.HK", 1, D("5.000"), D("30.000"))])
+    back(held)
+    assert merged(held)["0001.HK"][0] == 401
+    forth(held)
+    assert holdings(held) == before | {("C", "0001.HK"): (1, D("5.000"))}
+
+
 SYMBOLS = [f"{n:04}.HK" for n in range(1, 9)]
 QUANTITY = st.one_of(st.just(0), st.integers(1, 1_000_000))
 COST = st.integers(0, 5_000_000).map(lambda n: D(n) / 1000)
