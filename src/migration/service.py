@@ -166,9 +166,7 @@ def _close_unbegun(work: Connection, phase: Phase) -> None:
     open_run = store.unfinished(store.read_records(work, limit=1))
     if open_run is not None and open_run.phase is not phase:
         message = f"Undone: {phase.value} found nothing to undo"
-        store.add_event(
-            work, Event(store.now(), open_run.run_id, "outcome", None, message, detail={"state": "undone"})
-        )
+        store.add_event(work, Event(store.now(), open_run.run_id, "outcome", None, message, detail={"state": "undone"}))
 
 
 def _both_rollbacks(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
