@@ -15,6 +15,7 @@ from src.migration.scene import (
     Scene,
     info,
     listed,
+    quoted,
     refusal,
     warning,
 )
@@ -122,7 +123,7 @@ def _other_symbol_key(index: str, constraint: str | None, named: bool) -> Findin
     if named:
         drop = f"DROP INDEX CONCURRENTLY {index}"
         if constraint:
-            drop = f"ALTER TABLE public.portfolio_positions DROP CONSTRAINT {constraint}"
+            drop = f"ALTER TABLE public.portfolio_positions DROP CONSTRAINT {quoted(constraint)}"
         return refusal(
             f"A second unique index on (symbol), {index}, would forbid a symbol in two portfolios.",
             f"Take it off: {drop}.",
@@ -130,7 +131,7 @@ def _other_symbol_key(index: str, constraint: str | None, named: bool) -> Findin
     if constraint:
         return refusal(
             f"The unique constraint on (symbol) is named {constraint}, not {SYMBOL_KEY}.",
-            f"Run: ALTER TABLE public.portfolio_positions RENAME CONSTRAINT {constraint} TO {SYMBOL_KEY}.",
+            f"Run: ALTER TABLE public.portfolio_positions RENAME CONSTRAINT {quoted(constraint)} TO {SYMBOL_KEY}.",
         )
     return refusal(
         f"Positions are unique by the index {index}, not by the constraint {SYMBOL_KEY}.",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from src.migration.model import Client, Finding, Phase
-from src.migration.scene import OUR_TABLES, Scene, counted, info, listed, refusal, warning
+from src.migration.scene import OUR_TABLES, Scene, counted, info, listed, quoted, refusal, warning
 
 OLDEST_SERVER = 140000
 VIEWED_TABLES = tuple(table for table in OUR_TABLES if table != "portfolios")
@@ -28,8 +28,8 @@ def server_findings(scene: Scene) -> Iterator[Finding]:
         yield refusal(
             f"Transactions of role {server.role} in database {server.database} are read-only "
             "(default_transaction_read_only is on).",
-            f"Find who set it, and take it back: ALTER DATABASE {server.database} RESET default_transaction_read_only "
-            f"(or ALTER ROLE {server.role}, or the server's configuration).",
+            f"Find who set it, and take it back: ALTER DATABASE {quoted(server.database)} RESET "
+            f"default_transaction_read_only (or ALTER ROLE {quoted(server.role)}, or the server's configuration).",
         )
     if server.version < OLDEST_SERVER:
         yield refusal(
@@ -44,19 +44,20 @@ def rights_findings(scene: Scene) -> Iterator[Finding]:
     if not server.owns_own_schema:
         yield refusal(
             f"Schema hk_migration, which holds the history, belongs to another role than {server.role}.",
-            f"Connect as its owner, or let a superuser run: ALTER SCHEMA hk_migration OWNER TO {server.role}.",
+            f"Connect as its owner, or let a superuser run: ALTER SCHEMA hk_migration OWNER TO {quoted(server.role)}.",
         )
     missing = _schemas_to_make(scene)
     if missing and not server.may_create_schemas:
         yield refusal(
             f"Role {server.role} lacks the right CREATE on database {server.database}; it is needed to make "
             f"{'schema' if len(missing) == 1 else 'schemas'} {listed(missing)}.",
-            f"Let the database's owner run: GRANT CREATE ON DATABASE {server.database} TO {server.role}.",
+            "Let the database's owner run: GRANT CREATE ON DATABASE "
+            f"{quoted(server.database)} TO {quoted(server.role)}.",
         )
     if not server.may_create_in_public:
         yield refusal(
             f"Role {server.role} lacks the right CREATE on schema public.",
-            f"Let the schema's owner run: GRANT CREATE ON SCHEMA public TO {server.role}.",
+            f"Let the schema's owner run: GRANT CREATE ON SCHEMA public TO {quoted(server.role)}.",
         )
     for table in OUR_TABLES:
         relation = scene.relations.get(table)
@@ -64,12 +65,12 @@ def rights_findings(scene: Scene) -> Iterator[Finding]:
             yield refusal(
                 f"Table {table} belongs to role {relation.owner}, and {server.role} is no member of it.",
                 f"Only an owner may change a table: connect as {relation.owner}, or let it run: "
-                f"GRANT {relation.owner} TO {server.role}.",
+                f"GRANT {quoted(relation.owner)} TO {quoted(server.role)}.",
             )
         elif relation is not None and relation.usable_sequence is False:
             yield refusal(
                 f"Role {server.role} may not use the sequence that numbers the rows of {table}.",
-                f"Let its owner run: GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {server.role}.",
+                f"Let its owner run: GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted(server.role)}.",
             )
 
 
@@ -110,20 +111,20 @@ def _path_findings(
     switched = next((value for _, name, value in settings if name == "role"), None)
     if switched and switched != "none" and switched not in scene.roles:
         yield refusal(
-            f"Sessions of role {role} act as role {switched} (ALTER ROLE {role} SET role).",
+            f"Sessions of role {role} act as role {switched} (ALTER ROLE {quoted(role)} SET role).",
             f"Their views must be in a schema named {switched}: add --legacy-role {switched}.",
         )
     scope, path = next(((scope, value) for scope, name, value in settings if name == "search_path"), (None, default))
     if path is None or _leads_to_views(path, role):
         return
     source = _SCOPES[scope] if scope is not None else "the server's configuration: search_path"
-    source = source.format(role=role, database=scene.server.database)
+    source = source.format(role=quoted(role), database=quoted(scene.server.database))
     yield refusal(
         f"Sessions of role {role} would not find the compatibility views: their search_path is {path or 'empty'}, "
         'without "$user" at its beginning.',
-        f'It is set by {source}. Run: ALTER ROLE {role} IN DATABASE {scene.server.database} SET search_path = "$user", '
-        f"public; and let its clients reconnect. If {role} is no v1 client, leave it out: name the roles that are "
-        "with --legacy-role.",
+        f"It is set by {source}. Run: ALTER ROLE {quoted(role)} IN DATABASE {quoted(scene.server.database)} "
+        f'SET search_path = "$user", public; and let its clients reconnect. If {role} is no v1 client, leave it out: '
+        "name the roles that are with --legacy-role.",
     )
 
 
@@ -154,7 +155,7 @@ def schema_findings(scene: Scene) -> Iterator[Finding]:
         elif not owned:
             yield refusal(
                 f"Schema {name}, which must hold the views for v1's clients, does not belong to {scene.server.role}.",
-                f"Let its owner run: ALTER SCHEMA {name} OWNER TO {scene.server.role}.",
+                f"Let its owner run: ALTER SCHEMA {quoted(name)} OWNER TO {quoted(scene.server.role)}.",
             )
         elif not ours:
             yield info(f"Schema {name} is there already: the compatibility views go into it, all else in it stays.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from src.db.schema import SchemaVersion
 from src.migration.model import Finding, Phase
-from src.migration.scene import OUR_TABLES, Scene, counted, info, listed, refusal, warning
+from src.migration.scene import OUR_TABLES, Scene, counted, info, listed, quoted, refusal, warning
 
 # v1's own foreign keys: table → name, each from symbol to portfolio_positions(symbol).
 _V1_KEYS = {"trading_signals": "trading_signals_symbol_fkey", "price_history": "price_history_symbol_fkey"}
@@ -68,7 +68,7 @@ def _v1_keys(scene: Scene, keys: list[ForeignKey]) -> Iterator[Finding]:
             if key.name != name:
                 yield refusal(
                     f"The foreign key of {table} to positions is named {key.name}, not {name}.",
-                    f"Run: ALTER TABLE public.{table} RENAME CONSTRAINT {key.name} TO {name}.",
+                    f"Run: ALTER TABLE public.{table} RENAME CONSTRAINT {quoted(key.name)} TO {name}.",
                 )
             elif key.on_delete != "c":
                 yield warning(
@@ -110,14 +110,14 @@ def _early_portfolio_keys(scene: Scene, keys: list[ForeignKey]) -> Iterator[Find
         if not (scene.begun and key.name == _V3_KEYS[key.table]):
             yield refusal(
                 f"Table {key.table} already has a foreign key to portfolios, {key.name}.",
-                f"Phase 2 makes it: ALTER TABLE public.{key.table} DROP CONSTRAINT {key.name}, and run phase1 "
+                f"Phase 2 makes it: ALTER TABLE public.{key.table} DROP CONSTRAINT {quoted(key.name)}, and run phase1 "
                 "and phase2.",
             )
 
 
 def _others_key(scene: Scene, key: ForeignKey) -> Iterator[Finding]:
     name, table, target = key.name, key.table, key.target
-    drop = f"ALTER TABLE {table} DROP CONSTRAINT {name}"
+    drop = f"ALTER TABLE {table} DROP CONSTRAINT {quoted(name)}"
     special = {"portfolio_id", "legacy_symbol"} & set(key.target_columns)
     if target == "portfolios" and scene.wants(Phase.ROLLBACK_V1):
         yield refusal(

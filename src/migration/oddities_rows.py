@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from src.db.schema import SchemaVersion
 from src.migration.merge_preview import oversized_symbols
 from src.migration.model import Finding, Keep, Phase
-from src.migration.scene import HOLDINGS, Scene, counted, info, listed, refusal, warning
+from src.migration.scene import HOLDINGS, Scene, counted, info, listed, quoted, refusal, warning
 
 _TEXT = ("text", "character varying")
 _TIME = ("timestamp", "date")
@@ -90,7 +90,7 @@ def adopted_findings(scene: Scene) -> Iterator[Finding]:
         yield refusal(
             f"Table portfolios has columns that are NOT NULL without a default: {listed(blocking)}.",
             "DEFAULT and new portfolios could not be added. Give each a default, for instance: "
-            f"ALTER TABLE public.portfolios ALTER COLUMN {blocking[0]} SET DEFAULT … (or DROP NOT NULL).",
+            f"ALTER TABLE public.portfolios ALTER COLUMN {quoted(blocking[0])} SET DEFAULT … (or DROP NOT NULL).",
         )
     yield from _portfolio_columns(scene)
     yield from _portfolio_rows(scene, bool(blocking))
@@ -168,7 +168,7 @@ def holdings_findings(scene: Scene, marks: frozenset[str]) -> Iterator[Finding]:
     elif not scene.relations[HOLDINGS].readable:
         yield refusal(
             f"Role {scene.server.role} may not read side table {HOLDINGS}.",
-            f"Let its owner run: GRANT SELECT ON public.{HOLDINGS} TO {scene.server.role}.",
+            f"Let its owner run: GRANT SELECT ON public.{HOLDINGS} TO {quoted(scene.server.role)}.",
         )
     else:
         yield from _holding_rows(scene)

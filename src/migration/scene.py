@@ -1,5 +1,6 @@
 """What a survey has seen of a database before it judges: tables, columns, roles, and what is asked for."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ PORTFOLIO_COLUMNS = (
     "archived_at",
 )
 LISTED = 10
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,11 @@ def listed(items: Iterable[str], limit: int = LISTED) -> str:
     if len(every) < 2:
         return "".join(every)
     return f"{', '.join(every[:-1])} and {every[-1]}"
+
+
+def quoted(name: str) -> str:
+    """An identifier as SQL needs it written: in quotes only where it must be."""
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
