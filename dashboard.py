@@ -4,7 +4,12 @@ A launcher only. The script that Streamlit runs is src/ui/entry.py: beside a `pa
 file in it, on a fresh server, without that script and its checks.
 """
 
-import streamlit as st
+from src.bootstrap import prepare
+
+if __name__ == "__main__":
+    prepare(__file__, ("streamlit", "psycopg2", "dotenv", "redis"))
+
+import streamlit as st  # only now: the Python that has the packages may have had to be found
 
 from src.ui.server import lifespan, serve
 

@@ -57,9 +57,16 @@ CREATE OR REPLACE TRIGGER trading_signals_default_portfolio
 -- mode: batch
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol)
 WITH batch AS (
-    SELECT id FROM public.portfolio_positions
+    SELECT * FROM public.portfolio_positions
      WHERE portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol
      ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+), found AS (
+    -- How the run finds the rows, for the proof: what clients changed until now is theirs, not the run's.
+    INSERT INTO hk_migration.proof_position (run_id, id, digest, found)
+    SELECT r.run_id, b.id, '', hk_migration.position_digest(b.symbol, b.company_name, b.quantity, b.avg_cost,
+                                                            b.current_price, b.sector, b.last_updated)
+      FROM batch b, (SELECT max(run_id) AS run_id FROM hk_migration.run) r WHERE r.run_id IS NOT NULL
+    ON CONFLICT (run_id, id) DO UPDATE SET found = EXCLUDED.found
 )
 UPDATE public.portfolio_positions h SET legacy_symbol = h.symbol FROM batch WHERE h.id = batch.id;
 

@@ -110,6 +110,8 @@ CREATE TABLE IF NOT EXISTS hk_migration.proof_position (
     digest text NOT NULL,
     PRIMARY KEY (run_id, id)
 );
+-- The same of a row that a step of the run then wrote, taken under its lock: what clients changed before is theirs.
+ALTER TABLE hk_migration.proof_position ADD COLUMN IF NOT EXISTS found text;
 
 -- What the steps of a run wrote themselves, per transaction: so that the proof can tell it from what clients wrote.
 CREATE TABLE IF NOT EXISTS hk_migration.own_write (
