@@ -1,7 +1,9 @@
 """Plotly figures. Colour is never alone: every mark carries its sign or its share as text."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
+from html import escape
 
 import plotly.graph_objects as go
 
@@ -12,6 +14,7 @@ UP = "#1f9d66"
 DOWN = "#d8475a"
 FLAT = "#7c8a97"
 FRAME = "#3d4c5a"
+NO_SECTOR = "No sector"
 # Calm neighbours of the accent colour, readable with white text in both themes.
 SECTORS = ("#0b5cad", "#3b7f86", "#7a5ea8", "#a3653a", "#5b6f80", "#8a4b6b", "#4f7a46", "#7d6a2f")
 MOST_BARS = 24
@@ -29,6 +32,58 @@ def _plain(figure: go.Figure, height: int) -> go.Figure:
     return figure
 
 
+@dataclass
+class _Tree:
+    """The columns of a treemap, tile by tile."""
+
+    ids: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    parents: list[str] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    colours: list[str] = field(default_factory=list)
+    shares: list[str] = field(default_factory=list)
+    hovers: list[str] = field(default_factory=list)
+
+    def add(self, name: str, label: str, parent: str, value: Decimal, colour: str, share: str, hover: str) -> None:
+        self.ids.append(name)
+        self.labels.append(label)
+        self.parents.append(parent)
+        self.values.append(float(value))
+        self.colours.append(colour)
+        self.shares.append(share)
+        self.hovers.append(hover)
+
+
+def _tree(held: Sequence[tuple[Holding, Decimal]]) -> _Tree:
+    whole = sum((value for _, value in held), Decimal(0))
+    sectors: dict[str, Decimal] = {}
+    for item, value in held:
+        name = item.sector or NO_SECTOR
+        sectors[name] = sectors.get(name, Decimal(0)) + value
+    order = sorted(sectors, key=lambda name: sectors[name], reverse=True)
+    colour = {name: SECTORS[place % len(SECTORS)] for place, name in enumerate(order)}
+    tree = _Tree()
+    tree.add("all", f"HKD {fmt.money(whole)}", "", whole, FRAME, "", "All that is priced")
+    for name in order:
+        share = fmt.percent(sectors[name] / whole, decimals=1)
+        hover = f"{escape(name)}<br>HKD {fmt.money(sectors[name])}"
+        tree.add(f"sector {name}", f"{escape(name)}  {share}", "all", sectors[name], colour[name], "", hover)
+    for item, value in held:
+        name = item.sector or NO_SECTOR
+        share = fmt.percent(value / whole, decimals=1)
+        hover = f"{_named(item)}<br>HKD {fmt.money(item.market_value)}, {share}<br>{_gain(item)}"
+        tree.add(f"position {item.symbol}", item.symbol, f"sector {name}", value, colour[name], share, hover)
+    return tree
+
+
+def _named(item: Holding) -> str:
+    return escape(f"{item.symbol} {item.name}".strip())
+
+
+def _gain(item: Holding) -> str:
+    return f"P&amp;L HKD {fmt.money(item.pnl, signed=True)} ({fmt.percent(item.pnl_share, signed=True)})"
+
+
 def allocation(items: Sequence[Holding]) -> go.Figure | None:
     """A treemap of market value by sector, then position; None where nothing held has a price.
 
@@ -37,57 +92,27 @@ def allocation(items: Sequence[Holding]) -> go.Figure | None:
     held = [(item, abs(item.market_value)) for item in items if item.market_value]
     if not held:
         return None
-    whole = sum((value for _, value in held), Decimal(0))
-    sectors: dict[str, Decimal] = {}
-    for item, value in held:
-        name = item.sector or "No sector"
-        sectors[name] = sectors.get(name, Decimal(0)) + value
-    order = sorted(sectors, key=lambda name: sectors[name], reverse=True)
-    ids, labels, parents, values, colours, texts, hovers = ["all"], [""], [""], [float(whole)], [FRAME], [""], [""]
-    labels[0] = f"HKD {fmt.money(whole)}"
-    hovers[0] = f"All that is priced<br>HKD {fmt.money(whole)}"
-    for place, name in enumerate(order):
-        ids.append(f"sector {name}")
-        labels.append(f"{name}  {fmt.percent(sectors[name] / whole, decimals=1)}")
-        parents.append("all")
-        values.append(float(sectors[name]))
-        colours.append(SECTORS[place % len(SECTORS)])
-        texts.append("")
-        hovers.append(f"{name}<br>HKD {fmt.money(sectors[name])}")
-    for item, value in held:
-        name = item.sector or "No sector"
-        ids.append(f"position {item.symbol}")
-        labels.append(item.symbol)
-        parents.append(f"sector {name}")
-        values.append(float(value))
-        colours.append(SECTORS[order.index(name) % len(SECTORS)])
-        texts.append(fmt.percent(value / whole, decimals=1))
-        hovers.append(
-            f"{item.symbol} {item.name}<br>HKD {fmt.money(item.market_value)}, {fmt.percent(value / whole)}"
-            f"<br>P&L {fmt.money(item.pnl, signed=True)} ({fmt.percent(item.pnl_share, signed=True)})"
-        )
-    figure = go.Figure(
-        go.Treemap(
-            ids=ids,
-            labels=labels,
-            parents=parents,
-            values=values,
-            branchvalues="total",
-            text=texts,
-            textinfo="label+text",
-            customdata=hovers,
-            hovertemplate="%{customdata}<extra></extra>",
-            marker={
-                "colors": colours,
-                "line": {"width": 1, "color": "rgba(255,255,255,.45)"},
-                "pad": {"t": 22, "l": 2, "r": 2, "b": 2},
-            },
-            textfont={"color": "#ffffff", "size": 13},
-            pathbar={"visible": False},
-            tiling={"packing": "squarify"},
-        )
+    tree = _tree(held)
+    tiles = go.Treemap(
+        ids=tree.ids,
+        labels=tree.labels,
+        parents=tree.parents,
+        values=tree.values,
+        branchvalues="total",
+        text=tree.shares,
+        textinfo="label+text",
+        customdata=tree.hovers,
+        hovertemplate="%{customdata}<extra></extra>",
+        marker={
+            "colors": tree.colours,
+            "line": {"width": 1, "color": "rgba(255,255,255,.45)"},
+            "pad": {"t": 22, "l": 2, "r": 2, "b": 2},
+        },
+        textfont={"color": "#ffffff", "size": 13},
+        pathbar={"visible": False},
+        tiling={"packing": "squarify"},
     )
-    return _plain(figure, 340)
+    return _plain(go.Figure(tiles), 340)
 
 
 def shown_bars(items: Sequence[Holding]) -> tuple[list[Holding], int]:
@@ -116,11 +141,7 @@ def profit_and_loss(items: Sequence[Holding]) -> go.Figure | None:
             textposition="outside",
             cliponaxis=False,
             textfont={"size": 12},
-            customdata=[
-                f"{row.symbol} {row.name}<br>P&L HKD {fmt.money(row.pnl, signed=True)} "
-                f"({fmt.percent(row.pnl_share, signed=True)})"
-                for row in rows
-            ],
+            customdata=[f"{_named(row)}<br>{_gain(row)}" for row in rows],
             hovertemplate="%{customdata}<extra></extra>",
         )
     )

@@ -62,11 +62,22 @@ def warm_up() -> None:
         sys.stderr.write(f"{error}\nThe dashboard starts without a database; System Status says more.\n")
 
 
+def _say_what_is_not_heeded(address: str) -> None:
+    """`streamlit run dashboard.py` has its own options, and listens before it reads this project's settings."""
+    settings = load_settings()
+    if (address, st.get_option("server.port")) != (settings.dashboard_address, settings.dashboard_port):
+        sys.stderr.write(
+            "`streamlit run` does not heed DASHBOARD_ADDRESS and DASHBOARD_PORT: use --server.address and "
+            "--server.port, or start it with `python dashboard.py`.\n"
+        )
+
+
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     """Before the first request: the database. Then the URL on the terminal."""
     await asyncio.to_thread(warm_up)
     address = st.get_option("server.address") or ANY
+    _say_what_is_not_heeded(address)
     sys.stdout.write(f"HK Strategy is at {url_of(address, st.get_option('server.port'))}   (Ctrl-C ends it)\n")
     sys.stdout.flush()
     yield None

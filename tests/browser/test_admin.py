@@ -1,0 +1,91 @@
+"""What an admin does besides the phases: a killed run, backups, the sample."""
+
+import signal
+import subprocess
+import sys
+
+import psycopg2
+from playwright.sync_api import Page, expect
+
+from src.config import PROJECT_ROOT
+from tests.browser.conftest import OpenBrowser, StartDashboard
+from tests.conftest import MakeDatabase
+
+LIMIT_MS = 180_000
+
+
+def errors(page: Page) -> list[str]:
+    return page.locator("[data-testid=stAlertContentError], [data-testid=stException]").all_inner_texts()
+
+
+def test_a_killed_run_survives_a_restart_of_the_dashboard_and_is_resumed_by_button(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    url = make_database("v1", sample=True)
+    first = start_dashboard(url)
+    page = visit(f"{first.url}/system_status")
+    blocker = psycopg2.connect(url, application_name="month-end report")
+    blocker.cursor().execute("SELECT count(*) FROM public.portfolio_positions")
+    command = [sys.executable, str(PROJECT_ROOT / "run_migration.py"), "phase1", "--yes", "--no-backup"]
+    run = subprocess.Popen(command, env=first.environment, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL)
+    # Started on the command line, and the page notices; it names who is in the way.
+    expect(page.get_by_role("heading", name="Run under way")).to_be_visible(timeout=LIMIT_MS)
+    expect(page.get_by_text("month-end report").first).to_be_visible(timeout=LIMIT_MS)
+    assert first.end() == 0
+
+    page = visit(f"{start_dashboard(url).url}/system_status")
+    expect(page.get_by_role("heading", name="Run under way")).to_be_visible(timeout=LIMIT_MS)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=LIMIT_MS)
+    expect(page.get_by_role("button", name="Roll back")).to_be_visible()
+    expect(page.get_by_text("A migration is interrupted")).to_be_visible(timeout=LIMIT_MS)
+    blocker.close()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Phase1 is complete").first).to_be_visible(timeout=LIMIT_MS)
+    expect(page.get_by_text("This database is multi-portfolio (v2.0).")).to_be_visible(timeout=LIMIT_MS)
+    assert errors(page) == []
+
+
+def change_price(url: str, price: str) -> None:
+    conn = psycopg2.connect(url)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE portfolio_positions SET current_price = %s WHERE symbol = '0700.HK'", (price,))
+    conn.close()
+
+
+def test_a_backup_is_made_verified_and_restored_by_button(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    url = make_database("v1", sample=True)
+    dashboard = start_dashboard(url)
+    page = visit(f"{dashboard.url}/system_status")
+    expect(page.get_by_text("No backup yet.")).to_be_visible()
+    page.get_by_role("button", name="Make a backup").click()
+    name_cell = page.locator(".hk-table td.hk-title", has_text="-v1")
+    expect(name_cell.first).to_be_visible(timeout=LIMIT_MS)
+    expect(page.get_by_text("restored on a private server").first).to_be_visible(timeout=LIMIT_MS)
+    name = name_cell.first.inner_text()
+    assert errors(page) == []
+
+    change_price(url, "1.000")
+    restore = page.get_by_role("button", name="Restore", exact=True)
+    restore.first.click()
+    page.get_by_label("Type the backup's name to restore it").fill(name)
+    page.locator(".st-key-restore_submit button").click()
+    expect(page.locator("[data-testid=stAlertContentSuccess]", has_text="restore")).to_be_visible(timeout=LIMIT_MS)
+    page.goto(f"{dashboard.url}/portfolio?id=DEFAULT")
+    expect(page.get_by_role("cell", name="977,120.00")).to_be_visible(timeout=LIMIT_MS)
+
+
+def test_the_sample_is_removed_by_button(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    dashboard = start_dashboard(make_database("v1", sample=True))
+    page = visit(f"{dashboard.url}/system_status")
+    page.get_by_text("Remove the sample data").first.click()
+    page.get_by_label("Type sample to remove it").fill("sample")
+    page.locator(".st-key-sample_submit button").click()
+    expect(page.get_by_text("Sample data: these positions")).to_have_count(0, timeout=LIMIT_MS)
+    page.goto(f"{dashboard.url}/portfolio?id=DEFAULT")
+    expect(page.get_by_text("No positions yet.")).to_be_visible()
