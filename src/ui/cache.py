@@ -27,7 +27,14 @@ def settings() -> Settings:
 
 def database_url() -> str:
     """The database's URL; starts or joins the embedded server where none is configured."""
-    return embedded.database_url(settings())
+    found = settings()
+    return _database_url(found, found.database_url or "", str(found.home))
+
+
+@st.cache_resource(ttl=5, show_spinner=False)
+def _database_url(_settings: Settings, url: str, home: str) -> str:
+    # Joining costs a file lock, and a page asks a dozen times.
+    return embedded.database_url(_settings)
 
 
 def manager() -> DatabaseManager:

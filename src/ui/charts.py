@@ -18,6 +18,7 @@ NO_SECTOR = "No sector"
 # Calm neighbours of the accent colour, readable with white text in both themes.
 SECTORS = ("#0b5cad", "#3b7f86", "#7a5ea8", "#a3653a", "#5b6f80", "#8a4b6b", "#4f7a46", "#7d6a2f")
 MOST_BARS = 24
+MOST_TILES = 120
 CONFIG = {"displayModeBar": False, "responsive": True}
 
 
@@ -68,11 +69,19 @@ def _tree(held: Sequence[tuple[Holding, Decimal]]) -> _Tree:
         share = fmt.percent(sectors[name] / whole, decimals=1)
         hover = f"{escape(name)}<br>HKD {fmt.money(sectors[name])}"
         tree.add(f"sector {name}", f"{escape(name)}  {share}", "all", sectors[name], colour[name], "", hover)
-    for item, value in held:
+    largest = sorted(held, key=lambda pair: pair[1], reverse=True)
+    for item, value in largest[:MOST_TILES]:
         name = item.sector or NO_SECTOR
         share = fmt.percent(value / whole, decimals=1)
         hover = f"{_named(item)}<br>HKD {fmt.money(item.market_value)}, {share}<br>{_gain(item)}"
         tree.add(f"position {item.symbol}", item.symbol, f"sector {name}", value, colour[name], share, hover)
+    for name in order:
+        rest = [value for item, value in largest[MOST_TILES:] if (item.sector or NO_SECTOR) == name]
+        if rest:
+            value = sum(rest, Decimal(0))
+            share = fmt.percent(value / whole, decimals=1)
+            hover = f"The smaller {len(rest):,}<br>HKD {fmt.money(value)}, {share}"
+            tree.add(f"rest {name}", f"{len(rest):,} more", f"sector {name}", value, colour[name], share, hover)
     return tree
 
 

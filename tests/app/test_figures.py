@@ -85,6 +85,15 @@ def test_the_treemap_holds_every_priced_position_under_its_sector() -> None:
     assert charts.allocation([holding("C", 1, "1", None)]) is None
 
 
+def test_of_many_positions_the_smaller_ones_share_a_tile_and_nothing_is_lost() -> None:
+    figure = charts.allocation([holding(f"{n:04}", 1, "1", str(n), "Tech") for n in range(1, 501)])
+    assert figure is not None
+    tree = figure.data[0]
+    found = dict(zip(tree.ids, tree.values, strict=True))
+    assert found["rest Tech"] == sum(range(1, 501 - charts.MOST_TILES))
+    assert sum(value for name, value in found.items() if name.startswith(("position", "rest"))) == found["all"]
+
+
 def test_bars_carry_their_sign_as_text() -> None:
     figure = charts.profit_and_loss([holding("A", 1, "1", "3"), holding("B", 1, "3", "1"), holding("W", 0, "1", "5")])
     assert figure is not None
