@@ -102,7 +102,7 @@ DROP TRIGGER IF EXISTS portfolio_positions_sync_legacy ON public.portfolio_posit
 DROP TRIGGER IF EXISTS trading_signals_default_portfolio ON public.trading_signals;
 DROP FUNCTION IF EXISTS public.hk_sync_legacy_symbol();
 DROP FUNCTION IF EXISTS public.hk_default_portfolio();
-ALTER TABLE public.portfolio_positions DROP COLUMN legacy_symbol;
+ALTER TABLE public.portfolio_positions DROP COLUMN IF EXISTS legacy_symbol;
 CREATE OR REPLACE TRIGGER portfolios_updated_at
     BEFORE UPDATE ON public.portfolios
     FOR EACH ROW EXECUTE FUNCTION public.hk_touch_updated_at();
