@@ -32,6 +32,12 @@ BACK = {
     Phase.ROLLBACK_V2: "phase2",
     Phase.ROLLBACK_V1: "phase1",
 }
+OPPOSITE = {
+    Phase.PHASE1: Phase.ROLLBACK_V1,
+    Phase.PHASE2: Phase.ROLLBACK_V2,
+    Phase.ROLLBACK_V2: Phase.PHASE2,
+    Phase.ROLLBACK_V1: Phase.PHASE1,
+}
 TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.0)", "3.0": "multi-portfolio (v3.0)"}
 
 
@@ -164,7 +170,7 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
 def _close_unbegun(work: Connection, phase: Phase) -> None:
     """A run that was killed before its first step left nothing to undo, and yet the history waits for its end."""
     open_run = store.unfinished(store.read_records(work, limit=1))
-    if open_run is not None and open_run.phase is not phase:
+    if open_run is not None and OPPOSITE[open_run.phase] is phase:
         message = f"Undone: {phase.value} found nothing to undo"
         store.add_event(work, Event(store.now(), open_run.run_id, "outcome", None, message, detail={"state": "undone"}))
 

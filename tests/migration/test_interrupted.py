@@ -286,6 +286,15 @@ def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(
         cur.execute("SELECT 1")
 
 
+def test_a_phase_with_nothing_to_do_does_not_end_another_run(v1: Lab) -> None:
+    with pytest.raises(RunPaused):
+        v1.run(Phase.PHASE1, stop_at("backfill"))
+    assert v1.run(Phase.ROLLBACK_V2).state == "nothing"
+    record = service.current_run(v1.url)
+    assert record is not None and (record.phase, record.state) == (Phase.PHASE1, "paused")
+    assert v1.resume().state == "done"
+
+
 def test_a_second_run_is_told_of_the_first(v1: Lab) -> None:
     first = Apart(v1, Phase.PHASE1, hold_at="columns")
     first.wait_for(step="columns", state="started")
@@ -306,7 +315,7 @@ def test_a_second_run_is_told_of_the_first(v1: Lab) -> None:
 
 
 def test_the_server_goes_away_half_way(tmp_path: Path) -> None:
-    with PrivateServer(tmp_path / "server") as server:
+    with PrivateServer(tmp_path / "server", options={"synchronous_commit": "on"}) as server:
         with session(server.url, "test") as conn, conn.cursor() as cur:
             cur.execute("CREATE ROLE trader LOGIN PASSWORD 'trader'")
             cur.execute("CREATE DATABASE half OWNER trader")

@@ -189,3 +189,15 @@ def test_nothing_is_held_after_giving_up(v2: Lab) -> None:
         held = v2.rows("SELECT mode FROM pg_locks WHERE pid = %s AND relation IS NOT NULL", conn.info.backend_pid)
         assert held == []
     assert [client.application_name for client in seen[0]] == ["a reader"]
+
+
+def test_a_bulk_load_of_new_symbols_stays_within_the_lock_table(v2: Lab) -> None:
+    """Each new symbol of DEFAULT takes an advisory lock until commit: but a thousand of them, and no more."""
+    with session(v2.url) as conn, conn.cursor() as cur:
+        cur.execute("BEGIN")
+        cur.execute("INSERT INTO portfolio_positions (symbol) SELECT 'N' || i FROM generate_series(1, 1500) i")
+        cur.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert cur.fetchone() == (1000,)
+        cur.execute("ROLLBACK")
+        cur.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert cur.fetchone() == (0,)
