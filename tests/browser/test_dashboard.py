@@ -4,10 +4,13 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 from playwright.sync_api import expect
+from psycopg2 import sql
 
 from src.config import PROJECT_ROOT
 from tests.browser.conftest import OpenBrowser, StartDashboard
@@ -86,6 +89,53 @@ def test_what_another_process_writes_appears_by_itself(
         )
     conn.close()
     expect(page.get_by_role("cell", name="333.400")).to_be_visible(timeout=30_000)
+
+
+def test_what_is_half_typed_stays_when_the_page_is_drawn_anew(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    url = make_database("v3", sample=True)
+    page = visit(f"{start_dashboard(url).url}/portfolios")
+    page.get_by_role("button", name="New portfolio").click()
+    page.get_by_label("Id", exact=True).fill("TECH")
+    page.get_by_label("Name").press_sequentially("Techn")
+    conn = psycopg2.connect(url)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE public.portfolio_positions SET current_price = 415.2 WHERE symbol = '0700.HK'")
+    conn.close()
+    expect(page.get_by_role("cell", name="2,487,898.90")).to_be_visible(timeout=30_000)
+    page.get_by_label("Name").press_sequentially("ology")
+    expect(page.get_by_label("Id", exact=True)).to_have_value("TECH")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", name="Technology")).to_be_visible()
+
+
+def allow_connections(superuser: str, name: str, allowed: bool) -> None:
+    """A database that lets nobody in is as good as one that is down, and disturbs no other test."""
+    conn = psycopg2.connect(superuser)
+    conn.autocommit = True
+    with conn.cursor() as cursor:
+        statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        cursor.execute(statement.format(sql.Identifier(name), sql.SQL("true" if allowed else "false")))
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+    conn.close()
+
+
+def test_pages_come_back_by_themselves_with_the_database(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser, servers: Mapping[int, str]
+) -> None:
+    url = make_database("v1", sample=True)
+    name = urlsplit(url).path.lstrip("/")
+    dashboard = start_dashboard(url)
+    portfolio, status = visit(f"{dashboard.url}/portfolio?id=DEFAULT"), visit(f"{dashboard.url}/system_status")
+    expect(portfolio.get_by_role("cell", name="977,120.00")).to_be_visible()
+    allow_connections(servers[18], name, False)
+    expect(portfolio.get_by_text("System Status says what is down")).to_be_visible(timeout=60_000)
+    expect(status.get_by_text("✕ down").first).to_be_visible(timeout=60_000)
+    expect(status.get_by_role("button", name="Start phase 1")).to_have_count(0)
+    allow_connections(servers[18], name, True)
+    expect(portfolio.get_by_role("cell", name="977,120.00")).to_be_visible(timeout=60_000)
+    expect(status.get_by_role("button", name="Start phase 1")).to_be_visible(timeout=60_000)
 
 
 @pytest.mark.parametrize("path", ["/portfolios", "/portfolio?id=DEFAULT", "/system_status"])
