@@ -82,10 +82,16 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key
 -- title: Give v1 clients views of DEFAULT, in a schema named like their role
 -- kind: expand
 -- mode: transaction
--- locks: portfolio_positions, trading_signals
--- done: SELECT hk_migration.v1_views_ready(true)
+-- done: SELECT hk_migration.v1_views_ready(false)
 SELECT hk_migration.create_v1_views();
--- A phase 2 that was interrupted left views that show the plain columns.
+
+-- step: repoint_views
+-- title: Point the views that an interrupted phase 2 left at DEFAULT again
+-- kind: switch
+-- mode: transaction
+-- locks: portfolio_positions, trading_signals
+-- when: SELECT EXISTS (SELECT FROM hk_migration.v1_views() WHERE NOT over_legacy)
+-- done: SELECT hk_migration.v1_views_ready(true)
 SELECT hk_migration.point_v1_views_at_default();
 
 -- step: switch
