@@ -169,6 +169,29 @@ def wait_until(met: Callable[[], object], what: str, process: BaseProcess | None
         time.sleep(0.02)
 
 
+def wait_for_the_end_of(it: Lab) -> None:
+    """Until the server has ended the sessions of a run that was killed."""
+    wait_until(lambda: not sessions_of_ours(it), "the server ends the killed run's sessions")
+
+
+def sessions_of_ours(it: Lab) -> list[int]:
+    found = it.rows(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+        "AND application_name LIKE 'hk_strategy%'"
+    )
+    return [pid for (pid,) in found]
+
+
+@contextmanager
+def writer(it: Lab) -> Iterator[None]:
+    """A client with a transaction open in which it has written: concurrent index builds wait for its end."""
+    with session(it.url) as conn, conn.cursor() as cur:
+        cur.execute("BEGIN")
+        cur.execute("UPDATE portfolio_positions SET sector = sector WHERE symbol = '0001.HK'")
+        yield
+        cur.execute("ROLLBACK")
+
+
 # A process that has the engine loaded already, from which runs are forked: quick, and no threads are forked with them.
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["src.migration.service"])
