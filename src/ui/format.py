@@ -124,9 +124,14 @@ def age(at: datetime | None, now: datetime) -> str:
     return f"{plural(passed.days, 'day')} ago"
 
 
+def _here(at: datetime) -> datetime:
+    """In the time zone of this machine, where a time has a zone at all."""
+    return at if at.tzinfo is None else at.astimezone()
+
+
 def moment(at: datetime | None) -> str:
-    return MISSING if at is None else f"{at:%Y-%m-%d %H:%M}"
+    return MISSING if at is None else f"{_here(at):%Y-%m-%d %H:%M}"
 
 
 def clock(at: datetime | None) -> str:
-    return MISSING if at is None else f"{at:%H:%M:%S}"
+    return MISSING if at is None else f"{_here(at):%H:%M:%S}"
