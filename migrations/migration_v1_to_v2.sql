@@ -146,14 +146,14 @@ CREATE OR REPLACE TRIGGER portfolio_positions_share_price
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION public.hk_share_price();
 
 -- step: backfill
--- title: Fill legacy_symbol for the rows that were there, a few hundred at a time
+-- title: Fill legacy_symbol for the rows that were there, a hundred at a time
 -- kind: backfill
 -- mode: batch
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id IS NULL OR (portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol))
 WITH batch AS (
     SELECT * FROM public.portfolio_positions
      WHERE portfolio_id IS NULL OR (portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol)
-     ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+     ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
 ), found AS (
     -- How the run finds the rows, for the proof: what clients changed until now is theirs, not the run's.
     INSERT INTO hk_migration.proof_position (run_id, id, digest, found)
@@ -408,7 +408,7 @@ END $$;
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.archived_position WHERE archive_id = hk_migration.open_archive() AND NOT restored)
 SELECT count(*) FILTER (WHERE hk_migration.restore_symbol(hk_migration.open_archive(), symbol))
   FROM (SELECT DISTINCT symbol FROM hk_migration.archived_position
-         WHERE archive_id = hk_migration.open_archive() AND NOT restored LIMIT 20) batch;
+         WHERE archive_id = hk_migration.open_archive() AND NOT restored LIMIT 5) batch;
 
 -- step: restore_signals
 -- title: Give the archived portfolios their signals back
@@ -416,7 +416,7 @@ SELECT count(*) FILTER (WHERE hk_migration.restore_symbol(hk_migration.open_arch
 -- mode: batch
 -- when: SELECT hk_migration.restore_wanted()
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.archived_signal WHERE archive_id = hk_migration.open_archive() AND NOT restored)
-SELECT hk_migration.restore_signals(2000);
+SELECT hk_migration.restore_signals(1000);
 
 -- step: restore_done
 -- title: Remove rows that DEFAULT held only because of the merge, and close the archive

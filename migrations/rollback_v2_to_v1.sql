@@ -199,7 +199,7 @@ ON CONFLICT DO NOTHING;
 WITH batch AS (
     SELECT t.id FROM public.trading_signals t
       JOIN public.portfolio_positions h ON h.portfolio_id = 'DEFAULT' AND h.symbol = t.symbol
-     WHERE t.portfolio_id <> 'DEFAULT' LIMIT 2000 FOR KEY SHARE OF h SKIP LOCKED
+     WHERE t.portfolio_id <> 'DEFAULT' LIMIT 1000 FOR KEY SHARE OF h SKIP LOCKED
 )
 UPDATE public.trading_signals t SET portfolio_id = 'DEFAULT' FROM batch WHERE t.id = batch.id;
 
@@ -210,7 +210,7 @@ UPDATE public.trading_signals t SET portfolio_id = 'DEFAULT' FROM batch WHERE t.
 -- when: SELECT hk_migration.several_possible() AND hk_migration.filling_keep() = 'merge'
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id <> 'DEFAULT')
 SELECT count(*) FILTER (WHERE hk_migration.merge_symbol(hk_migration.filling_archive(), symbol))
-  FROM (SELECT DISTINCT symbol FROM public.portfolio_positions WHERE portfolio_id <> 'DEFAULT' LIMIT 20) batch;
+  FROM (SELECT DISTINCT symbol FROM public.portfolio_positions WHERE portfolio_id <> 'DEFAULT' LIMIT 5) batch;
 
 -- step: drop_others
 -- title: Take the archived portfolios out of the live tables

@@ -52,14 +52,14 @@ CREATE OR REPLACE TRIGGER trading_signals_default_portfolio
     FOR EACH ROW EXECUTE FUNCTION public.hk_default_portfolio();
 
 -- step: backfill
--- title: Fill legacy_symbol for DEFAULT's rows, a few hundred at a time
+-- title: Fill legacy_symbol for DEFAULT's rows, a hundred at a time
 -- kind: backfill
 -- mode: batch
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol)
 WITH batch AS (
     SELECT * FROM public.portfolio_positions
      WHERE portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol
-     ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+     ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
 ), found AS (
     -- How the run finds the rows, for the proof: what clients changed until now is theirs, not the run's.
     INSERT INTO hk_migration.proof_position (run_id, id, digest, found)

@@ -53,7 +53,7 @@ def connect(url: str, *, purpose: str = "", autocommit: bool = False, options: s
 def _parse(url: str) -> dict[str, str]:
     """libpq's reading of `url`. An unencoded @ or / in a password makes it take pieces of it for a host or a port."""
     try:
-        parsed = parse_dsn(url)
+        parsed: dict[str, str] = parse_dsn(url)
     except psycopg2.ProgrammingError:
         parsed = {}
     ports = parsed.get("port", "0").split(",")

@@ -84,36 +84,54 @@ class Runner:
         self._journal.tell("step", step.title, step, state="done", **detail)
 
     def _transaction(self, step: Step) -> dict[str, Any]:
-        def work() -> dict[str, Any]:
-            detail: dict[str, Any] = {}
-            with self._work.cursor() as cur:
-                if step.locks:
-                    got = acquire(
-                        self._work,
-                        step.locks,
-                        max_wait_ms=self._options.max_lock_ms,
-                        give_up_after_s=self._options.give_up_after_s,
-                        on_blocked=self._blocked(step),
-                        stop=self._stop,
-                    )
-                    detail = {"attempts": got.attempts, "queued_ms": got.queued_ms}
-                    # A commit that waits for the disk would hold the locks meanwhile. Nothing is lost by not waiting:
-                    # the write-ahead log is in order, and the journal's commit that follows waits for it all.
-                    cur.execute("SET LOCAL synchronous_commit = off")
-                else:
-                    cur.execute("BEGIN")
-                held_since = time.perf_counter()
-                cur.execute(step.sql)
-                self._note_writes(cur, step)
-                cur.execute("COMMIT")
-                if detail.get("attempts"):
-                    detail["exclusive_ms"] = round((time.perf_counter() - held_since) * 1000, 2)
-                cur.execute("SELECT pg_stat_force_next_flush()")
-            return detail
-
-        detail = self._interruptible(work, step)
+        detail = self._interruptible(lambda: self._locked(step) if step.locks else self._unlocked(step), step)
         self.exclusive_ms = max(self.exclusive_ms, float(detail.get("exclusive_ms", 0.0)))
         return detail
+
+    def _unlocked(self, step: Step) -> dict[str, Any]:
+        with self._work.cursor() as cur:
+            cur.execute("BEGIN")
+            self._execute_and_commit(cur, step)
+        return {}
+
+    def _locked(self, step: Step) -> dict[str, Any]:
+        """The step with its tables locked. What else it turns out to need (a schema that a client just creates
+        something in) it waits for no longer than clients may wait for it, and then begins anew."""
+        deadline = time.monotonic() + self._options.give_up_after_s
+        tries = 0
+        with self._work.cursor() as cur:
+            while True:
+                got = acquire(
+                    self._work,
+                    step.locks,
+                    max_wait_ms=self._options.max_lock_ms,
+                    give_up_after_s=max(deadline - time.monotonic(), 0.0),
+                    on_blocked=self._blocked(step),
+                    stop=self._stop,
+                )
+                tries += got.attempts
+                held_since = time.perf_counter()
+                try:
+                    cur.execute(
+                        "SELECT set_config('lock_timeout', %s, true)", (f"{max(self._options.max_lock_ms, 10)}ms",)
+                    )
+                    self._execute_and_commit(cur, step)
+                except psycopg2.errors.LockNotAvailable:
+                    cur.execute("ROLLBACK")
+                    if time.monotonic() > deadline:
+                        raise RunPaused(f"{step.title}: what it needs besides its tables did not come free.") from None
+                    time.sleep(random.uniform(0.05, 0.2))
+                    continue
+                if not got.attempts:
+                    return {"attempts": 0, "queued_ms": 0}
+                exclusive_ms = round((time.perf_counter() - held_since) * 1000, 2)
+                return {"attempts": tries, "queued_ms": got.queued_ms, "exclusive_ms": exclusive_ms}
+
+    def _execute_and_commit(self, cur: Cursor, step: Step) -> None:
+        cur.execute(step.sql)
+        self._note_writes(cur, step)
+        cur.execute("COMMIT")
+        cur.execute("SELECT pg_stat_force_next_flush()")
 
     def _build(self, step: Step) -> dict[str, Any]:
         """An index, built without holding anyone up. An invalid one, left by a build that was cut short, goes first."""
@@ -282,6 +300,9 @@ def work_session(url: str) -> Iterator[Connection]:
             cur.execute("SET lock_timeout = 0")
             cur.execute("SET idle_in_transaction_session_timeout = 0")
             cur.execute("SET hk_migration.active = 'on'")
+            # A commit that waits for the disk would hold its locks meanwhile. Nothing is lost by not waiting: the
+            # write-ahead log is in order, and the journal's commit that follows each step waits for all before it.
+            cur.execute("SET synchronous_commit = off")
             try:
                 cur.execute("SET client_connection_check_interval = '1s'")
             except psycopg2.errors.InvalidParameterValue:
