@@ -103,9 +103,25 @@ def _discard(stream: TextIO) -> None:
     os.close(null)
 
 
+# What programs read to tell things apart: never a secret, and never to be changed by a short password within it.
+WORDS_OF_THE_FORMAT = frozenset({"type", "kind", "mode", "phase", "severity", "state", "status", "step", "version"})
+
+
+def masked(value: object, redact: Redact, key: str = "") -> object:
+    """What `to_json` gave, with every text in it masked; the keys and the words of the format stay."""
+    if isinstance(value, str):
+        return value if key in WORDS_OF_THE_FORMAT else redact(value)
+    if isinstance(value, dict):
+        return {name: masked(item, redact, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [masked(item, redact, key) for item in value]
+    return value
+
+
 class JsonRenderer:
     def __init__(self, out: TextIO, redact: Redact = mask) -> None:
-        self._out = Writer(out, redact)
+        self._redact = redact
+        self._out = Writer(out, mask)
 
     def expect(self, steps: int) -> None:
         """The plan, or the run, has told it already."""
@@ -113,7 +129,7 @@ class JsonRenderer:
     def _object(self, kind: str, value: object) -> None:
         body = to_json(value)
         record = {"type": kind, **body} if isinstance(body, dict) else {"type": kind, "value": body}
-        self._out.line(json.dumps(record, ensure_ascii=False))
+        self._out.line(json.dumps(masked(record, self._redact), ensure_ascii=False))
 
     def show(self, kind: str, value: object, lines: Sequence[str]) -> None:
         self._object(kind, value)

@@ -274,3 +274,12 @@ def test_no_password_is_shown() -> None:
     renderer.event(event("log", "postgresql://trader:s3cret@host/db and password=s3cret host=x"))
     assert "s3cret" not in out.getvalue()
     assert "trader:****@host/db" in out.getvalue()
+
+
+def test_a_short_password_does_not_garble_the_json_that_programs_read() -> None:
+    out = io.StringIO()
+    renderer = JsonRenderer(out, lambda text: text.replace("e", "****"))
+    renderer.end(Ending(0, "done", "the password is e", ""), None)
+    outcome = json.loads(out.getvalue())
+    assert (outcome["type"], outcome["state"], outcome["exit_code"]) == ("outcome", "done", 0)
+    assert "e" not in outcome["message"]
