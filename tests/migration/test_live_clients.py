@@ -1,6 +1,7 @@
 """A migration while the old application goes on working: it notices nothing, and nothing it wrote is lost."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -222,19 +223,21 @@ def test_phase_2_goes_through_once_the_old_application_has_left(live: Callable[.
 
 
 def test_a_reader_idle_in_a_transaction_holds_nobody_up(live: Callable[..., Live]) -> None:
-    """The migration waits for it without queueing; so the longest stall is nothing like its three seconds."""
+    """The migration waits for it without queueing; so the longest stall is a fraction of the time that it sat there."""
     database = live()
     reader = psycopg2.connect(database.url, application_name="report")
     with V1Load(database.url) as load, reader.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM portfolio_positions p JOIN trading_signals s ON s.symbol = p.symbol")
+        since = time.monotonic()
         timer = threading.Timer(3, reader.rollback)
         timer.start()
         database.run(Phase.PHASE1)
         timer.join()
+        idle_ms = (time.monotonic() - since) * 1000
         report = load.stop()
     reader.close()
     noticed_nothing(database, report)
-    assert report.longest_ms < 1_500
+    assert report.longest_ms < idle_ms / 2
 
 
 def test_init_sql_is_run_again_at_any_moment(live: Callable[..., Live]) -> None:
