@@ -1,10 +1,12 @@
 """Databases that are made for a restore: created like another one, filled by pg_restore, dropped."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg2
+import psycopg2.errors
 from psycopg2 import sql
 from psycopg2.extensions import make_dsn, parse_dsn
 
@@ -16,6 +18,7 @@ from src.migration.manifest import Backup
 
 JOBS = 2
 MAINTENANCE = ("postgres", "template1")
+DROP_PATIENCE_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,24 @@ def _locale_clause(locale: Mapping[str, str]) -> sql.Composable:
 
 
 def drop_database(conn: Connection, name: str) -> None:
+    """Drop a database of ours, with the sessions that this role may end. Raises BackupError if others stay in it.
+
+    FORCE refuses where a superuser's process is in the database, an autovacuum worker too; without FORCE the server
+    sends that worker away. So one is tried after the other, for some seconds.
+    """
+    database = sql.Identifier(name)
+    deadline = time.monotonic() + DROP_PATIENCE_S
     with conn.cursor() as cur:
-        cur.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        while True:
+            for statement in ("DROP DATABASE IF EXISTS {} WITH (FORCE)", "DROP DATABASE IF EXISTS {}"):
+                try:
+                    cur.execute(sql.SQL(statement).format(database))
+                    return
+                except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ObjectInUse) as error:
+                    reason = str(error).strip()
+            if time.monotonic() > deadline:
+                raise BackupError(f"The database {name} cannot be dropped; it is not needed any more: {reason}")
+            time.sleep(0.2)
 
 
 def fill(

@@ -32,7 +32,7 @@ from src.migration.backup import (
     verify_backup,
 )
 from src.migration.history import ensure_own_schema
-from src.migration.scratch import with_database
+from src.migration.scratch import drop_database, with_database
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.migration.test_backup import EVERYTHING, accept_files, data_file, execute, quiet, value
 
@@ -271,6 +271,22 @@ def test_a_session_that_may_not_be_ended_is_told_before_anything(
     with closing(job), pytest.raises(PrerequisiteError, match="postgres, night job"):
         restore(url, backup, tmp_path)
     assert databases(servers[18], name) == [name]
+
+
+def test_a_database_that_a_superuser_visits_is_dropped_once_he_has_left(
+    make_database: MakeDatabase, servers: Servers
+) -> None:
+    """An autovacuum worker is such a visitor: DROP DATABASE … WITH (FORCE) is refused to a role that may not end it."""
+    url = make_database("v1")
+    scratch = database_of(url) + "_scratch"
+    with closing(connect(url, autocommit=True)) as conn, conn.cursor() as cur:
+        cur.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(scratch)))
+        visitor = psycopg2.connect(with_database(servers[18], scratch))
+        timer = threading.Timer(1, visitor.close)
+        timer.start()
+        drop_database(conn, scratch)
+        timer.join()
+    assert databases(servers[18], scratch) == []
 
 
 def test_a_damaged_backup_leaves_the_live_database_alone(
