@@ -14,6 +14,7 @@ import psutil
 import streamlit as st
 
 from src.config import Settings, load_settings
+from src.embedded import is_embedded
 from src.errors import ConfigurationError, HKStrategyError
 from src.ui.address import ANY, is_loopback, url_of
 
@@ -75,6 +76,9 @@ def _say_what_is_not_heeded(address: str) -> None:
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     """Before the first request: the database. Then the URL on the terminal."""
+    if is_embedded(load_settings()):
+        sys.stdout.write("Starting the embedded PostgreSQL and cache; the first time this takes some seconds ...\n")
+        sys.stdout.flush()
     await asyncio.to_thread(warm_up)
     address = st.get_option("server.address") or ANY
     _say_what_is_not_heeded(address)
