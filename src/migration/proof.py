@@ -76,6 +76,8 @@ def measure(conn: Connection, run_id: int | None = None) -> Measurement:
         cur.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         cur.execute("SET LOCAL datestyle = 'ISO, YMD'")
         cur.execute("SET LOCAL extra_float_digits = 1")
+        # Reading millions of rows with several processes at once would be quicker, and clients would feel it.
+        cur.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         several = _has_portfolio_id(conn)
         cur.execute((_SQL / "proof_tables.sql").read_text(encoding="utf-8"))
         tables = {str(name): (int(rows), str(digest)) for name, rows, digest in cur.fetchall()}
