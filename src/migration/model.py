@@ -39,7 +39,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """An admin's choices for one run."""
+    """An admin's choices for one run. `then_v1`: it is the first half of a rollback from v3 to v1."""
 
     backup: bool = True
     backup_dir: Path | None = None
@@ -49,6 +49,7 @@ class Options:
     force: bool = False
     keep: Keep = Keep.MERGE
     restore_archive: bool = True
+    then_v1: bool = False
 
 
 @dataclass(frozen=True)

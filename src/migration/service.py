@@ -110,9 +110,12 @@ def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) ->
             return Outcome(None, Phase.PHASE1, "nothing", "Nothing to do: no run is paused or interrupted.", "", 0.0)
         stored, _ = store.read_run(work, open_run.run_id)
         options = _stored_options(stored, options)
+        if _half_done(open_run):
+            return _second_half(url, work, options, settings, on_event)
         plan = open_plan(url, open_run.phase, options, settings, work)
         refuse(plan)
-        return _begin(url, work, replace(plan, nothing_to_do=None), options, settings, on_event)
+        outcome = _begin(url, work, replace(plan, nothing_to_do=None), options, settings, on_event)
+        return _second_half(url, work, options, settings, on_event) if options.then_v1 else outcome
 
 
 def refuse(plan: Plan) -> None:
@@ -126,6 +129,8 @@ def _begin(url: str, work: Connection, plan: Plan, options: Options, settings: S
     _prepare(work)
     configure(work, plan.legacy_roles, options)
     earlier = store.unfinished(store.read_records(work, limit=1))
+    if earlier is not None and _half_done(earlier):
+        earlier = None
     resumed = earlier is not None and earlier.phase is plan.phase
     with _journal_connection(url) as journal:
         if resumed and earlier is not None:
@@ -177,13 +182,23 @@ def _close_unbegun(work: Connection, phase: Phase) -> None:
 
 def _both_rollbacks(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
     """From v3 to v1: two runs, one after the other, with one backup."""
+    options = replace(options, then_v1=True)
     first = open_plan(url, Phase.ROLLBACK_V2, options, settings, work)
     refuse(first)
     _begin(url, work, first, options, settings, on_event)
-    options = replace(options, backup=False)
+    return _second_half(url, work, options, settings, on_event)
+
+
+def _second_half(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+    options = replace(options, backup=False, then_v1=False)
     second = open_plan(url, Phase.ROLLBACK_V1, options, settings, work)
     refuse(second)
     return _begin(url, work, second, options, settings, on_event)
+
+
+def _half_done(run_: RunRecord) -> bool:
+    """Whether this run did all that it had to do, and the second half of the rollback is missing."""
+    return run_.state in ("interrupted", "running") and run_.finished_at is not None
 
 
 def _prepare(work: Connection) -> None:
@@ -220,6 +235,7 @@ def _stored_options(stored: dict[str, Any], given: Options) -> Options:
         given,
         keep=Keep(stored["keep"]),
         restore_archive=bool(stored["restore_archive"]),
+        then_v1=bool(stored.get("then_v1", False)),
         legacy_roles=given.legacy_roles or tuple(stored["legacy_roles"]),
         backup=bool(stored["backup"]) and given.backup,
         backup_dir=given.backup_dir or (Path(stored["backup_dir"]) if stored["backup_dir"] else None),

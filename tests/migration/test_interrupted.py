@@ -20,6 +20,7 @@ from src.migration.model import Event, Outcome, Phase
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.migration.dumps import difference, whole_dump
 from tests.migration.lab import (
+    OTHER_PORTFOLIOS,
     V1_ROWS,
     Apart,
     Lab,
@@ -127,9 +128,7 @@ def test_a_session_that_outlived_its_client_is_ended(v1: Lab, monkeypatch: pytes
             cur.execute("SELECT 1")
 
 
-def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(
-    v1: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(v1: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has the lock, and no journal yet."""
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
@@ -227,3 +226,50 @@ def test_a_role_without_rights_is_told_which(poor: str, servers: Servers, v1: La
     assert refused.value.exit_code == 3
     assert difference(before, whole_dump(v1.url)) == ""
     assert service.current_run(v1.url) is None
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it, and every connection is gone with it."""
+
+
+@pytest.mark.parametrize("where", ["in the first half", "between the halves", "in the second half"])
+def test_a_rollback_from_v3_to_v1_is_resumed_to_v1(v1: Lab, where: str) -> None:
+    v1.run(Phase.PHASE1)
+    v1.rows(OTHER_PORTFOLIOS)
+    v1.run(Phase.PHASE2)
+
+    def kill(event: Event) -> None:
+        first = event.run_id == 3
+        if (
+            (where == "in the first half" and first and event.step == "switch")
+            or (where == "between the halves" and first and event.kind == "outcome")
+            or (where == "in the second half" and not first and event.step == "fence")
+        ):
+            raise Killed
+
+    with pytest.raises(Killed):
+        v1.run(Phase.ROLLBACK_V1, kill)
+    run = service.current_run(v1.url)
+    assert run is not None and run.state == "interrupted"
+    assert v1.resume().state == "done"
+    assert service.inspect(v1.url).version == "1.0"
+    assert service.current_run(v1.url) is None
+    assert [record.state for record in service.history(v1.url)] == ["done"] * 4
+    v1_clients_work(v1)
+    assert v1.run(Phase.PHASE1).state == "done"
+    assert v1.rows("SELECT count(DISTINCT portfolio_id) > 1 FROM public.portfolio_positions") == [(True,)]
+
+
+def test_between_the_halves_of_a_rollback_another_way_may_be_taken(v1: Lab) -> None:
+    v1.run(Phase.PHASE1)
+    v1.run(Phase.PHASE2)
+
+    def kill(event: Event) -> None:
+        if event.kind == "outcome":
+            raise Killed
+
+    with pytest.raises(Killed):
+        v1.run(Phase.ROLLBACK_V1, kill)
+    assert v1.run(Phase.PHASE2).state == "done"
+    assert service.inspect(v1.url).version == "3.0"
+    assert [record.state for record in service.history(v1.url)] == ["done"] * 4

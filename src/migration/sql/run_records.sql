@@ -1,5 +1,6 @@
 -- Runs, newest first, each with the state that its events tell. A run that never ended and that no session holds the
--- lock for any more is interrupted. One that a later run undid is undone.
+-- lock for any more is interrupted; so is the first half of a rollback from v3 to v1 whose second half did not begin.
+-- One that a later run undid is undone.
 WITH held AS (
     SELECT EXISTS (SELECT FROM pg_catalog.pg_locks
                     WHERE locktype = 'advisory' AND classid = %(lock_class)s AND objid = %(lock_object)s
@@ -9,7 +10,9 @@ WITH held AS (
 SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
        CASE WHEN ended.resumed THEN NULL ELSE ended.at END,
        r.started_by,
-       CASE WHEN ended.at IS NOT NULL AND NOT ended.resumed THEN ended.detail->>'state'
+       CASE WHEN ended.at IS NOT NULL AND NOT ended.resumed
+                 AND NOT (ended.detail->>'state' = 'done' AND coalesce((r.options->>'then_v1')::boolean, false)
+                          AND r.run_id = (SELECT max(run_id) FROM hk_migration.run)) THEN ended.detail->>'state'
             WHEN held.lock AND r.run_id = (SELECT max(run_id) FROM hk_migration.run) THEN 'running'
             ELSE 'interrupted' END,
        coalesce(CASE WHEN ended.resumed THEN NULL ELSE ended.message END, last.message, ''),
