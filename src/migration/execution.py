@@ -61,7 +61,7 @@ class Execution:
         if self._before is None:
             self._measure()
         with self._canary:
-            runner = Runner(self._url, self._work, self._journal, self._options, self._canary)
+            runner = Runner(self._work, self._journal, self._options, self._canary)
             try:
                 for step in self._steps():
                     if step.name == "contract":

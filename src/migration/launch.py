@@ -21,11 +21,6 @@ class Launched:
     output: Path
 
 
-def start_detached(settings: Settings, url: str | None, argv: Sequence[str]) -> int:
-    """Start `run_migration.py` with `argv`, in a session of its own. Returns its pid. See `launch`."""
-    return launch(settings, url, argv).pid
-
-
 def launch(settings: Settings, url: str | None, argv: Sequence[str]) -> Launched:
     """Start `run_migration.py --json` with `argv`, in a session of its own, without a terminal.
 

@@ -52,8 +52,8 @@ class Journal:
 class Runner:
     """Executes SQL steps. Each leaves the database as before the step, or with the step's whole effect."""
 
-    def __init__(self, url: str, work: Connection, journal: Journal, options: Options, canary: Canary) -> None:
-        self._url, self._work, self._journal, self._options, self._canary = url, work, journal, options, canary
+    def __init__(self, work: Connection, journal: Journal, options: Options, canary: Canary) -> None:
+        self._work, self._journal, self._options, self._canary = work, journal, options, canary
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="step")
         self._stop = threading.Event()
         self.exclusive_ms = 0.0
