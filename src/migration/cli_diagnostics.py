@@ -32,9 +32,7 @@ def run_diagnostics(
         settings = load_settings()
         redact = redactor(settings.database_url, settings.redis_url)
         renderer = choose_renderer(as_json=arguments.json, redact=redact)
-        tell_unexpected_errors(
-            redact, None, lambda text: renderer.end(Ending(EXIT_FAILED, "failed", text), None)
-        )
+        tell_unexpected_errors(redact, None, lambda text: renderer.end(Ending(EXIT_FAILED, "failed", text), None))
         ending = _diagnose(settings, renderer, database_url, cache_url)
     except HKStrategyError as error:
         ending = ending_of(error)
@@ -80,4 +78,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--database-url", metavar="URL", help="the database; wins over DATABASE_URL")
     parser.add_argument("--json", action="store_true", help="one JSON object per line, the last one the outcome")
     return parser
-

@@ -104,9 +104,7 @@ OPTIONS = (
     _Option(
         "--max-lock-ms", ENGINE, "the longest that clients may wait behind a lock attempt; default 100", metavar="MS"
     ),
-    _Option(
-        "--force", ("phase2", "plan", "resume"), "phase 2 although v1 clients are connected", action="store_true"
-    ),
+    _Option("--force", ("phase2", "plan", "resume"), "phase 2 although v1 clients are connected", action="store_true"),
     _Option("--to", ("rollback", "plan"), "the version to go back to; default: one back", choices=("v1", "v2")),
     _Option(
         "--keep",

@@ -87,9 +87,7 @@ def test_killed_between_any_two_steps(
             check_interrupted(killed, case, servers[version], before, after, f"killed before {steps[number].step}")
 
 
-def check_interrupted(
-    killed: Lab, case: Case, superuser: str, before: list[str], after: list[str], when: str
-) -> None:
+def check_interrupted(killed: Lab, case: Case, superuser: str, before: list[str], after: list[str], when: str) -> None:
     version, phase = killed.version, case.phase
     record = service.current_run(killed.url)
     assert record is not None and (record.state, record.phase) == ("interrupted", phase), when

@@ -19,6 +19,28 @@ def execute(url: str, statement: str, *params: object) -> None:
         conn.close()
 
 
+def drop_unique_index(url: str) -> None:
+    """Locks everything at once, or nothing: one table after the other would be a deadlock with the clients."""
+    conn = psycopg2.connect(url)
+    try:
+        for _ in range(2_000):
+            try:
+                with conn, conn.cursor() as cursor:
+                    cursor.execute(
+                        "LOCK TABLE public.portfolio_positions, public.trading_signals, public.price_history "
+                        "IN ACCESS EXCLUSIVE MODE NOWAIT"
+                    )
+                    cursor.execute(
+                        "ALTER TABLE public.portfolio_positions DROP CONSTRAINT portfolio_positions_symbol_key CASCADE"
+                    )
+                return
+            except psycopg2.errors.LockNotAvailable:
+                time.sleep(0.005)
+        raise AssertionError("the tables were never free")
+    finally:
+        conn.close()
+
+
 @pytest.fixture
 def url(make_database: MakeDatabase) -> str:
     """A small version 1 database."""
@@ -65,7 +87,7 @@ def test_a_missing_unique_index_makes_it_complain(url: str) -> None:
         load.mark("before")
         load.run_for(0.5)
         load.mark("after")
-        execute(url, "ALTER TABLE public.portfolio_positions DROP CONSTRAINT portfolio_positions_symbol_key CASCADE")
+        drop_unique_index(url)
         load.run_for(1)
         report = load.stop()
     assert {failure.sqlstate for failure in report.failures} == {"42P10"}
