@@ -9,7 +9,7 @@ zone. Use `.astype(float)` where a chart needs it.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -190,6 +190,12 @@ class DatabaseManager:
         and, from v2, portfolio_id. Raises PortfolioNotFound.
         """
         multi, rows = self._db.read(lambda cur, st: (st.multi_portfolio, positions.list_all(cur, st, portfolio_id)))
+        return frames.frame(rows, frames.POSITIONS if multi else frames.POSITIONS_V1)
+
+    def get_positions_of(self, portfolio_ids: Sequence[str]) -> pd.DataFrame:
+        """As get_portfolio_positions, of several portfolios in one statement. Raises PortfolioNotFound."""
+        ids = tuple(portfolio_ids)
+        multi, rows = self._db.read(lambda cur, st: (st.multi_portfolio, positions.list_several(cur, st, ids)))
         return frames.frame(rows, frames.POSITIONS if multi else frames.POSITIONS_V1)
 
     def add_position(

@@ -1,6 +1,6 @@
 """Positions and prices in the database. Each function is work for one transaction: see src/db/session.py."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,20 @@ def list_all(cursor: Cursor, state: SchemaState, portfolio_id: str | None) -> li
         cursor.execute(query("positions.list"), {"portfolio_id": portfolio_id})
     else:
         cursor.execute(query("positions.list_v1"))
+    return rows_of(cursor)
+
+
+def list_several(cursor: Cursor, state: SchemaState, portfolio_ids: Sequence[str]) -> list[Row]:
+    known = set(portfolios.existing(cursor, state))
+    for portfolio_id in portfolio_ids:
+        if portfolio_id not in known:
+            raise portfolios.not_found(portfolio_id, sorted(known))
+    if state.multi_portfolio:
+        cursor.execute(query("positions.list_several"), {"portfolio_ids": list(portfolio_ids)})
+    elif portfolio_ids:
+        cursor.execute(query("positions.list_v1"))
+    else:
+        return []
     return rows_of(cursor)
 
 

@@ -15,6 +15,15 @@ SELECT symbol, company_name, quantity, avg_cost, nullif(current_price, 0) AS cur
  WHERE %(portfolio_id)s::varchar IS NULL OR portfolio_id = %(portfolio_id)s
  ORDER BY 6 DESC NULLS LAST, symbol, portfolio_id
 
+-- == list_several: of these portfolios, from one snapshot.
+SELECT symbol, company_name, quantity, avg_cost, nullif(current_price, 0) AS current_price,
+       CASE WHEN coalesce(current_price, 0) <> 0 THEN market_value END AS market_value,
+       CASE WHEN coalesce(current_price, 0) <> 0 THEN unrealized_pnl END AS unrealized_pnl,
+       sector, last_updated, portfolio_id
+  FROM public.portfolio_positions
+ WHERE portfolio_id = ANY (%(portfolio_ids)s)
+ ORDER BY 6 DESC NULLS LAST, symbol, portfolio_id
+
 -- == lock_symbols: all rows of these symbols in every portfolio, at once or not at all.
 SELECT id FROM public.portfolio_positions
  WHERE symbol = ANY (%(symbols)s)
