@@ -124,9 +124,10 @@ class DatabaseManager:
         """One row per portfolio, DEFAULT first, archived ones too. On v1: DEFAULT, "Legacy Portfolio".
 
         portfolio_id, name, description, created_at, updated_at, total_positions, active_positions (quantity not 0),
-        total_market_value, total_cost, total_unrealized_pnl; how much of it is priced: priced_positions, priced_cost;
-        strategy, copied_from, copied_at, archived_at. HKD. Market value and P&L are of the priced positions, and None
-        when positions are held and none has a price.
+        total_market_value, total_cost, total_unrealized_pnl; how much of it is priced: priced_positions, priced_cost,
+        priced_size of cost_size (costs with short positions counted by their size); strategy, copied_from, copied_at,
+        archived_at. HKD. Market value and P&L are of the priced positions, and None when positions are held and none
+        has a price.
         """
         return frames.frame(self._db.read(portfolios.list_all), frames.PORTFOLIOS)
 

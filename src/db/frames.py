@@ -36,6 +36,8 @@ PORTFOLIOS = {
     "total_unrealized_pnl": MONEY,
     "priced_positions": WHOLE,
     "priced_cost": MONEY,
+    "cost_size": MONEY,
+    "priced_size": MONEY,
     "strategy": TEXT,
     "copied_from": TEXT,
     "copied_at": TIME,

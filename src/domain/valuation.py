@@ -32,11 +32,11 @@ class Valued:
 
 @dataclass(frozen=True)
 class Totals:
-    """A portfolio's figures, and how much of it they cover.
+    """The figures of a portfolio, or of several, and how much of it they cover. HKD.
 
     `market_value` and `unrealized_pnl` are of the held positions that have a price (`priced_count` of `held_count`,
-    `priced_cost` of `cost_basis`); None when there are held ones, and none has a price. `coverage` is 0 to 1, by
-    cost; 1 for a portfolio that holds nothing. `return_ratio` is P&L over `priced_cost`.
+    `priced_cost` of `cost_basis`); None when there are held ones, and none has a price. `cost_size` and `priced_size`
+    are the same two costs with short positions counted by their size.
     """
 
     position_count: int
@@ -44,15 +44,32 @@ class Totals:
     priced_count: int
     cost_basis: Decimal
     priced_cost: Decimal
+    cost_size: Decimal
+    priced_size: Decimal
     market_value: Decimal | None
     unrealized_pnl: Decimal | None
-    return_ratio: Decimal | None
-    coverage: Decimal
 
     @property
     def complete(self) -> bool:
         """Every held position has a price."""
         return self.priced_count == self.held_count
+
+    @property
+    def return_ratio(self) -> Decimal | None:
+        """Unrealized P&L over the size of `priced_cost`; None where either is not known or there is no cost."""
+        return _ratio(self.unrealized_pnl, self.priced_cost)
+
+    @property
+    def coverage(self) -> Decimal:
+        """Share of what is held that has a price, 0 to 1, by the size of its cost; 1 where nothing is held.
+
+        By size, so that a short position does not cancel a long one; by number where nothing has a cost.
+        """
+        if self.held_count == 0:
+            return Decimal(1)
+        if self.cost_size == 0:
+            return Decimal(self.priced_count) / self.held_count
+        return self.priced_size / self.cost_size
 
 
 @dataclass(frozen=True)
@@ -93,21 +110,35 @@ def value(positions: Iterable[Position]) -> Valuation:
 def total(positions: Sequence[Position]) -> Totals:
     held = [p for p in positions if p.quantity != 0]
     priced = [p for p in held if known_price(p.price) is not None]
-    cost = sum((cost_basis(p) for p in held), ZERO)
-    priced_cost = sum((cost_basis(p) for p in priced), ZERO)
     unknown = bool(held) and not priced
-    worth = None if unknown else sum((market_value(p) or ZERO for p in priced), ZERO)
-    pnl = None if unknown else sum((unrealized_pnl(p) or ZERO for p in priced), ZERO)
     return Totals(
         position_count=len(positions),
         held_count=len(held),
         priced_count=len(priced),
-        cost_basis=cost,
-        priced_cost=priced_cost,
-        market_value=worth,
-        unrealized_pnl=pnl,
-        return_ratio=_ratio(pnl, priced_cost),
-        coverage=_coverage(held, priced),
+        cost_basis=sum((cost_basis(p) for p in held), ZERO),
+        priced_cost=sum((cost_basis(p) for p in priced), ZERO),
+        cost_size=sum((abs(cost_basis(p)) for p in held), ZERO),
+        priced_size=sum((abs(cost_basis(p)) for p in priced), ZERO),
+        market_value=None if unknown else sum((market_value(p) or ZERO for p in priced), ZERO),
+        unrealized_pnl=None if unknown else sum((unrealized_pnl(p) or ZERO for p in priced), ZERO),
+    )
+
+
+def combined(parts: Iterable[Totals]) -> Totals:
+    """The totals of several portfolios together. Unknown only where something is held, and nothing of it is priced."""
+    given = tuple(parts)
+    held, priced = sum(part.held_count for part in given), sum(part.priced_count for part in given)
+    unknown = held > 0 and priced == 0
+    return Totals(
+        position_count=sum(part.position_count for part in given),
+        held_count=held,
+        priced_count=priced,
+        cost_basis=sum((part.cost_basis for part in given), ZERO),
+        priced_cost=sum((part.priced_cost for part in given), ZERO),
+        cost_size=sum((part.cost_size for part in given), ZERO),
+        priced_size=sum((part.priced_size for part in given), ZERO),
+        market_value=None if unknown else sum((part.market_value or ZERO for part in given), ZERO),
+        unrealized_pnl=None if unknown else sum((part.unrealized_pnl or ZERO for part in given), ZERO),
     )
 
 
@@ -121,14 +152,6 @@ def _valued(position: Position, portfolio_value: Decimal | None) -> Valued:
         return_ratio=_ratio(pnl, cost),
         weight=_ratio(worth, portfolio_value),
     )
-
-
-def _coverage(held: Sequence[Position], priced: Sequence[Position]) -> Decimal:
-    # By size, so that a short position does not cancel a long one.
-    whole = sum((abs(cost_basis(p)) for p in held), ZERO)
-    if whole == 0:
-        return Decimal(len(priced)) / len(held) if held else Decimal(1)
-    return sum((abs(cost_basis(p)) for p in priced), ZERO) / whole
 
 
 def _ratio(part: Decimal | None, whole: Decimal | None) -> Decimal | None:

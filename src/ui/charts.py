@@ -7,8 +7,8 @@ from html import escape
 
 import plotly.graph_objects as go
 
+from src.domain.valuation import Valued
 from src.ui import format as fmt
-from src.ui.holdings import Holding
 
 UP = "#1f9d66"
 DOWN = "#d8475a"
@@ -55,11 +55,11 @@ class _Tree:
         self.hovers.append(hover)
 
 
-def _tree(held: Sequence[tuple[Holding, Decimal]]) -> _Tree:
+def _tree(held: Sequence[tuple[Valued, Decimal]]) -> _Tree:
     whole = sum((value for _, value in held), Decimal(0))
     sectors: dict[str, Decimal] = {}
     for item, value in held:
-        name = item.sector or NO_SECTOR
+        name = item.position.sector or NO_SECTOR
         sectors[name] = sectors.get(name, Decimal(0)) + value
     order = sorted(sectors, key=lambda name: sectors[name], reverse=True)
     colour = {name: SECTORS[place % len(SECTORS)] for place, name in enumerate(order)}
@@ -71,12 +71,20 @@ def _tree(held: Sequence[tuple[Holding, Decimal]]) -> _Tree:
         tree.add(f"sector {name}", f"{escape(name)}  {share}", "all", sectors[name], colour[name], "", hover)
     largest = sorted(held, key=lambda pair: pair[1], reverse=True)
     for item, value in largest[:MOST_TILES]:
-        name = item.sector or NO_SECTOR
+        name = item.position.sector or NO_SECTOR
         share = fmt.percent(value / whole, decimals=1)
         hover = f"{_named(item)}<br>HKD {fmt.money(item.market_value)}, {share}<br>{_gain(item)}"
-        tree.add(f"position {item.symbol}", item.symbol, f"sector {name}", value, colour[name], share, hover)
+        tree.add(
+            f"position {item.position.symbol}",
+            item.position.symbol,
+            f"sector {name}",
+            value,
+            colour[name],
+            share,
+            hover,
+        )
     for name in order:
-        rest = [value for item, value in largest[MOST_TILES:] if (item.sector or NO_SECTOR) == name]
+        rest = [value for item, value in largest[MOST_TILES:] if (item.position.sector or NO_SECTOR) == name]
         if rest:
             value = sum(rest, Decimal(0))
             share = fmt.percent(value / whole, decimals=1)
@@ -85,15 +93,15 @@ def _tree(held: Sequence[tuple[Holding, Decimal]]) -> _Tree:
     return tree
 
 
-def _named(item: Holding) -> str:
-    return escape(f"{item.symbol} {item.name}".strip())
+def _named(item: Valued) -> str:
+    return escape(f"{item.position.symbol} {item.position.company_name or ''}".strip())
 
 
-def _gain(item: Holding) -> str:
-    return f"P&amp;L HKD {fmt.money(item.pnl, signed=True)} ({fmt.percent(item.pnl_share, signed=True)})"
+def _gain(item: Valued) -> str:
+    return f"P&amp;L HKD {fmt.money(item.unrealized_pnl, signed=True)} ({fmt.percent(item.return_ratio, signed=True)})"
 
 
-def allocation(items: Sequence[Holding]) -> go.Figure | None:
+def allocation(items: Sequence[Valued]) -> go.Figure | None:
     """A treemap of market value by sector, then position; None where nothing held has a price.
 
     Short positions count with the size of their market value.
@@ -124,9 +132,12 @@ def allocation(items: Sequence[Holding]) -> go.Figure | None:
     return _plain(go.Figure(tiles), 340)
 
 
-def shown_bars(items: Sequence[Holding]) -> tuple[list[Holding], int]:
+def shown_bars(items: Sequence[Valued]) -> tuple[list[Valued], int]:
     """The positions whose P&L is drawn (best first), and how many there are with one."""
-    known = sorted((item for item in items if item.quantity and item.pnl is not None), key=lambda i: i.pnl or 0)
+    known = sorted(
+        (item for item in items if item.position.quantity and item.unrealized_pnl is not None),
+        key=lambda i: i.unrealized_pnl or 0,
+    )
     known.reverse()
     if len(known) <= MOST_BARS:
         return known, len(known)
@@ -134,16 +145,16 @@ def shown_bars(items: Sequence[Holding]) -> tuple[list[Holding], int]:
     return known[:half] + known[-half:], len(known)
 
 
-def profit_and_loss(items: Sequence[Holding]) -> go.Figure | None:
+def profit_and_loss(items: Sequence[Valued]) -> go.Figure | None:
     """Bars of unrealized P&L per position, best on top."""
     rows, _ = shown_bars(items)
     if not rows:
         return None
-    pnl = [row.pnl or Decimal(0) for row in rows]
+    pnl = [row.unrealized_pnl or Decimal(0) for row in rows]
     figure = go.Figure(
         go.Bar(
             x=[float(value) for value in pnl],
-            y=[row.symbol for row in rows],
+            y=[row.position.symbol for row in rows],
             orientation="h",
             marker={"color": [UP if value > 0 else DOWN if value < 0 else FLAT for value in pnl]},
             text=[f"{fmt.arrow(value)} {fmt.money_short(value, signed=True)}".strip() for value in pnl],

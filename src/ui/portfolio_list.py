@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from src.domain.valuation import Totals, combined
 from src.ui import cache, markup, portfolio_forms
 from src.ui import format as fmt
-from src.ui.holdings import Totals, moment, summed, text, totals
 from src.ui.markup import Cell, Column, Figure
+from src.ui.rows import moment, text, totals
 
 V1_NOTE = (
     "This is a v1 database: one portfolio, DEFAULT. Phase 1 (on System Status) would add more of them, copies for "
@@ -59,8 +60,8 @@ def load(pulse: cache.Pulse) -> tuple[Entry, ...]:
 
 SORTS: dict[str, Callable[[Entry], tuple[bool, Any]]] = {
     "Market value": lambda e: (e.totals.market_value is None, -(e.totals.market_value or 0)),
-    "P&L": lambda e: (e.totals.pnl is None, -(e.totals.pnl or 0)),
-    "P&L %": lambda e: (e.totals.pnl_share is None, -(e.totals.pnl_share or 0)),
+    "P&L": lambda e: (e.totals.unrealized_pnl is None, -(e.totals.unrealized_pnl or 0)),
+    "P&L %": lambda e: (e.totals.return_ratio is None, -(e.totals.return_ratio or 0)),
     "Name": lambda e: (False, e.name.casefold()),
     "Strategy": lambda e: (not e.strategy, (e.strategy.casefold(), e.name.casefold())),
     "Last change": lambda e: (e.updated_at is None, -(e.updated_at.timestamp() if e.updated_at else 0)),
@@ -79,11 +80,11 @@ COLUMNS = (
 
 def priced(sums: Totals) -> Cell:
     """How much of what is held has a price."""
-    if sums.coverage is None:
+    if not sums.held_count:
         return Cell(fmt.MISSING, "muted")
     if sums.complete:
         return Cell("100%")
-    return Cell(fmt.percent(sums.coverage, decimals=0), "warn", note=f"{sums.priced} of {sums.held}")
+    return Cell(fmt.percent(sums.coverage, decimals=0), "warn", note=f"{sums.priced_count} of {sums.held_count}")
 
 
 def row(entry: Entry, now: datetime) -> tuple[Cell | str, ...]:
@@ -96,10 +97,13 @@ def row(entry: Entry, now: datetime) -> tuple[Cell | str, ...]:
     return (
         Cell(entry.name or entry.portfolio_id, href=entry.url, note=note),
         Cell(entry.strategy or fmt.MISSING, "" if entry.strategy else "muted"),
-        fmt.count(sums.positions),
+        fmt.count(sums.position_count),
         fmt.money(sums.market_value),
-        Cell(f"{fmt.arrow(sums.pnl)} {fmt.money(sums.pnl, signed=True)}".strip(), fmt.tone(sums.pnl)),
-        Cell(fmt.percent(sums.pnl_share, signed=True), fmt.tone(sums.pnl_share)),
+        Cell(
+            f"{fmt.arrow(sums.unrealized_pnl)} {fmt.money(sums.unrealized_pnl, signed=True)}".strip(),
+            fmt.tone(sums.unrealized_pnl),
+        ),
+        Cell(fmt.percent(sums.return_ratio, signed=True), fmt.tone(sums.return_ratio)),
         priced(sums),
         Cell(fmt.age(entry.updated_at, now), "muted"),
     )
@@ -109,19 +113,20 @@ def headline(sums: Totals, *extra: Figure) -> str:
     """The strip of figures above a list or a portfolio."""
     coverage = "all of what is held is priced"
     if not sums.complete:
-        coverage = f"{sums.priced} of {sums.held} positions priced ({fmt.percent(sums.coverage, decimals=0)} by cost)"
+        share = fmt.percent(sums.coverage, decimals=0)
+        coverage = f"{sums.priced_count} of {sums.held_count} positions priced ({share} by cost)"
     return markup.figures(
         (
-            Figure("Market value", fmt.money(sums.market_value), coverage if sums.held else "", unit="HKD"),
-            Figure("Cost", fmt.money(sums.cost), f"{fmt.plural(sums.held, 'position')} held", unit="HKD"),
+            Figure("Market value", fmt.money(sums.market_value), coverage if sums.held_count else "", unit="HKD"),
+            Figure("Cost", fmt.money(sums.cost_basis), f"{fmt.plural(sums.held_count, 'position')} held", unit="HKD"),
             Figure(
                 "Unrealized P&L",
-                f"{fmt.arrow(sums.pnl)} {fmt.money(sums.pnl, signed=True)}".strip(),
+                f"{fmt.arrow(sums.unrealized_pnl)} {fmt.money(sums.unrealized_pnl, signed=True)}".strip(),
                 "" if sums.complete else "of the priced positions",
-                fmt.tone(sums.pnl),
+                fmt.tone(sums.unrealized_pnl),
                 unit="HKD",
             ),
-            Figure("Return on cost", fmt.percent(sums.pnl_share, signed=True), tone=fmt.tone(sums.pnl_share)),
+            Figure("Return on cost", fmt.percent(sums.return_ratio, signed=True), tone=fmt.tone(sums.return_ratio)),
             *extra,
         )
     )
@@ -130,7 +135,7 @@ def headline(sums: Totals, *extra: Figure) -> str:
 def show(items: Sequence[Entry], pulse: cache.Pulse) -> None:
     active = [entry for entry in items if entry.archived_at is None]
     archived = len(items) - len(active)
-    st.html(headline(summed([one.totals for one in active]), Figure("Portfolios", fmt.count(len(active)))))
+    st.html(headline(combined([one.totals for one in active]), Figure("Portfolios", fmt.count(len(active)))))
     if not pulse.multi_portfolio:
         st.info(V1_NOTE, icon=":material/info:")
     else:

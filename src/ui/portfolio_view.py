@@ -2,27 +2,26 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from src.domain.valuation import ZERO, Valued, value
 from src.ui import cache, charts, markup, portfolio_forms
 from src.ui import format as fmt
-from src.ui.holdings import ZERO, Holding, holdings, moment, number, text, weights
 from src.ui.markup import Cell, Column
 from src.ui.portfolio_list import Entry, headline
+from src.ui.rows import moment, number, positions, text
 
 PAGE_ROWS = 100
-SIGNALS = {"A": "A", "B": "B", "C": "C", "D": "D"}
-SORTS: dict[str, Callable[[Holding], tuple[bool, Any]]] = {
+SORTS: dict[str, Callable[[Valued], tuple[bool, Any]]] = {
     "Market value": lambda h: (h.market_value is None, -abs(h.market_value or ZERO)),
-    "P&L": lambda h: (h.pnl is None, -(h.pnl or ZERO)),
-    "P&L, worst first": lambda h: (h.pnl is None, h.pnl or ZERO),
-    "P&L %": lambda h: (h.pnl_share is None, -(h.pnl_share or ZERO)),
-    "Symbol": lambda h: (False, h.symbol),
-    "Sector": lambda h: (not h.sector, (h.sector, h.symbol)),
+    "P&L": lambda h: (h.unrealized_pnl is None, -(h.unrealized_pnl or ZERO)),
+    "P&L, worst first": lambda h: (h.unrealized_pnl is None, h.unrealized_pnl or ZERO),
+    "P&L %": lambda h: (h.return_ratio is None, -(h.return_ratio or ZERO)),
+    "Symbol": lambda h: (False, h.position.symbol),
+    "Sector": lambda h: (not h.position.sector, (h.position.sector, h.position.symbol)),
 }
 COLUMNS = (
     Column("Symbol", "title"),
@@ -62,9 +61,10 @@ def not_there(wanted: str, entries: Sequence[Entry]) -> None:
 
 
 def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
-    items = holdings(cache.positions(pulse.token, entry.portfolio_id))
+    valuation = value(positions(cache.positions(pulse.token, entry.portfolio_id)))
+    items = valuation.positions
     _header(entry, entries, pulse)
-    st.html(headline(entry.totals))
+    st.html(headline(valuation.totals))
     if not items:
         st.info("No positions yet.")
         return
@@ -124,31 +124,38 @@ def _subtitle(entry: Entry, now: datetime) -> str:
     return " · ".join(parts).replace("_", r"\_").replace("*", r"\*")
 
 
-def position_row(item: Holding, weight: Decimal | None, now: datetime) -> tuple[Cell | str, ...]:
-    price = Cell(fmt.price(item.price), note=fmt.age(item.updated_at, now))
-    if item.price is None:
+def position_row(item: Valued, now: datetime) -> tuple[Cell | str, ...]:
+    price = Cell(fmt.price(item.position.price), note=fmt.age(item.position.last_updated, now))
+    if item.position.price is None:
         price = Cell(fmt.MISSING, "warn", note="no price known")
-    watch = "muted" if item.quantity == 0 else ""
+    watch = "muted" if item.position.quantity == 0 else ""
     return (
-        Cell(item.symbol, note=item.name),
-        Cell(item.sector or fmt.MISSING, "" if item.sector else "muted"),
-        fmt.count(item.quantity),
-        fmt.price(item.avg_cost),
+        Cell(item.position.symbol, note=item.position.company_name or ""),
+        Cell(item.position.sector or fmt.MISSING, "" if item.position.sector else "muted"),
+        fmt.count(item.position.quantity),
+        fmt.price(item.position.avg_cost),
         price,
         Cell(fmt.money(item.market_value), watch),
-        Cell(fmt.percent(weight), watch),
-        Cell(f"{fmt.arrow(item.pnl)} {fmt.money(item.pnl, signed=True)}".strip(), fmt.tone(item.pnl) or watch),
-        Cell(fmt.percent(item.pnl_share, signed=True), fmt.tone(item.pnl_share)),
+        Cell(fmt.percent(item.weight), watch),
+        Cell(
+            f"{fmt.arrow(item.unrealized_pnl)} {fmt.money(item.unrealized_pnl, signed=True)}".strip(),
+            fmt.tone(item.unrealized_pnl) or watch,
+        ),
+        Cell(fmt.percent(item.return_ratio, signed=True), fmt.tone(item.return_ratio)),
     )
 
 
-def _positions(items: Sequence[Holding], now: datetime) -> None:
-    share = weights(items)
+def _searched(item: Valued) -> str:
+    held = item.position
+    return " ".join(filter(None, (held.symbol, held.company_name, held.sector))).casefold()
+
+
+def _positions(items: Sequence[Valued], now: datetime) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         order = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=150)
         wanted = st.text_input("Find", key="find", bind="query-params", width=190, placeholder="Symbol, name, sector")
     words = (wanted or "").casefold()
-    found = [item for item in items if words in f"{item.symbol} {item.name} {item.sector}".casefold()]
+    found = [item for item in items if words in _searched(item)]
     found.sort(key=SORTS[order])
     if not found:
         st.caption(f"No position matches {wanted!r}.")
@@ -158,23 +165,23 @@ def _positions(items: Sequence[Holding], now: datetime) -> None:
         page = st.pagination(-(-len(found) // PAGE_ROWS), key="page")
         shown = found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
         st.caption(f"{len(shown)} of {len(found):,} positions")
-    rows = [position_row(item, share[item.symbol], now) for item in shown]
+    rows = [position_row(item, now) for item in shown]
     st.html(markup.table(COLUMNS, rows, caption="Positions; money in HKD"))
 
 
-def _allocation(items: Sequence[Holding]) -> None:
+def _allocation(items: Sequence[Valued]) -> None:
     st.subheader("Allocation")
     figure = charts.allocation(items)
     if figure is None:
         st.caption("Nothing held has a price yet.")
         return
     st.plotly_chart(figure, key="allocation", config=charts.CONFIG, alt="Market value by sector and position")
-    short = [item.symbol for item in items if item.quantity < 0]
+    short = [item.position.symbol for item in items if item.position.quantity < 0]
     if short:
         st.caption(f"Short positions count with their size: {', '.join(short)}.")
 
 
-def _profit_and_loss(items: Sequence[Holding]) -> None:
+def _profit_and_loss(items: Sequence[Valued]) -> None:
     st.subheader("Unrealized P&L per position")
     figure = charts.profit_and_loss(items)
     if figure is None:

@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
+from src.domain.portfolio import Position
+from src.domain.valuation import Valued, value
 from src.migration.model import Event
 from src.ui import address, charts, markup, run_story
 from src.ui import format as fmt
-from src.ui.holdings import Holding, Totals, summed, weights
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
-def holding(symbol: str, quantity: int, cost: str, price: str | None, sector: str = "") -> Holding:
+def holding(symbol: str, quantity: int, cost: str, price: str | None, sector: str = "") -> Valued:
     known = None if price is None else Decimal(price)
-    return Holding("DEFAULT", symbol, "", sector, quantity, Decimal(cost), known, None)
+    return value([Position(symbol, quantity, Decimal(cost), known, sector=sector or None)]).positions[0]
 
 
 @pytest.mark.parametrize(
@@ -45,32 +46,6 @@ def test_what_is_not_known_is_never_a_number() -> None:
 )
 def test_age(passed: int, text: str) -> None:
     assert fmt.age(NOW - timedelta(seconds=passed), NOW) == text
-
-
-def test_profit_is_rounded_as_the_database_rounds_it() -> None:
-    assert holding("A", 1, "0.005", "0.010").pnl == Decimal("0.01")
-    assert holding("A", 1, "0.010", "0.005").pnl == Decimal("-0.01")
-    assert holding("A", 3, "1.115", "1.115").market_value == Decimal("3.35")
-
-
-def test_weights_are_shares_of_what_is_priced() -> None:
-    rows = [
-        holding("A", 10, "1", "3"),
-        holding("B", 10, "1", "1"),
-        holding("C", 10, "1", None),
-        holding("D", 0, "1", "9"),
-    ]
-    assert weights(rows) == {"A": Decimal("0.75"), "B": Decimal("0.25"), "C": None, "D": Decimal(0)}
-
-
-def test_sums_over_portfolios_count_what_is_priced() -> None:
-    priced = Totals(2, 2, 2, Decimal(150), Decimal(100), Decimal(100), Decimal(50))
-    unknown = Totals(1, 1, 0, None, Decimal(300), Decimal(0), None)
-    both = summed([priced, unknown])
-    assert (both.market_value, both.cost, both.pnl) == (Decimal(150), Decimal(400), Decimal(50))
-    assert both.coverage == Decimal("0.25")
-    assert summed([unknown]).market_value is None
-    assert summed([]).market_value == Decimal(0)
 
 
 def test_the_treemap_holds_every_priced_position_under_its_sector() -> None:
@@ -106,8 +81,8 @@ def test_bars_carry_their_sign_as_text() -> None:
 def test_of_many_positions_the_best_and_the_worst_are_drawn() -> None:
     rows, known = charts.shown_bars([holding(f"{n:04}", 1, "100", str(n)) for n in range(1, 101)])
     assert known == 100
-    assert [row.symbol for row in rows[:2]] == ["0100", "0099"]
-    assert rows[-1].symbol == "0001"
+    assert [row.position.symbol for row in rows[:2]] == ["0100", "0099"]
+    assert rows[-1].position.symbol == "0001"
     assert len(rows) == charts.MOST_BARS
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.domain.portfolio import Position
-from src.domain.valuation import CENT, market_value, total, unrealized_pnl, value
+from src.domain.valuation import CENT, combined, market_value, total, unrealized_pnl, value
 
 PRICES = st.decimals(min_value=Decimal("0.001"), max_value=9_999, places=3)
 COSTS = st.decimals(min_value=0, max_value=9_999, places=3)
@@ -77,6 +77,22 @@ def test_a_short_position_gains_when_the_price_falls() -> None:
 def test_long_and_short_do_not_cancel_in_coverage() -> None:
     totals = total([tencent(100, "300", "300"), tencent(-100, "300", None)])
     assert totals.coverage == Decimal("0.5")
+
+
+def test_totals_of_several_portfolios_count_what_is_priced() -> None:
+    priced, unknown = [tencent(1, "100", "150")], [tencent(1, "300", None)]
+    both = combined([total(priced), total(unknown)])
+    assert (both.market_value, both.cost_basis, both.unrealized_pnl) == (Decimal(150), Decimal(400), Decimal(50))
+    assert both.coverage == Decimal("0.25")
+    assert combined([total(unknown)]).market_value is None
+    assert combined([]) == total([])
+
+
+@given(st.lists(POSITIONS, max_size=6), st.lists(POSITIONS, max_size=6))
+def test_portfolios_together_are_the_portfolio_of_all_their_positions(
+    left: list[Position], right: list[Position]
+) -> None:
+    assert combined([total(left), total(right)]) == total(left + right)
 
 
 def test_half_a_cent_goes_away_from_zero_as_in_the_database() -> None:

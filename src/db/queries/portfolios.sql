@@ -15,6 +15,8 @@ SELECT 'DEFAULT'::varchar AS portfolio_id, 'Legacy Portfolio'::varchar AS name, 
             ELSE coalesce(sum(unrealized_pnl) FILTER (WHERE priced), 0) END AS total_unrealized_pnl,
        count(*) FILTER (WHERE priced) AS priced_positions,
        coalesce(sum(quantity * avg_cost) FILTER (WHERE priced), 0) AS priced_cost,
+       coalesce(sum(abs(quantity * avg_cost)), 0) AS cost_size,
+       coalesce(sum(abs(quantity * avg_cost)) FILTER (WHERE priced), 0) AS priced_size,
        NULL::varchar AS strategy, NULL::varchar AS copied_from, NULL::timestamp AS copied_at,
        NULL::timestamp AS archived_at
   FROM held
@@ -35,6 +37,8 @@ SELECT p.portfolio_id, p.name, p.description, p.created_at, p.updated_at,
             ELSE coalesce(sum(h.unrealized_pnl) FILTER (WHERE h.priced), 0) END AS total_unrealized_pnl,
        count(*) FILTER (WHERE h.priced) AS priced_positions,
        coalesce(sum(h.quantity * h.avg_cost) FILTER (WHERE h.priced), 0) AS priced_cost,
+       coalesce(sum(abs(h.quantity * h.avg_cost)), 0) AS cost_size,
+       coalesce(sum(abs(h.quantity * h.avg_cost)) FILTER (WHERE h.priced), 0) AS priced_size,
        p.strategy, p.copied_from, p.copied_at, p.archived_at
   FROM public.portfolios p
   LEFT JOIN held h ON h.portfolio_id = p.portfolio_id
