@@ -1,0 +1,241 @@
+"""What importing a file would do to a portfolio, row by row. Nothing is written here.
+
+An import adds and changes; it never removes: positions that are not in the file stay as they are, and an empty cell
+leaves a value as it is. The same file again changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from src.domain.changes import Edit, Row, row_of
+from src.domain.hk_market import is_index, normalise_symbol
+from src.domain.portfolio import (
+    Position,
+    check_avg_cost,
+    check_price,
+    check_quantity,
+    check_text,
+    check_value,
+)
+from src.errors import InvalidInput
+from src.transfer import mapping as mappings
+from src.transfer import numbers, texts
+from src.transfer.headers import Field
+from src.transfer.numbers import Notation
+from src.transfer.reading import Line, Table
+
+_NUMBERS = (Field.QUANTITY, Field.AVG_COST, Field.PRICE)
+
+
+class Outcome(StrEnum):
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """What becomes of one row. `number`: the row's in the file, from 1. `symbol` None: it could not be read.
+
+    `edit` is there for NEW and CHANGED, `reason` for ERROR (a sentence for the user). `notes`: what a user may want
+    to know of a good row. `cells`: the row as it stands in the file.
+    """
+
+    number: int
+    outcome: Outcome
+    symbol: str | None = None
+    edit: Edit | None = None
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RowError:
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """`rows` in the file's order. `kept`: symbols of the portfolio that are not in the file, and stay. `notation`: how
+    the file's numbers were read; None where nothing decided it. `digest`: SHA-256 of the file."""
+
+    rows: tuple[RowResult, ...]
+    kept: tuple[str, ...]
+    notation: Notation | None
+    digest: str
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What to save: the good rows that change something."""
+        return tuple(row.edit for row in self.rows if row.edit is not None)
+
+    @property
+    def unchanged(self) -> int:
+        return self.count(Outcome.UNCHANGED)
+
+    @property
+    def errors(self) -> tuple[RowError, ...]:
+        return tuple(RowError(row.number, row.reason) for row in self.rows if row.outcome is Outcome.ERROR)
+
+    def count(self, outcome: Outcome) -> int:
+        return sum(row.outcome is outcome for row in self.rows)
+
+
+def notation_of(table: Table, columns: Mapping[Field, int]) -> Notation | None:
+    """How the table's numbers are written, as far as it can be told from them and from the separator."""
+    cells = {
+        field: [line.cell(columns[field]) for line in table.lines if _shape(line, table) is None]
+        for field in _NUMBERS
+        if field in columns
+    }
+    # Where the comma is the decimal mark, spreadsheets separate cells by semicolons.
+    hint = Notation.POINT if table.separator == "," else None
+    others = [text for field, found in cells.items() if field is not Field.QUANTITY for text in found]
+    return numbers.infer(others, cells.get(Field.QUANTITY, ()), hint)
+
+
+def preview(
+    table: Table, mapping: Mapping[int, Field], current: Sequence[Position], notation: Notation | None = None
+) -> Preview:
+    """What the file would do to `current`, the positions of one portfolio. `mapping`: column index → field.
+
+    `notation` as the user says; found out where it is None. Raises InvalidInput where the mapping cannot be used; what
+    is wrong with a row is in its result.
+    """
+    columns = mappings.check(mapping, table.columns)
+    used = notation or notation_of(table, columns)
+    there = {position.symbol: row_of(position) for position in current}
+    reader = _Reader(table, columns, used, there)
+    rows = tuple(reader.result(line) for line in table.lines)
+    return Preview(
+        rows=rows,
+        kept=tuple(sorted(there.keys() - {row.symbol for row in rows})),
+        notation=used,
+        digest=table.digest,
+    )
+
+
+class _Reader:
+    """Reads one file's rows in their order."""
+
+    def __init__(
+        self, table: Table, columns: Mapping[Field, int], notation: Notation | None, there: Mapping[str, Row]
+    ) -> None:
+        self._table = table
+        self._columns = columns
+        self._notation = notation
+        self._there = there
+        self._aliases = _aliases(there)
+        self._first: dict[str, int] = {}
+
+    def result(self, line: Line) -> RowResult:
+        symbol = None
+        try:
+            wrong = _shape(line, self._table)
+            if wrong is not None:
+                raise InvalidInput(wrong)
+            symbol = self._symbol(line)
+            before = self._there.get(symbol)
+            after, notes = self._row(line, before)
+        except InvalidInput as error:
+            return RowResult(line.number, Outcome.ERROR, symbol, reason=str(error), cells=line.cells)
+        if after == before:
+            return RowResult(line.number, Outcome.UNCHANGED, symbol, notes=notes, cells=line.cells)
+        outcome = Outcome.NEW if before is None else Outcome.CHANGED
+        return RowResult(line.number, outcome, symbol, Edit(symbol, before, after), notes=notes, cells=line.cells)
+
+    def _symbol(self, line: Line) -> str:
+        cell = self._cell(line, Field.SYMBOL)
+        if not cell.strip():
+            raise InvalidInput("The symbol is missing.")
+        written = texts.unguarded(cell)
+        # Older databases may hold symbols that were never normalised.
+        if written in self._there:
+            symbol = written
+        else:
+            normal = texts.symbol_of(cell)
+            symbol = normal if normal in self._there else self._aliases.get(normal, normal)
+        first = self._first.setdefault(symbol, line.number)
+        if first != line.number:
+            raise InvalidInput(f"{symbol} is in row {first} already: a portfolio has one position per symbol.")
+        if is_index(symbol) and symbol not in self._there:
+            raise InvalidInput(f"{symbol} is an index: it has prices, but cannot be held.")
+        return symbol
+
+    def _row(self, line: Line, before: Row | None) -> tuple[Row, tuple[str, ...]]:
+        quantity = self._number(line, Field.QUANTITY)
+        if quantity is None:
+            raise InvalidInput("The quantity is missing.")
+        shares = check_quantity(quantity)
+        notes: list[str] = []
+        cost = self._money(line, Field.AVG_COST, notes)
+        if cost is None:
+            if before is None:
+                raise InvalidInput("The average cost is missing; a position that is new needs one.")
+            cost = before.avg_cost
+        price = self._money(line, Field.PRICE, notes)
+        if price is None and before is not None:
+            price = before.price
+        check_value(shares, cost, "cost")
+        check_value(shares, price, "price")
+        name = self._text(line, Field.COMPANY_NAME, 200, before.company_name if before else None)
+        sector = self._text(line, Field.SECTOR, 50, before.sector if before else None)
+        return Row(shares, cost, name, sector, price), tuple(notes)
+
+    def _money(self, line: Line, field: Field, notes: list[str]) -> Decimal | None:
+        number = self._number(line, field)
+        if number is None:
+            return None
+        value = check_price(number) if field is Field.PRICE else check_avg_cost(number)
+        if value != number:
+            notes.append(f"{mappings.LABELS[field]} {number} is kept as {value}.")
+        return value
+
+    def _number(self, line: Line, field: Field) -> Decimal | None:
+        text = self._cell(line, field)
+        formula = texts.AS_FORMULA.fullmatch(text.strip())
+        text = formula[1] if formula else text
+        if numbers.is_nothing(text):
+            return None
+        try:
+            return numbers.parse(text, self._notation, must_be_whole=field is Field.QUANTITY)
+        except InvalidInput as error:
+            raise InvalidInput(f"{mappings.LABELS[field]}: {error}") from error
+
+    def _text(self, line: Line, field: Field, limit: int, before: str | None) -> str | None:
+        text = texts.unguarded(self._cell(line, field))
+        # What an older program stored may be longer than what may be typed, or have spaces around it.
+        if text == before or not text.strip():
+            return before
+        return check_text(text, f"The {mappings.LABELS[field].lower()}", limit)
+
+    def _cell(self, line: Line, field: Field) -> str:
+        return line.cell(self._columns[field]) if field in self._columns else ""
+
+
+def _aliases(there: Mapping[str, Row]) -> dict[str, str]:
+    """Normalised symbol → as it is stored, of those that are stored otherwise."""
+    found: dict[str, str] = {}
+    for stored in sorted(there):
+        try:
+            found.setdefault(normalise_symbol(stored), stored)
+        except InvalidInput:
+            continue
+    return found
+
+
+def _shape(line: Line, table: Table) -> str | None:
+    """What is wrong with a row that has more cells than there are columns."""
+    extra = [cell for cell in line.cells[len(table.columns) :] if cell.strip()]
+    if not extra:
+        return None
+    filled = len(line.cells)
+    return (
+        f"The row has {filled} cells, but the header has {len(table.columns)}: a number with separators, or a name "
+        "with one in it, may lack its quotation marks."
+    )
