@@ -170,7 +170,7 @@ def merged_lines(merged: Iterable[MergedSymbol]) -> list[str]:
 def proof_lines(proof: Iterable[ProofRow]) -> list[str]:
     rows = []
     for row in proof:
-        verdict = {True: "equal", False: "DIFFERS", None: "changed by clients"}[row.equal]
+        verdict = {True: "equal", False: "DIFFERS", None: "explained"}[row.equal]
         rows.append((row.subject, row.before, row.after, f"{verdict}{f': {row.note}' if row.note else ''}"))
     return table(("proof", "before", "after", ""), rows, right=(1, 2)) if rows else []
 

@@ -162,9 +162,9 @@ class Execution:
         phase = self.plan.phase
         merged = phase is Phase.ROLLBACK_V1 and self._options.keep is Keep.MERGE and len(self._before.portfolios) > 1
         restored = self._restored_archive() if phase is Phase.PHASE1 else None
-        writes, prices_moved = own_writes(self._work, self.run_id)
+        writes, moved = own_writes(self._work, self.run_id)
         changed, reshaped = changed_positions(self._work, self.run_id), merged or restored == "merge"
-        rows = compare(self._before, after, changed=changed, reshaped=reshaped, prices_moved=prices_moved)
+        rows = compare(self._before, after, changed=changed, reshaped=reshaped, moved=moved)
         rows.append(writes)
         if merged or restored:
             rows += archive_rows(self._work, phase)

@@ -161,7 +161,9 @@ class Event:
 
 @dataclass(frozen=True)
 class ProofRow:
-    """One comparison before/after. `equal` is None where clients changed the rows meanwhile; `note` says how many."""
+    """One comparison before/after. `equal` is None where a difference is as it may be; `note` says why: what clients
+    changed meanwhile, or what rounding an average cost makes.
+    """
 
     subject: str
     before: str

@@ -4,6 +4,7 @@ Clients go on writing meanwhile. So beside the comparison over time (with what c
 there is one from a single snapshot: the figures that a v1 client's names give, and those of the new schema's views.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -101,18 +102,20 @@ def changed_positions(conn: Connection, run_id: int) -> Changes:
     return Changes(*map(int, row)) if row else Changes(0, 0, 0)
 
 
-def own_writes(conn: Connection, run_id: int) -> tuple[ProofRow, int]:
-    """Whether every step wrote only what it is there to write; and how many prices the run brought back (or, negative,
-    archived).
+def own_writes(conn: Connection, run_id: int) -> tuple[ProofRow, dict[str, int]]:
+    """Whether every step wrote only what it is there to write; and how many rows more (or, negative, fewer) each table
+    has by it.
     """
     with conn.cursor() as cur:
         cur.execute((_SQL / "proof_own_writes.sql").read_text(encoding="utf-8"), {"run_id": run_id})
         found = cur.fetchall()
     wrong = [(step, table, int(rows)) for step, table, rows, _ in found if rows]
-    prices = sum(int(added) for _, table, _, added in found if table == "price_history")
+    moved: dict[str, int] = {}
+    for _, table, _, added in found:
+        moved[table] = moved.get(table, 0) + int(added)
     count = sum(rows for _, _, rows in wrong)
     note = "; ".join(f"step {step} wrote {rows:,} rows of {table}" for step, table, rows in wrong)
-    return ProofRow("Rows written by steps that must not", "0", f"{count:,}", count == 0, note), prices
+    return ProofRow("Rows written by steps that must not", "0", f"{count:,}", count == 0, note), moved
 
 
 def one_snapshot(conn: Connection, role: str) -> list[ProofRow]:
@@ -140,33 +143,31 @@ def one_snapshot(conn: Connection, role: str) -> list[ProofRow]:
 
 
 def compare(
-    before: Measurement, after: Measurement, *, changed: Changes, reshaped: bool, prices_moved: int = 0
+    before: Measurement, after: Measurement, *, changed: Changes, reshaped: bool, moved: Mapping[str, int] | None = None
 ) -> list[ProofRow]:
     """Before against after. A difference is accepted only where clients wrote, or where the phase says it must be.
 
     `changed`: as `changed_positions` found. `reshaped`: the run merged portfolios, or gave
     archived ones their positions back; then totals over all portfolios are compared, and `archive_rows` is the proof
-    of each symbol. `prices_moved`: price rows that the run brought back from the archive (negative: archived).
+    of each symbol. `moved`: as `own_writes` found.
     """
-    rows = [_compare_rows(changed)] + [
-        _compare_table(
-            name,
-            before,
-            after,
-            certain=name == "portfolio_positions" and changed == Changes(0, 0, 0) and not reshaped,
-            moved=prices_moved if name == "price_history" else 0,
+    by_clients = f"clients changed {changed.by_clients:,} positions meanwhile" if changed.by_clients else ""
+    rows = [_compare_rows(changed, by_clients)] + [
+        _compare_table(name, before.tables[name], after.tables[name], moved=(moved or {}).get(name, 0))
+        if name != "portfolio_positions"
+        else _compare_positions(
+            name, before.tables[name], after.tables[name], changed, reshaped, (moved or {}).get(name, 0)
         )
         for name in before.tables
         if name in after.tables
     ]
     if reshaped:
-        why = "average cost rounded to three decimals, and what clients wrote meanwhile"
+        why = "; ".join(filter(None, ("an average cost holds three decimals, see the symbols below", by_clients)))
         return rows + _compare_figures("All portfolios", before.total, after.total, certain=False, why=why)
     for name, figures in before.portfolios.items():
         if name in after.portfolios:
-            why = f"clients changed {changed.by_clients:,} positions meanwhile"
             certain = changed.by_clients == 0
-            rows += _compare_figures(name, figures, after.portfolios[name], certain=certain, why=why)
+            rows += _compare_figures(name, figures, after.portfolios[name], certain=certain, why=by_clients)
         else:
             rows.append(ProofRow(f"{name}, positions", str(figures.positions), "archived", True, "in the archive"))
     rows += [
@@ -188,25 +189,49 @@ def archive_rows(conn: Connection, phase: Phase) -> list[ProofRow]:
         ]
 
 
-def _compare_rows(changed: Changes) -> ProofRow:
-    note = f"clients changed {changed.by_clients:,} positions meanwhile" if changed.by_clients else ""
+def _compare_rows(changed: Changes, note: str) -> ProofRow:
     subject = "Positions that the run itself changed in v1's columns"
     return ProofRow(subject, "0", f"{changed.wrongly:,}", changed.wrongly == 0, note)
 
 
-def _compare_table(name: str, before: Measurement, after: Measurement, *, certain: bool, moved: int) -> ProofRow:
-    (rows_before, digest_before), (rows_after, digest_after) = before.tables[name], after.tables[name]
-    difference = rows_after - rows_before
+def _compare_positions(
+    name: str, before: tuple[int, str], after: tuple[int, str], changed: Changes, reshaped: bool, moved: int
+) -> ProofRow:
+    """Here every row was compared: with nobody else's change among them, a difference is the run's, meant or not."""
+    difference = after[0] - before[0]
     verdict: bool | None
-    if (rows_before, digest_before) == (rows_after, digest_after):
-        note, verdict = "digests equal", True
-    elif moved and difference == moved:
-        note, verdict = f"{abs(moved):,} rows {'from' if moved > 0 else 'to'} the archive", True
-    elif certain:
-        note, verdict = "no client changed a row, yet the digests differ", False
+    if before == after:
+        verdict, note = True, "digests equal"
+    elif changed.by_clients or changed.wrongly:
+        verdict, note = None, _clients_wrote(difference - moved)
+    elif changed.by_the_run or reshaped:
+        verdict, note = difference == moved, _moved(moved)
     else:
-        note, verdict = f"{difference:+,} rows meanwhile" if difference else "written to meanwhile", None
-    return ProofRow(f"{name}, rows", f"{rows_before:,}", f"{rows_after:,}", verdict, note)
+        verdict, note = False, "no client changed a row, yet the digests differ"
+    return ProofRow(f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", verdict, note)
+
+
+def _compare_table(name: str, before: tuple[int, str], after: tuple[int, str], *, moved: int) -> ProofRow:
+    difference = after[0] - before[0]
+    verdict: bool | None
+    if before == after:
+        verdict, note = True, "digests equal"
+    elif moved and difference == moved:
+        verdict, note = True, _moved(moved)
+    else:
+        verdict, note = None, _clients_wrote(difference - moved)
+    return ProofRow(f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", verdict, note)
+
+
+def _moved(rows: int) -> str:
+    """By how many rows the run itself changed a table's count, as it should."""
+    if not rows:
+        return "archived, merged or restored row by row"
+    return f"{abs(rows):,} rows {'restored or imported' if rows > 0 else 'archived or merged'}"
+
+
+def _clients_wrote(rows: int) -> str:
+    return f"clients wrote to it: {rows:+,} rows" if rows else "clients wrote to it"
 
 
 def _compare_figures(name: str, before: Figures, after: Figures, *, certain: bool, why: str) -> list[ProofRow]:

@@ -159,9 +159,7 @@ def _proof(proof: Sequence[ProofRow]) -> None:
     st.markdown(f"**Proof**: {equal} of {len(proof)} comparisons equal before and after.")
     rows = []
     for row in proof:
-        text, tone = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("changed meanwhile", "warn")}[
-            row.equal
-        ]
+        text, tone = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("explained", "warn")}[row.equal]
         rows.append((Cell(row.subject), row.before, row.after, Cell(text, tone, note=row.note)))
     st.html(markup.table(PROOF_COLUMNS, rows, caption="Proof: figures before and after"))
 

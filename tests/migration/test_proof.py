@@ -103,6 +103,47 @@ def test_without_clients_everything_is_proved_equal(v1: Lab) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("keep", list(Keep))
+def test_what_a_rollback_moves_is_not_blamed_on_clients(v1: Lab, keep: Keep) -> None:
+    """Nobody else is connected: whatever differs is the rollback's, or the restoring phase 1's."""
+    v1.run(Phase.PHASE1)
+    v1.rows(OTHER_PORTFOLIOS)
+    for phase in (Phase.ROLLBACK_V1, Phase.PHASE1):
+        proof = v1.run(phase, keep=keep).proof
+        assert [row for row in proof if "clients" in row.note] == []
+        positions = next(row for row in proof if row.subject == "portfolio_positions, rows")
+        assert positions.before != positions.after and positions.equal is True
+        signals = next(row for row in proof if row.subject == "trading_signals, rows")
+        assert signals.equal is True
+
+
+def test_a_restored_position_that_a_client_deletes_later_is_the_clients(v1: Lab) -> None:
+    """Its id is in the archive of the earlier rollback, which says nothing about this run."""
+    v1.run(Phase.PHASE1)
+    v1.rows(OTHER_PORTFOLIOS)
+    v1.run(Phase.ROLLBACK_V1)
+    v1.run(Phase.PHASE1)
+
+    def client(event: Event) -> None:
+        if event.step == "contract" and event.detail.get("state") == "started":
+            v1.rows("DELETE FROM public.portfolio_positions WHERE portfolio_id = 'OWN' AND symbol = '7777.HK'")
+
+    outcome = v1.run(Phase.PHASE2, client)
+    assert outcome.state == "done"
+    assert any(row.subject == "OWN, cost, HKD" and "clients changed 1 positions" in row.note for row in outcome.proof)
+
+
+def test_an_earlier_merge_excuses_nothing_later(v1: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    v1.run(Phase.PHASE1)
+    v1.rows(OTHER_PORTFOLIOS)
+    v1.run(Phase.ROLLBACK_V1)
+    v1.run(Phase.PHASE1)
+    with_step(monkeypatch, tmp_path, Phase.PHASE2,
+              "UPDATE public.portfolio_positions SET quantity = quantity - 1 WHERE symbol = '0001.HK';")  # fmt: skip
+    with pytest.raises(ProofFailed, match="the run itself changed"):
+        v1.run(Phase.PHASE2)
+
+
 def measurement(quantity_digest: str, cost: str) -> Measurement:
     figures = Figures(1, D(cost), D("20"), D("10"))
     return Measurement({"portfolio_positions": (1, quantity_digest)}, {"DEFAULT": figures})

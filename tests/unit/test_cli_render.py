@@ -135,12 +135,12 @@ def test_a_merge_shows_cost_value_and_rounding() -> None:
     assert "no price" in text
 
 
-def test_proof_tells_equal_from_different_and_from_changed_by_clients() -> None:
+def test_proof_tells_equal_from_different_and_from_explained() -> None:
     rows = [ProofRow("rows", "1", "1", True), ProofRow("P&L", "1", "2", False), ProofRow("x", "1", "2", None, "3 rows")]
     lines = proof_lines(rows)
     assert lines[1].endswith("equal")
     assert lines[2].endswith("DIFFERS")
-    assert lines[3].endswith("changed by clients: 3 rows")
+    assert lines[3].endswith("explained: 3 rows")
 
 
 def test_an_outcome_tells_the_stall_and_the_backup() -> None:
