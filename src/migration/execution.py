@@ -167,7 +167,7 @@ class Execution:
         rows = compare(self._before, after, changed=changed, reshaped=reshaped, moved=moved)
         rows.append(writes)
         if merged or restored:
-            rows += archive_rows(self._work, phase)
+            rows += archive_rows(self._work, phase, self.run_id)
         if self.plan.to_version == "2.0" and self.plan.legacy_roles:
             rows += one_snapshot(self._work, self.plan.legacy_roles[0])
         self._journal.tell("proof", "Before and after", PROVE, rows=[row.__dict__ for row in rows])

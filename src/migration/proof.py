@@ -178,11 +178,11 @@ def compare(
     return rows
 
 
-def archive_rows(conn: Connection, phase: Phase) -> list[ProofRow]:
+def archive_rows(conn: Connection, phase: Phase, run_id: int) -> list[ProofRow]:
     """The newest archive against what was made of it: shares exactly, cost to the rounding of three decimals."""
     name = "proof_merge.sql" if phase is Phase.ROLLBACK_V1 else "proof_restore.sql"
     with conn.cursor() as cur:
-        cur.execute((_SQL / name).read_text(encoding="utf-8"))
+        cur.execute((_SQL / name).read_text(encoding="utf-8"), {"run_id": run_id})
         return [
             ProofRow(str(subject), _show(a), _show(b), equal, str(note))
             for subject, a, b, equal, note in cur.fetchall()

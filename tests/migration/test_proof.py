@@ -177,19 +177,31 @@ def test_one_snapshot_fails_where_the_view_shows_something_else(v1: Lab) -> None
         assert "DEFAULT, positions: v1's view and portfolio_summary" in failed(one_snapshot(conn, "trader"))
 
 
-def test_archive_rows_fail_where_a_merged_or_restored_row_differs(v1: Lab) -> None:
+def test_archive_rows_fail_where_a_merged_row_differs(v1: Lab) -> None:
+    v1.run(Phase.PHASE1)
+    v1.rows(OTHER_PORTFOLIOS)
+    run_id = v1.run(Phase.ROLLBACK_V1).run_id or 0
+    with session(v1.url, "hk_strategy test") as conn:
+        assert failed(archive_rows(conn, Phase.ROLLBACK_V1, run_id)) == []
+        v1.rows("UPDATE hk_migration.archived_position SET quantity = quantity + 1 WHERE symbol = '0001.HK'")
+        assert "Merged symbols, shares" in failed(archive_rows(conn, Phase.ROLLBACK_V1, run_id))
+
+
+def test_archive_rows_fail_where_a_restored_row_differs_unless_a_client_changed_it(v1: Lab) -> None:
     v1.run(Phase.PHASE1)
     v1.rows(OTHER_PORTFOLIOS)
     v1.run(Phase.ROLLBACK_V1)
+    run_id = v1.run(Phase.PHASE1).run_id or 0
     with session(v1.url, "hk_strategy test") as conn:
-        assert failed(archive_rows(conn, Phase.ROLLBACK_V1)) == []
-        v1.rows("UPDATE hk_migration.archived_position SET quantity = quantity + 1 WHERE symbol = '0001.HK'")
-        assert "Merged symbols, shares" in failed(archive_rows(conn, Phase.ROLLBACK_V1))
-        v1.rows("UPDATE hk_migration.archived_position SET quantity = quantity - 1 WHERE symbol = '0001.HK'")
-        v1.run(Phase.PHASE1)
-        assert failed(archive_rows(conn, Phase.PHASE1)) == []
+        assert [row.equal for row in archive_rows(conn, Phase.PHASE1, run_id)] == [True]
+        v1.rows("UPDATE hk_migration.archived_position SET quantity = quantity + 1 WHERE symbol = '0002.HK'")
+        assert failed(archive_rows(conn, Phase.PHASE1, run_id)) == ["Restored positions"]
+        v1.rows("UPDATE public.portfolio_positions SET quantity = 1 WHERE portfolio_id = 'TECH' AND symbol = '0002.HK'")
         v1.rows("DELETE FROM public.portfolio_positions WHERE portfolio_id = 'OWN' AND symbol = '7777.HK'")
-        assert failed(archive_rows(conn, Phase.PHASE1)) == ["Restored positions"]
+        (row,) = archive_rows(conn, Phase.PHASE1, run_id)
+        assert row.equal is None and "clients changed 1 and deleted 1" in row.note
+        v1.rows("UPDATE hk_migration.own_write SET inserted = inserted - 1 WHERE step = 'restore_positions'")
+        assert failed(archive_rows(conn, Phase.PHASE1, run_id)) == ["Restored positions"]
 
 
 def test_a_measurement_survives_the_journal(v1: Lab) -> None:
