@@ -16,6 +16,7 @@ from src.config import PROJECT_ROOT
 from src.db import sample_data
 from src.db.connection import Connection, connect
 from src.errors import HKStrategyError, PrerequisiteError
+from src.market.calendar import between
 from src.migration.history import ensure_own_schema
 from src.sample_rows import prices, signals
 
@@ -78,10 +79,8 @@ def init_database(target: Target, schema: str, sample: bool) -> str:
 
 def session_closes(now: datetime) -> list[datetime]:
     """When each session of two years ended, up to the last one that is over at `now`."""
-    import exchange_calendars
-
-    calendar = exchange_calendars.get_calendar("XHKG", start=(now - YEARS).date().isoformat())
-    closes: list[datetime] = [moment.to_pydatetime() for moment in calendar.closes]
+    known = between((now - YEARS).date(), now.date() + timedelta(days=1))
+    closes = [session.closes.astimezone(UTC) for session in known]
     return [moment for moment in closes if now - YEARS <= moment <= now]
 
 

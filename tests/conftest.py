@@ -14,11 +14,16 @@ from urllib.parse import quote
 
 import psycopg2
 import pytest
+from hypothesis import settings
 from psycopg2 import sql
 
 from src.config import PROJECT_ROOT
 from src.embedded import PrivateServer, has_version
 from src.embedded_lifetime import Spec, Use
+
+# How long an example takes says nothing on a machine that runs other tests at the same time.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 VERSIONS = tuple(version for version in (15, 16, 18) if version != 15 or has_version(15))
 TRADER_PASSWORD = "s3cret/p@ss:word"
