@@ -1,12 +1,11 @@
 """Making a backup: pg_dump, and beside it a manifest of what the same snapshot holds."""
 
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from itertools import count
 from pathlib import Path
 
@@ -14,8 +13,9 @@ import psycopg2
 
 from src.db.connection import Connection, connect, redact
 from src.db.schema import detect
-from src.errors import BackupError, DatabaseUnavailable, PrerequisiteError
+from src.errors import BackupError, ConfigurationError, DatabaseUnavailable, PrerequisiteError
 from src.migration.digest import SQL, Content, fix_settings, read_content, read_needs, readable_tables
+from src.migration.disk import free_bytes, nearest_existing
 from src.migration.dump_tools import Target, Tools, find_tools, run_tool, target_of
 from src.migration.manifest import (
     CATALOG,
@@ -46,23 +46,34 @@ def silent(message: str, done: int | None, total: int | None) -> None:
     """Progress that nobody looks at."""
 
 
-def free_bytes(directory: Path) -> int:
-    """What may still be written where `directory` is, or will be."""
-    place = directory.absolute()
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free
+@dataclass(frozen=True)
+class Outlook:
+    """What a backup needs and has, in bytes, and why it cannot be made (None: it can).
 
-
-def backup_estimate(url: str, backup_dir: Path) -> tuple[int, int]:
-    """(bytes needed, bytes free) to make a backup in `backup_dir` and verify it there.
-
-    An upper bound: the dump at the tables' size on disk (compressed, it is a fraction of that), and the scratch
-    database at the whole database's size, with its server and write-ahead log.
+    `needed` is an upper bound: the dump at the tables' size on disk (compressed, it is a fraction of that), and the
+    scratch database at the whole database's size, with its server and write-ahead log.
     """
+
+    needed: int
+    free: int
+    obstacle: str | None
+
+
+def backup_outlook(url: str, backup_dir: Path) -> Outlook:
+    """Whether a backup can be made in `backup_dir`, and verified there. Writes nothing, not even the folder."""
     conn = connect(url, purpose="backup", autocommit=True)
     try:
-        return _bytes_needed(conn), free_bytes(backup_dir)
+        needed, free = _bytes_needed(conn), free_bytes(backup_dir)
+        obstacle = None
+        try:
+            target = target_of(conn)
+            readable_tables(conn)
+            find_tools(target.server_major, needs_ssl=target.uses_ssl)
+            _refuse_unusable_folder(backup_dir)
+            _refuse_without_disk(needed, free, backup_dir)
+        except (PrerequisiteError, ConfigurationError) as error:
+            obstacle = str(error)
+        return Outlook(needed, free, obstacle)
     finally:
         conn.close()
 
@@ -89,7 +100,7 @@ def make_backup(
         tools = find_tools(target.server_major, needs_ssl=target.uses_ssl)
         prepare_directory(backup_dir)
         remove_leftovers(backup_dir)
-        _refuse_without_disk(first, backup_dir)
+        _refuse_without_disk(_bytes_needed(first), free_bytes(backup_dir), backup_dir)
         database, needs = describe_database(first), read_needs(first)
         if schema_version is None:
             schema_version = detect(first).version
@@ -198,8 +209,16 @@ def _bytes_needed(conn: Connection) -> int:
     return dump + whole + SERVER_BYTES + min(whole, WAL_BYTES)
 
 
-def _refuse_without_disk(conn: Connection, backup_dir: Path) -> None:
-    needed, free = _bytes_needed(conn), free_bytes(backup_dir)
+def _refuse_unusable_folder(backup_dir: Path) -> None:
+    nearest = nearest_existing(backup_dir)
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        raise PrerequisiteError(
+            f"The folder for backups cannot be used: {nearest} is not a folder that this program may write to. "
+            f"Choose another place with --backup-dir."
+        )
+
+
+def _refuse_without_disk(needed: int, free: int, backup_dir: Path) -> None:
     if free < needed:
         raise PrerequisiteError(
             f"A backup and its verification may need {_megabytes(needed)} in {backup_dir}, and {_megabytes(free)} are "

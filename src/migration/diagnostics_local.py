@@ -9,7 +9,8 @@ from src.db.cache import Cache
 from src.errors import HKStrategyError
 from src.migration import backup
 from src.migration.cli_text import size
-from src.migration.diagnostics_model import Result, failed, free_bytes, passed
+from src.migration.diagnostics_model import Result, failed, passed
+from src.migration.disk import free_bytes, nearest_existing
 from src.migration.dump_tools import find_tools
 
 
@@ -37,9 +38,7 @@ def check_cache(url: str | None) -> Result:
 
 def check_folder(name: str, folder: Path, setting: str) -> Result:
     """Only looked at: neither it nor a file in it is made."""
-    nearest = folder
-    while not nearest.exists():
-        nearest = nearest.parent
+    nearest = nearest_existing(folder)
     if not nearest.is_dir():
         return failed(name, f"{nearest} is not a folder", f"Name another one in {setting}.")
     if not os.access(nearest, os.W_OK | os.X_OK):
@@ -59,10 +58,10 @@ def check_pg_dump(server_major: int) -> Result:
 def check_disk(url: str, settings: Settings) -> Result:
     name = "disk for a backup"
     try:
-        needed, free = backup.backup_estimate(url, settings.backup_dir)
+        found = backup.backup_outlook(url, settings.backup_dir)
     except HKStrategyError as error:
         return failed(name, str(error), "A phase starts with a backup, so settle this first.")
-    if free < needed:
+    if found.free < found.needed:
         advice = "Make room, or name another folder in HK_STRATEGY_BACKUPS."
-        return failed(name, f"needs about {size(needed)}, {size(free)} free", advice)
-    return passed(name, f"needs about {size(needed)}, {size(free)} free")
+        return failed(name, f"needs about {size(found.needed)}, {size(found.free)} free", advice)
+    return passed(name, f"needs about {size(found.needed)}, {size(found.free)} free")

@@ -1,10 +1,8 @@
 """The words of the diagnostics: a check looks at a subject, and has results."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import connection
@@ -92,10 +90,3 @@ def error_advice(error: psycopg2.Error) -> str:
     if code == "57014":
         return "It was given up so as not to slow down the clients. Try again when the server is less busy."
     return "See `python run_migration.py check`."
-
-
-def free_bytes(folder: Path) -> int:
-    """Free space where `folder` is, or would be."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free

@@ -18,6 +18,8 @@ from src.migration.planner import BACKUP, MEASURE, PROVE, backup_dir
 from src.migration.proof import Measurement, archive_rows, changed_positions, compare, measure, one_snapshot, own_writes
 from src.migration.runner import Journal, Runner, is_gone, is_true
 
+ENGINE_STEPS = (BACKUP.name, MEASURE.name, PROVE.name)
+
 
 class Execution:
     """Open it, execute it, end it; in that order."""
@@ -40,12 +42,15 @@ class Execution:
         self._backup: str | None = None
         self._canary = Canary(url)
         self._exclusive_ms = 0.0
+        # Whether a step of the phase's file was begun, by this part of the run or an earlier one.
+        self.touched = False
         self.proof: tuple[ProofRow, ...] = ()
 
     def open(self, resumed: bool, changed_files: tuple[str, ...]) -> None:
         """Say that the run begins, or goes on; and what an earlier part of it left to build upon."""
         if resumed:
             for _, event in history.read_events(self._journal.conn, self.run_id):
+                self.touched = self.touched or (event.kind == "step" and event.step not in ENGINE_STEPS)
                 self._backup = str(event.detail["backup"]) if "backup" in event.detail else self._backup
                 if event.kind == "proof" and "before" in event.detail:
                     self._before = Measurement.from_json(cast(dict[str, Any], event.detail["before"]))
@@ -66,6 +71,7 @@ class Execution:
                 for step in self._steps():
                     if step.name == "contract":
                         self._refuse_v1_clients()
+                    self.touched = True
                     runner.execute(step)
             finally:
                 self._exclusive_ms = runner.exclusive_ms

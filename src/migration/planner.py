@@ -11,7 +11,7 @@ from src.config import Settings
 from src.db.connection import Connection
 from src.errors import DatabaseUnavailable
 from src.migration import history
-from src.migration.backup import backup_estimate
+from src.migration.backup import backup_outlook
 from src.migration.clients import long_transactions
 from src.migration.loader import checksums, load_steps
 from src.migration.merge_preview import merge_preview
@@ -68,9 +68,14 @@ def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, setti
         return plan
     if phase is Phase.ROLLBACK_V1 and found.version in ("2.0", "3.0") and options.keep is Keep.MERGE:
         plan = replace(plan, merged=merge_preview(conn, options.keep))
-    if options.backup and not plan.refusals:
-        needed, free = backup_estimate(url, backup_dir(options, settings))
-        plan = replace(plan, backup_bytes_estimate=needed, disk_free_bytes=free)
+    made_already = begun is not None and begun.phase is phase and begun.backup is not None
+    if options.backup and not made_already and not plan.refusals:
+        outlook = backup_outlook(url, backup_dir(options, settings))
+        plan = replace(plan, backup_bytes_estimate=outlook.needed, disk_free_bytes=outlook.free)
+        if outlook.obstacle is not None:
+            advice = "A phase starts with a verified backup. --no-backup does without, and says so."
+            refused = Finding("refusal", f"No backup can be made. {outlook.obstacle}", advice)
+            plan = replace(plan, findings=(refused, *plan.findings))
     return plan
 
 

@@ -32,6 +32,12 @@ BACK = {
     Phase.ROLLBACK_V2: "phase2",
     Phase.ROLLBACK_V1: "phase1",
 }
+COMMANDS = {
+    Phase.PHASE1: "phase1",
+    Phase.PHASE2: "phase2",
+    Phase.ROLLBACK_V2: "rollback --to v2",
+    Phase.ROLLBACK_V1: "rollback --to v1",
+}
 OPPOSITE = {
     Phase.PHASE1: Phase.ROLLBACK_V1,
     Phase.PHASE2: Phase.ROLLBACK_V2,
@@ -164,6 +170,14 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
         if isinstance(error, DatabaseUnavailable) or execution.server_is_gone:
             execution.end("paused", f"Paused: the server went away: {text}", advice, time.monotonic() - started)
             raise RunPaused(f"Paused: the server went away ({text}). When it is back: {advice}") from None
+        if not execution.touched and (earlier is None or resumed):
+            # There is nothing to resume or to undo: the run is over.
+            message = f"Failed before its first step, the database is as it was: {text}"
+            again = f"When that is settled: python run_migration.py {COMMANDS[phase]}."
+            execution.end("undone", message, again, time.monotonic() - started)
+            raise (PrerequisiteError if isinstance(error, PrerequisiteError) else MigrationError)(
+                f"{message} {again}"
+            ) from None
         execution.end("failed", f"Failed: {text}", advice, time.monotonic() - started)
         raise MigrationError(f"Failed, and all before the failed step stays: {text} {advice}") from None
     if earlier is not None and not resumed:

@@ -94,7 +94,7 @@ def _run(run: RunRecord, may: bool, *, current: bool) -> None:
     if current:
         _details(events, story, run.proof)
         return
-    if run.state == "failed":
+    if run.state in ("failed", "undone"):
         st.error(run.message)
     _proof(run.proof)
     with st.expander("Steps and log"):

@@ -269,7 +269,7 @@ def _child(
                 time.sleep(0.01)
 
     try:
-        service.run(url, Phase(phase), Options(backup=False, **choices), settings, on_event)
+        service.run(url, Phase(phase), Options(**{"backup": False, **choices}), settings, on_event)
     except MigrationError as error:
         write("raised", type(error).__name__, str(error), None)
 

@@ -21,7 +21,7 @@ from src.errors import BackupError, BackupNotVerified, HKStrategyError, Prerequi
 from src.migration import backup_make
 from src.migration.backup import (
     Backup,
-    backup_estimate,
+    backup_outlook,
     delete_backup,
     find_backup,
     list_backups,
@@ -230,7 +230,9 @@ def test_no_room_is_found_out_before_it_starts(
     make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = make_database("v1", sample=True)
-    needed, free = backup_estimate(url, tmp_path)
+    outlook = backup_outlook(url, tmp_path)
+    needed, free = outlook.needed, outlook.free
+    assert outlook.obstacle is None
     size = value(url, "SELECT pg_database_size(current_database())")
     assert isinstance(size, int)
     assert needed > size
