@@ -11,7 +11,7 @@ from typing import Self
 
 from src.config import Settings
 from src.embedded_lifetime import Spec, Use, read_state
-from src.embedded_postgres import bin_dir, has_version
+from src.embedded_programs import bin_dir, has_version
 from src.errors import HKStrategyError
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from src.embedded_postgres import account_named, private_socket_dir, remove_socket_dir
+from src.embedded_account import account_named, private_socket_dir, remove_socket_dir
 from src.errors import CacheUnavailable
 
 PING = b"*1\r\n$4\r\nPING\r\n"

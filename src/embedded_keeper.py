@@ -14,9 +14,10 @@ import psutil
 
 from src.config import PROJECT_ROOT
 from src.db.connection import connect
+from src.embedded_account import clean_environment
 from src.embedded_cache import Valkey
 from src.embedded_lifetime import DATABASE, ROLE, Spec, State, lock, read_state, spec_from_json, write_state
-from src.embedded_postgres import Postgres, clean_environment
+from src.embedded_postgres import Postgres
 from src.errors import DatabaseUnavailable, HKStrategyError
 
 POLL_S = 0.2

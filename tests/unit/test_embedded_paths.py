@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from src.embedded_account import remove_socket_dir
 from src.embedded_cache import Valkey
-from src.embedded_postgres import Postgres, remove_socket_dir
+from src.embedded_postgres import Postgres
 
 
 @pytest.fixture
