@@ -1,20 +1,21 @@
 """Positions and prices in the database. Each function is work for one transaction: see src/db/session.py."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from src.db import portfolios
+from src.db import changes, portfolios, sql
+from src.db.changes import Changed
 from src.db.connection import Cursor
 from src.db.schema import SchemaState
-from src.db.sql import Row, query, rows_of
+from src.db.sql import query, rows_of
+from src.domain.changes import Edit, Row
 from src.domain.portfolio import check_value
 from src.errors import Conflict, InvalidInput, PositionNotFound
 
-_COLUMNS = ("quantity", "avg_cost", "company_name", "sector")
 
-
-def list_all(cursor: Cursor, state: SchemaState, portfolio_id: str | None) -> list[Row]:
+def list_all(cursor: Cursor, state: SchemaState, portfolio_id: str | None) -> list[sql.Row]:
     if portfolio_id is not None:
         portfolios.check_exists(cursor, state, portfolio_id)
     if state.multi_portfolio:
@@ -24,7 +25,7 @@ def list_all(cursor: Cursor, state: SchemaState, portfolio_id: str | None) -> li
     return rows_of(cursor)
 
 
-def list_several(cursor: Cursor, state: SchemaState, portfolio_ids: Sequence[str]) -> list[Row]:
+def list_several(cursor: Cursor, state: SchemaState, portfolio_ids: Sequence[str]) -> list[sql.Row]:
     known = set(portfolios.existing(cursor, state))
     for portfolio_id in portfolio_ids:
         if portfolio_id not in known:
@@ -38,40 +39,20 @@ def list_several(cursor: Cursor, state: SchemaState, portfolio_ids: Sequence[str
     return rows_of(cursor)
 
 
-def update_price(cursor: Cursor, symbols: tuple[str, ...], price: Decimal) -> int:
-    """The new price for every row of a symbol (given in its spellings); how many rows."""
+def update_price(cursor: Cursor, symbols: tuple[str, ...], price: Decimal) -> None:
+    """The new price for every row of a symbol, which is given in its spellings."""
     cursor.execute(query("positions.lock_symbols"), {"symbols": list(symbols)})
-    ids = [row[0] for row in cursor.fetchall()]
-    if not ids:
+    rows = rows_of(cursor)
+    if not rows:
         raise PositionNotFound(f"No portfolio has a position in {symbols[0]}, so there is no price to update.")
-    cursor.execute(query("positions.update_price"), {"ids": ids, "price": price})
-    return int(cursor.rowcount)
+    changes.set_prices(cursor, [(row[0], row[1], row[2]) for row in rows], dict.fromkeys(symbols, (price, None)))
 
 
-def add(cursor: Cursor, state: SchemaState, portfolio_id: str, symbol: str, values: Mapping[str, Any]) -> None:
-    """A new position. Its price is the market's last known one, or none."""
-    portfolios.lock_for_edit(cursor, state, portfolio_id)
-    # So that a price update, or a first price, comes before this row, or sees it.
-    cursor.execute(query("positions.lock_new_symbol"), {"symbol": symbol})
-    cursor.execute(query("positions.lock_symbols"), {"symbols": [symbol]})
-    cursor.execute(query("positions.known_price"), {"symbol": symbol})
-    price, as_of = cursor.fetchone() or (None, None)
-    cursor.execute(query("positions.known_names"), {"symbol": symbol})
-    known_name, known_sector = cursor.fetchone() or (None, None)
-    check_value(values["quantity"], price, "price")
-    row = {
-        "portfolio_id": portfolio_id,
-        "symbol": symbol,
-        "quantity": values["quantity"],
-        "avg_cost": values["avg_cost"],
-        "company_name": values["company_name"] or known_name,
-        "sector": values["sector"] or known_sector,
-        "current_price": price,
-        "last_updated": as_of,
-    }
-    cursor.execute(query("positions.insert"), row)
-    if cursor.fetchone() is None:
+def add(cursor: Cursor, state: SchemaState, portfolio_id: str, symbol: str, values: Mapping[str, Any]) -> list[Changed]:
+    """A new position in a portfolio that is locked. Its price is the market's last known one, or none."""
+    if _find(cursor, portfolio_id, (symbol,)) is not None:
         raise InvalidInput(f"Portfolio {portfolio_id!r} has a position in {symbol} already: change that one.")
+    return changes.apply(cursor, state, portfolio_id, [Edit(symbol, None, Row(**values))], fill_names=True)
 
 
 def change(
@@ -79,35 +60,42 @@ def change(
     state: SchemaState,
     portfolio_id: str,
     symbols: tuple[str, ...],
-    changes: Mapping[str, Any],
+    wanted: Mapping[str, Any],
     expected: Mapping[str, Any],
-) -> None:
-    """Change what `changes` names. Raises Conflict where a column is not what `expected` says that it was."""
-    portfolios.lock_for_edit(cursor, state, portfolio_id)
-    row_id, symbol, current = _find(cursor, portfolio_id, symbols)
-    _check_expected(symbol, current, expected)
-    new = {**current, **changes}
-    check_value(new["quantity"], new["avg_cost"], "cost")
-    cursor.execute(query("positions.change"), {"id": row_id, **new})
+) -> list[Changed]:
+    """Change what `wanted` names, in a portfolio that is locked.
+
+    Raises Conflict where a column is not what `expected` says that it was.
+    """
+    symbol, row = _get(cursor, portfolio_id, symbols)
+    _check_expected(symbol, row, expected)
+    edit = Edit(symbol, row, replace(row, **wanted))
+    assert edit.after is not None
+    check_value(edit.after.quantity, edit.after.avg_cost, "cost")
+    return [] if edit.after == row else changes.apply(cursor, state, portfolio_id, [edit])
 
 
 def remove(
     cursor: Cursor, state: SchemaState, portfolio_id: str, symbols: tuple[str, ...], expected: Mapping[str, Any]
-) -> None:
-    """Remove a position and its signals."""
-    portfolios.lock_for_edit(cursor, state, portfolio_id)
-    row_id, symbol, current = _find(cursor, portfolio_id, symbols)
-    _check_expected(symbol, current, expected)
-    cursor.execute(query("positions.remove"), {"id": row_id})
+) -> list[Changed]:
+    """Remove a position and its signals from a portfolio that is locked."""
+    symbol, row = _get(cursor, portfolio_id, symbols)
+    _check_expected(symbol, row, expected)
+    return changes.apply(cursor, state, portfolio_id, [Edit(symbol, row, None)])
 
 
-def _find(cursor: Cursor, portfolio_id: str, symbols: tuple[str, ...]) -> tuple[int, str, dict[str, Any]]:
+def _find(cursor: Cursor, portfolio_id: str, symbols: tuple[str, ...]) -> tuple[str, Row] | None:
     key = {"portfolio_id": portfolio_id, "symbols": list(symbols), "preferred": symbols[0]}
     cursor.execute(query("positions.find"), key)
-    row = cursor.fetchone()
-    if row is None:
+    found = cursor.fetchone()
+    return None if found is None else (found[0], Row(*found[1:]))
+
+
+def _get(cursor: Cursor, portfolio_id: str, symbols: tuple[str, ...]) -> tuple[str, Row]:
+    found = _find(cursor, portfolio_id, symbols)
+    if found is None:
         raise not_found(cursor, portfolio_id, symbols[0])
-    return row[0], row[1], dict(zip(_COLUMNS, row[2:], strict=True))
+    return found
 
 
 def not_found(cursor: Cursor, portfolio_id: str, symbol: str) -> PositionNotFound:
@@ -119,10 +107,10 @@ def not_found(cursor: Cursor, portfolio_id: str, symbol: str) -> PositionNotFoun
     )
 
 
-def _check_expected(symbol: str, current: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+def _check_expected(symbol: str, row: Row, expected: Mapping[str, Any]) -> None:
     for column, before in expected.items():
-        if current[column] != before:
+        if getattr(row, column) != before:
             raise Conflict(
-                f"Someone else changed {symbol} meanwhile: {column.replace('_', ' ')} is {current[column]} now, "
+                f"Someone else changed {symbol} meanwhile: {column.replace('_', ' ')} is {getattr(row, column)} now, "
                 f"not {before}. Nothing was changed; look at it again."
             )

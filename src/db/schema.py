@@ -76,6 +76,8 @@ CREATE_PORTFOLIO = Capability("create_portfolio", "Creating a portfolio", True)
 COPY_PORTFOLIO = Capability("copy_portfolio", "Copying a portfolio", True)
 EDIT_PORTFOLIO = Capability("edit_portfolio", "Changing, archiving or deleting a portfolio", True)
 EDIT_POSITIONS = Capability("edit_positions", "Editing positions", True)
+CHANGE_POSITIONS = Capability("change_positions", "Changing positions", False)
+ADD_POSITIONS = Capability("add_positions", "Adding or removing a position", True)
 CAPABILITIES = (
     READ_POSITIONS,
     UPDATE_PRICES,
@@ -84,6 +86,8 @@ CAPABILITIES = (
     COPY_PORTFOLIO,
     EDIT_PORTFOLIO,
     EDIT_POSITIONS,
+    CHANGE_POSITIONS,
+    ADD_POSITIONS,
 )
 
 

@@ -1,9 +1,12 @@
 """What a user wants to store, checked before the database sees it. Raises InvalidInput, in the user's words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from src.domain import hk_market
+from src.domain.changes import Edit, Row
 from src.domain.portfolio import (
     MAX_PRICE,
     MILL,
@@ -13,7 +16,9 @@ from src.domain.portfolio import (
     check_price,
     check_quantity,
     check_text,
+    check_value,
 )
+from src.domain.valuation import known_price
 from src.errors import InvalidInput
 
 # None, and what pandas and numpy call missing.
@@ -37,6 +42,11 @@ def identity(portfolio_id: str, name: str, description: str) -> tuple[str, str, 
         check_text(name, "The name", 200, required=True) or "",
         check_text(description, "The description", 10_000) or "",
     )
+
+
+def author(by: str | None) -> str | None:
+    """Who is named in the audit; None when nobody is."""
+    return check_text(by, "Your name", 100)
 
 
 def position(quantity: object, avg_cost: object, company_name: str | None, sector: str | None) -> dict[str, Any]:
@@ -83,3 +93,54 @@ def signal(signal_type: str, strength: object, price: object, indicators: Mappin
         missing = given is None or str(given).lower() in _NOT_KNOWN
         values[name] = None if missing else check_number(given, name, limit, places)
     return values
+
+
+def rows(given: Sequence[Edit]) -> tuple[Edit, ...]:
+    """Edits of positions, checked and without those that change nothing; the symbols of new positions normalised."""
+    found: dict[str, Edit] = {}
+    for edit in given:
+        before, after = _seen(edit.before), _wanted(edit.symbol, edit.after)
+        if before is None and after is None:
+            raise InvalidInput(f"The edit of {edit.symbol} says neither what was there nor what shall be.")
+        symbol = hk_market.spellings(edit.symbol)[-1] if before is not None else _new_symbol(edit.symbol)
+        if symbol in found:
+            raise InvalidInput(f"{symbol} is there twice: a portfolio has one position per symbol.")
+        found[symbol] = Edit(symbol, before, after)
+    return tuple(edit for edit in found.values() if edit.before != edit.after)
+
+
+def _new_symbol(text: str) -> str:
+    normal = hk_market.normalise_symbol(text)
+    if hk_market.is_index(normal):
+        raise InvalidInput(f"{normal} is an index: it has prices, but cannot be held.")
+    return normal
+
+
+def _seen(row: Row | None) -> Row | None:
+    """Not checked: v1 clients may have stored what a user may not."""
+    if row is None:
+        return None
+    return replace(
+        row,
+        company_name=row.company_name or None,
+        sector=row.sector or None,
+        price=known_price(row.price),
+    )
+
+
+def _wanted(symbol: str, row: Row | None) -> Row | None:
+    if row is None:
+        return None
+    try:
+        wanted = Row(
+            check_quantity(row.quantity),
+            check_avg_cost(row.avg_cost),
+            check_text(row.company_name, "The company's name", 200),
+            check_text(row.sector, "The sector", 50),
+            None if row.price is None else check_price(row.price),
+        )
+        check_value(wanted.quantity, wanted.avg_cost, "cost")
+        check_value(wanted.quantity, wanted.price, "price")
+    except InvalidInput as error:
+        raise InvalidInput(f"{symbol}: {error}") from None
+    return wanted

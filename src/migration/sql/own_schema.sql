@@ -2,6 +2,8 @@
 -- in migrations/. Restore and rollback leave it alone. Safe to run again.
 
 SELECT set_config('check_function_bodies', 'off', true);
+-- One at a time: a dashboard makes the schema with its first save, if it is not there.
+SELECT pg_advisory_xact_lock(hashtextextended('hk_strategy:hk_migration', 0));
 CREATE SCHEMA IF NOT EXISTS hk_migration;
 COMMENT ON SCHEMA hk_migration IS 'HK Strategy: history of migrations, and archive';
 

@@ -1,0 +1,93 @@
+"""Saves of many positions at once, the audit, undo, and what copies were taken from, as DatabaseManager offers them."""
+
+from collections.abc import Sequence
+
+from src.db import lineage, saves
+from src.db.manager.base import Methods
+from src.db.schema import CHANGE_POSITIONS, COPY_PORTFOLIO
+from src.domain import edits
+from src.domain import portfolio as checks
+from src.domain.changes import Edit
+from src.domain.saves import Lineage, Save
+from src.errors import InvalidInput
+
+KINDS = ("edit", "import")
+
+
+class SaveMethods(Methods):
+    def save_positions(
+        self,
+        portfolio_id: str,
+        edits: Sequence[Edit],
+        *,
+        by: str | None = None,
+        kind: str = "edit",
+        note: str = "",
+        digest: str | None = None,
+    ) -> Save:
+        """All edits of a portfolio's positions, or none; the save as the audit has it. `kind`: edit, or import.
+
+        What an edit says that was there must be there: quantity, average cost, name, sector, and the price where the
+        edit changes it; else SaveConflict, with every clash. A changed price is the new one of the symbol in every
+        portfolio. A new position without a price, name or sector gets those that are known of its symbol. On v1
+        positions can be changed; new and removed ones raise CapabilityMissing. `by` None: this machine's user.
+        """
+        if kind not in KINDS:
+            raise InvalidInput(f"A save is an edit or an import, not {kind!r}.")
+        checked, who = _checked(edits), _author(by)
+        if not checked:
+            raise InvalidInput("There is nothing to save: no position is changed.")
+        text = checks.check_text(note, "The note", 1_000) or ""
+        return self._db.write(
+            lambda cur, state: saves.save(
+                cur, state, portfolio_id, checked, by=who, kind=kind, note=text, digest=digest, fill_names=True
+            ),
+            CHANGE_POSITIONS,
+        )
+
+    def undo_save(self, save_id: int, *, by: str | None = None) -> Save:
+        """Take a save back, as a save of its own, which can be undone too.
+
+        Removed positions come back with their signals, changed prices with their times. Raises SaveConflict where a
+        position is not as the save left it, and InvalidInput where there is nothing (more) to undo.
+        """
+        who = _author(by)
+        return self._db.write(lambda cur, state: saves.undo(cur, state, save_id, by=who), CHANGE_POSITIONS)
+
+    def get_saves(self, portfolio_id: str | None = None, limit: int = 50) -> tuple[Save, ...]:
+        """Who changed what, newest first, of all portfolios when `portfolio_id` is None. Also of deleted ones."""
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= 10_000:
+            raise InvalidInput(f"limit is {limit!r}; it must be a whole number from 1 to 10000.")
+        return self._db.read(lambda cur, state: saves.history(cur, state, portfolio_id, limit))
+
+    def get_lineage(self, portfolio_id: str) -> Lineage | None:
+        """What a copy was taken from, and when; None for a portfolio that is no copy. Raises PortfolioNotFound."""
+        return self._db.read(lambda cur, state: lineage.get(cur, state, portfolio_id))
+
+    def apply_to_parent(self, portfolio_id: str, edits: Sequence[Edit], *, by: str | None = None) -> Save:
+        """Edits of the parent of the copy `portfolio_id`; the copy is compared with its parent as it is then.
+
+        Raises as save_positions does; PortfolioNotFound where the parent is gone.
+        """
+        checked, who = _checked(edits), _author(by)
+        return self._db.write(
+            lambda cur, state: lineage.apply_to_parent(cur, state, portfolio_id, checked, by=who), COPY_PORTFOLIO
+        )
+
+    def refresh_copy(self, portfolio_id: str, edits: Sequence[Edit], *, by: str | None = None) -> Save:
+        """Edits of a copy that make it what its parent is; it is compared with its parent as it is then.
+
+        Raises as save_positions does, and SaveConflict also where the parent is not what the edits lead to.
+        """
+        checked, who = _checked(edits), _author(by)
+        return self._db.write(
+            lambda cur, state: lineage.refresh_copy(cur, state, portfolio_id, checked, by=who), COPY_PORTFOLIO
+        )
+
+
+def _checked(given: Sequence[Edit]) -> tuple[Edit, ...]:
+    return edits.rows(given)
+
+
+def _author(by: str | None) -> str:
+    return saves.author(edits.author(by))

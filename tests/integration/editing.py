@@ -1,0 +1,33 @@
+"""Positions as rows and edits, for tests that save them."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from src.database_enhanced import DatabaseManager
+from src.domain.changes import Edit, Row
+
+
+def rows_of(manager: DatabaseManager, portfolio_id: str = "DEFAULT") -> dict[str, Row]:
+    """What a portfolio holds, as an editor sees it."""
+    found = {}
+    for row in manager.get_portfolio_positions(portfolio_id).to_dict("records"):
+        name, sector = (None if pd.isna(row[key]) else row[key] for key in ("company_name", "sector"))
+        found[row["symbol"]] = Row(row["quantity"], row["avg_cost"], name, sector, row["current_price"])
+    return found
+
+
+def edit_of(manager: DatabaseManager, symbol: str, portfolio_id: str = "DEFAULT", **wanted: Any) -> Edit:
+    """A change of what the portfolio holds now."""
+    before = rows_of(manager, portfolio_id)[symbol]
+    return Edit(symbol, before, replace(before, **wanted))
+
+
+def removal_of(manager: DatabaseManager, symbol: str, portfolio_id: str = "DEFAULT") -> Edit:
+    return Edit(symbol, rows_of(manager, portfolio_id)[symbol], None)
+
+
+def new(symbol: str, quantity: int = 100, avg_cost: str = "10", price: str | None = None) -> Edit:
+    return Edit(symbol, None, Row(quantity, Decimal(avg_cost), price=None if price is None else Decimal(price)))
