@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from src.config import PROJECT_ROOT
-from src.ui import cache, components, markup
+from src.ui import cache, components, markup, preferences
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
 PAGES = PROJECT_ROOT / "pages"
@@ -27,6 +27,7 @@ page = st.navigation(
     position="top",
 )
 components.follow()
+preferences.show()
 components.remember(cache.pulse())
 components.notices()
 components.show_flash()
