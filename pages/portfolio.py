@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from src.ui import cache, portfolio_list, portfolio_view
+from src.ui import cache, portfolio_view
+from src.ui.entries import load
 
 pulse = cache.pulse()
-entries = portfolio_list.load(pulse)
+entries = load(pulse)
 wanted = st.query_params.get("id", "DEFAULT")
 entry = next((entry for entry in entries if entry.portfolio_id == wanted), None)
 if entry is None:

@@ -1,9 +1,6 @@
-"""Portfolios: all of them at a glance; create, copy."""
+"""Portfolios: all of them at a glance; create, copy, archive, delete."""
 
-import streamlit as st
-
-from src.ui import cache, portfolio_list
+from src.ui import cache, entries, portfolio_list
 
 pulse = cache.pulse()
-st.title("Portfolios")
-portfolio_list.show(portfolio_list.load(pulse), pulse)
+portfolio_list.show(entries.load(pulse), pulse)

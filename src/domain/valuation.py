@@ -56,8 +56,8 @@ class Totals:
 
     @property
     def return_ratio(self) -> Decimal | None:
-        """Unrealized P&L over the size of `priced_cost`; None where either is not known or there is no cost."""
-        return _ratio(self.unrealized_pnl, self.priced_cost)
+        """Unrealized P&L over `priced_size`; None where it is not known, or there is no cost."""
+        return _ratio(self.unrealized_pnl, self.priced_size)
 
     @property
     def coverage(self) -> Decimal:

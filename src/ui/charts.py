@@ -9,10 +9,8 @@ import plotly.graph_objects as go
 
 from src.domain.valuation import Valued
 from src.ui import format as fmt
+from src.ui.preferences import Palette
 
-UP = "#1f9d66"
-DOWN = "#d8475a"
-FLAT = "#7c8a97"
 FRAME = "#3d4c5a"
 NO_SECTOR = "No sector"
 # Calm neighbours of the accent colour, readable with white text in both themes.
@@ -145,7 +143,7 @@ def shown_bars(items: Sequence[Valued]) -> tuple[list[Valued], int]:
     return known[:half] + known[-half:], len(known)
 
 
-def profit_and_loss(items: Sequence[Valued]) -> go.Figure | None:
+def profit_and_loss(items: Sequence[Valued], palette: Palette) -> go.Figure | None:
     """Bars of unrealized P&L per position, best on top."""
     rows, _ = shown_bars(items)
     if not rows:
@@ -156,7 +154,7 @@ def profit_and_loss(items: Sequence[Valued]) -> go.Figure | None:
             x=[float(value) for value in pnl],
             y=[row.position.symbol for row in rows],
             orientation="h",
-            marker={"color": [UP if value > 0 else DOWN if value < 0 else FLAT for value in pnl]},
+            marker={"color": [palette.of(value) for value in pnl]},
             text=[f"{fmt.arrow(value)} {fmt.money_short(value, signed=True)}".strip() for value in pnl],
             textposition="outside",
             cliponaxis=False,

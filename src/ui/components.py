@@ -39,14 +39,21 @@ def go(portfolio_id: str) -> None:
     st.session_state[GO] = portfolio_id
 
 
+def leave() -> None:
+    """Show the list of portfolios when the page is drawn next: the one shown is gone."""
+    st.session_state[GO] = ""
+
+
 def go_home() -> None:
     """What "/" shows: the list of portfolios."""
     st.switch_page(PORTFOLIOS_PAGE)
 
 
 def follow() -> None:
-    """Switch to the portfolio that a callback asked for."""
+    """Switch to where a callback wanted to go."""
     wanted = st.session_state.pop(GO, None)
+    if wanted == "":
+        st.switch_page(PORTFOLIOS_PAGE)
     if wanted is not None:
         st.switch_page(PORTFOLIO_PAGE, query_params={"id": wanted})
 
@@ -101,6 +108,11 @@ def notices() -> None:
     if seen is not None and seen != pulse.shown:
         st.rerun()
     _draw_notices(pulse)
+
+
+def title(text: str) -> None:
+    """What the browser's tab says."""
+    st.set_page_config(page_title=f"{text} · HK Strategy")
 
 
 def remember(pulse: cache.Pulse) -> None:

@@ -31,5 +31,6 @@ preferences.show()
 components.remember(cache.pulse())
 components.notices()
 components.show_flash()
+components.title(page.title)
 with components.edge():
     page.run()

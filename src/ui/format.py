@@ -1,10 +1,12 @@
 """Figures as text. What is not known is "—", never a zero; what went up or down says so by its sign."""
 
+import re
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 MISSING = "—"
 MINUS = "\u2212"
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~:$-])")
 
 
 def _signed(text: str, value: Decimal | float) -> str:
@@ -61,6 +63,11 @@ def count(value: int | None) -> str:
     return MISSING if value is None else f"{value:,}".replace("-", MINUS)
 
 
+def plain(text: str) -> str:
+    """Text from outside for a place that reads Markdown: no image, link or formula in it."""
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
 def plural(number: int, one: str, many: str | None = None) -> str:
     """1 position, 2 positions."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
@@ -70,6 +77,11 @@ def arrow(value: Decimal | None) -> str:
     if value is None or value == 0:
         return ""
     return "▲" if value > 0 else "▼"
+
+
+def gain(value: Decimal | None) -> str:
+    """HKD that were won or lost, with arrow and sign."""
+    return f"{arrow(value)} {money(value, signed=True)}".strip()
 
 
 def tone(value: Decimal | None) -> str:

@@ -4,26 +4,61 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 STYLE = Path(__file__).parent / "assets" / "style.css"
 
 
 @dataclass(frozen=True)
 class Column:
-    """`kind`: "text", "number" (right-aligned), "wide" (a sentence) or "title" (what a row is about)."""
+    """`kind`: "text", "number" (right-aligned), "wide" (a sentence) or "title" (what a row is about).
+
+    `why` explains its figures: on hover, and in the legend.
+    """
 
     label: str
     kind: str = "text"
+    why: str = ""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """`tone`: "", "up", "down", "muted", "warn" or "bad". `note` stands small under the text."""
+    """`tone`: "", "up", "down", "muted", "warn" or "bad". `note` stands small under the text.
+
+    `curve`: values drawn as a small line, in the colour of `tone`, before the text. `why` explains this one figure.
+    """
 
     text: str
     tone: str = ""
     href: str = ""
     note: str = ""
+    curve: tuple[float, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A row that heads those after it; its cells are their sums."""
+
+    cells: Sequence[Cell | str]
+
+
+Row = Sequence[Cell | str]
+
+
+def _curve(values: Sequence[float]) -> str:
+    """A line as a mask: the colour is that of the text around it, so that it follows theme and settings."""
+    low, high = min(values), max(values)
+    step, scale = 96 / max(len(values) - 1, 1), 20 / (high - low) if high > low else 0.0
+    points = " ".join(
+        f"{n * step:.1f},{22 - (value - low) * scale if scale else 12:.1f}" for n, value in enumerate(values)
+    )
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 24" preserveAspectRatio="none">'
+        f'<polyline fill="none" stroke="#000" stroke-width="1.5" vector-effect="non-scaling-stroke" points="{points}"/>'
+        "</svg>"
+    )
+    return f'<span class="hk-curve" style="--hk-curve:url(data:image/svg+xml,{quote(svg)})"></span>'
 
 
 def _cell(cell: Cell | str, column: Column) -> str:
@@ -32,35 +67,64 @@ def _cell(cell: Cell | str, column: Column) -> str:
     text = escape(cell.text)
     if cell.href:
         text = f'<a href="{escape(cell.href)}">{text}</a>'
+    if len(cell.curve) > 1:
+        text = _curve(cell.curve) + text
     if cell.note:
         text += f'<span class="hk-note">{escape(cell.note)}</span>'
     classes = f"hk-{column.kind} {'hk-' + cell.tone if cell.tone else ''}".strip()
-    return f'<td class="{classes}" data-label="{escape(column.label)}"><div>{text}</div></td>'
+    title = f' title="{escape(cell.why)}"' if cell.why else ""
+    return f'<td class="{classes}" data-label="{escape(column.label)}"{title}><div>{text}</div></td>'
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], *, caption: str, stack: bool = True) -> str:
+def _row(row: Row, columns: Sequence[Column], kind: str = "") -> str:
+    cells = "".join(_cell(cell, column) for cell, column in zip(row, columns, strict=True))
+    return f"<tr{kind}>{cells}</tr>"
+
+
+def table(
+    columns: Sequence[Column],
+    rows: Sequence[Row | Heading],
+    *,
+    caption: str,
+    total: Row | None = None,
+    stack: bool = True,
+) -> str:
     """An HTML table; on a phone each row becomes a card of label and value where `stack` is set."""
-    head = "".join(f'<th scope="col" class="hk-{column.kind}">{escape(column.label)}</th>' for column in columns)
+    head = "".join(
+        f'<th scope="col" class="hk-{column.kind}">{_explained(column.label, column.why)}</th>' for column in columns
+    )
     body = "".join(
-        "<tr>" + "".join(_cell(cell, column) for cell, column in zip(row, columns, strict=True)) + "</tr>"
+        _row(row.cells, columns, ' class="hk-group"') if isinstance(row, Heading) else _row(row, columns)
         for row in rows
     )
+    foot = f"<tfoot>{_row(total, columns)}</tfoot>" if total is not None else ""
     return (
         f'<div class="hk-scroll"><table class="hk-table{" hk-stack" if stack else ""}">'
         f'<caption class="hk-hidden">{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f"<tbody>{body}</tbody>{foot}</table></div>"
     )
+
+
+def _explained(label: str, why: str) -> str:
+    return f'<abbr title="{escape(why)}">{escape(label)}</abbr>' if why else escape(label)
+
+
+def legend(columns: Sequence[Column], *, title: str = "How these figures are made") -> str:
+    """What the columns of a table mean, for those who cannot hover. Opened by a click, a touch or a key."""
+    items = "".join(f"<dt>{escape(column.label)}</dt><dd>{escape(column.why)}</dd>" for column in columns if column.why)
+    return f'<details class="hk-legend"><summary>{escape(title)}</summary><dl>{items}</dl></details>'
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One headline figure."""
+    """One headline figure. `why` explains it: on hover, and by a click, a touch or a key on its label."""
 
     label: str
     value: str
     note: str = ""
     tone: str = ""
     unit: str = ""
+    why: str = ""
 
 
 def figures(items: Sequence[Figure]) -> str:
@@ -70,9 +134,14 @@ def figures(items: Sequence[Figure]) -> str:
         unit = f' <span class="hk-unit">{escape(item.unit)}</span>' if item.unit else ""
         note = f'<div class="hk-note">{escape(item.note)}</div>' if item.note else ""
         tone = f" hk-{item.tone}" if item.tone else ""
+        label = f'<div class="hk-label">{escape(item.label)}</div>'
+        if item.why:
+            label = (
+                f'<details class="hk-why"><summary class="hk-label" title="{escape(item.why)}">'
+                f"<span>{escape(item.label)}</span></summary><p>{escape(item.why)}</p></details>"
+            )
         parts.append(
-            f'<div class="hk-figure"><div class="hk-label">{escape(item.label)}</div>'
-            f'<div class="hk-value{tone}">{escape(item.value)}{unit}</div>{note}</div>'
+            f'<div class="hk-figure">{label}<div class="hk-value{tone}">{escape(item.value)}{unit}</div>{note}</div>'
         )
     return f'<div class="hk-figures">{"".join(parts)}</div>'
 

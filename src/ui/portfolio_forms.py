@@ -1,12 +1,13 @@
-"""Forms that create, copy, rename, archive and bring back a portfolio. What was wrong stands in the form itself."""
+"""Forms that create, copy, rename, archive, bring back and delete a portfolio, each with its own refusal in it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from src.errors import HKStrategyError, InvalidInput
 from src.ui import cache, components
 from src.ui import format as fmt
+from src.ui.entries import Entry
 
 ROUND = "hk_form_round"
 ID_HELP = "Short and lasting: it stands in the portfolio's URL. Letters, digits, - and _; for example TECH or ASIA-2."
@@ -160,7 +161,55 @@ def archive(portfolio_id: str, archived: bool) -> None:
     )
 
 
-def list_actions(sources: Sequence[tuple[str, str]]) -> None:
-    with st.container(horizontal=True):
+def _delete(entry: Entry) -> str:
+    if _value("delete", "name") != entry.title.strip():
+        raise InvalidInput(f"Type the portfolio's name, {entry.title}, to delete it. Nothing was deleted.")
+    cache.manager().delete_portfolio(entry.portfolio_id)
+    components.leave()
+    held = fmt.plural(entry.totals.position_count, "position")
+    return f"{fmt.plain(entry.title)} ({entry.portfolio_id}) is deleted for good, with {held}."
+
+
+def _delete_form(entry: Entry) -> None:
+    held = fmt.plural(entry.totals.position_count, "position")
+    with st.form(_key("delete", "form"), border=False):
+        st.caption(f"Deletes {held} and their signals. This cannot be undone; archiving can.")
+        st.text_input(f"Type {fmt.plain(entry.title)} to delete it", key=_key("delete", "name"), max_chars=200)
+        _refusal("delete")
+        st.form_submit_button(
+            "Delete for good", key="delete_submit", on_click=_submit, args=("delete", lambda: _delete(entry))
+        )
+
+
+def delete(entry: Entry) -> None:
+    with st.popover("Delete", icon=":material/delete:", key=_key("delete", "popover")):
+        _delete_form(entry)
+
+
+def _manage(items: Sequence[Entry]) -> None:
+    """Archive, bring back and delete any portfolio but the one that the single-portfolio application has."""
+    by_id = {entry.portfolio_id: entry for entry in items if not entry.fixed}
+    if not by_id:
+        return
+    with st.popover("Archive, delete", icon=":material/archive:", key=_key("manage", "popover")):
+        chosen = st.selectbox(
+            "Portfolio",
+            list(by_id),
+            key=_key("manage", "choice"),
+            format_func=lambda key: _option(by_id, key),
+        )
+        entry = by_id[chosen]
+        archive(entry.portfolio_id, entry.archived_at is not None)
+        _delete_form(entry)
+
+
+def _option(by_id: Mapping[str, Entry], key: str) -> str:
+    entry = by_id.get(key)
+    return key if entry is None else f"{entry.title} ({key}){' · archived' if entry.archived_at else ''}"
+
+
+def list_actions(items: Sequence[Entry]) -> None:
+    with st.container(horizontal=True, width="content"):
         create()
-        copy(sources)
+        copy([(entry.portfolio_id, entry.title) for entry in items if entry.archived_at is None])
+        _manage(items)

@@ -8,10 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from src.domain.valuation import ZERO, Valued, value
-from src.ui import cache, charts, markup, portfolio_forms
+from src.ui import cache, charts, components, headline, markup, portfolio_forms, preferences
 from src.ui import format as fmt
+from src.ui.entries import Entry
 from src.ui.markup import Cell, Column
-from src.ui.portfolio_list import Entry, headline
 from src.ui.rows import moment, number, positions, text
 
 PAGE_ROWS = 100
@@ -46,11 +46,12 @@ SIGNAL_COLUMNS = (
 
 def not_there(wanted: str, entries: Sequence[Entry]) -> None:
     """An unknown id: say so, and offer those that exist."""
+    components.title("No such portfolio")
     st.title("No such portfolio")
-    st.warning(f"There is no portfolio {wanted!r} in this database. These exist:")
+    st.warning(f"There is no portfolio {fmt.plain(repr(wanted))} in this database. These exist:")
     rows = [
         (
-            Cell(entry.name or entry.portfolio_id, href=entry.url, note=entry.portfolio_id),
+            Cell(entry.title, href=entry.url, note=entry.portfolio_id),
             fmt.money(entry.totals.market_value),
         )
         for entry in entries
@@ -63,8 +64,9 @@ def not_there(wanted: str, entries: Sequence[Entry]) -> None:
 def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
     valuation = value(positions(cache.positions(pulse.token, entry.portfolio_id)))
     items = valuation.positions
+    components.title(entry.title)
     _header(entry, entries, pulse)
-    st.html(headline(valuation.totals))
+    st.html(headline.strip(valuation.totals))
     if not items:
         st.info("No positions yet.")
         return
@@ -86,7 +88,7 @@ def _choose(key: str) -> None:
 def _header(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         with st.container(width="content", gap=None):
-            st.title(entry.name or entry.portfolio_id)
+            st.title(fmt.plain(entry.title))
             st.caption(_subtitle(entry, pulse.now))
         names = {other.portfolio_id: other.name for other in entries}
         if len(names) > 1:
@@ -107,8 +109,9 @@ def _header(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
         with st.container(horizontal=True):
             portfolio_forms.copy([], entry.portfolio_id)
             portfolio_forms.rename(entry.portfolio_id, entry.name, entry.description, entry.strategy)
-            if entry.portfolio_id != "DEFAULT":
+            if not entry.fixed:
                 portfolio_forms.archive(entry.portfolio_id, entry.archived_at is not None)
+                portfolio_forms.delete(entry)
 
 
 def _subtitle(entry: Entry, now: datetime) -> str:
@@ -121,7 +124,7 @@ def _subtitle(entry: Entry, now: datetime) -> str:
         parts.append(f"archived {fmt.age(entry.archived_at, now)}")
     if entry.updated_at:
         parts.append(f"changed {fmt.age(entry.updated_at, now)}")
-    return " · ".join(parts).replace("_", r"\_").replace("*", r"\*")
+    return fmt.plain(" · ".join(parts))
 
 
 def position_row(item: Valued, now: datetime) -> tuple[Cell | str, ...]:
@@ -183,7 +186,7 @@ def _allocation(items: Sequence[Valued]) -> None:
 
 def _profit_and_loss(items: Sequence[Valued]) -> None:
     st.subheader("Unrealized P&L per position")
-    figure = charts.profit_and_loss(items)
+    figure = charts.profit_and_loss(items, preferences.palette())
     if figure is None:
         st.caption("No position has both a quantity and a price.")
         return

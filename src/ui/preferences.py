@@ -5,6 +5,7 @@ page is opened; until then what was chosen in this session counts.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from html import escape
 from urllib.parse import quote, unquote
 
@@ -42,6 +43,9 @@ class Palette:
     up: str
     down: str
     flat: str = "#7c8a97"
+
+    def of(self, change: Decimal) -> str:
+        return self.up if change > 0 else self.down if change < 0 else self.flat
 
 
 def _kept(cookie: str) -> str:

@@ -51,3 +51,13 @@ def shown(app: AppTest) -> str:
         found.append(getattr(getattr(element, "proto", None), "body", None))
         parts += dict.fromkeys(text for text in found if isinstance(text, str))
     return "\n".join(parts)
+
+
+def tables(app: AppTest) -> str:
+    """The HTML of the tables of a page, without what forms and menus say."""
+    return "\n".join(part for part in shown(app).split("\n") if "<table" in part)
+
+
+def order_of(text: str, *words: str) -> list[str]:
+    """`words` as they follow each other in `text`; each must be there."""
+    return sorted(words, key=text.index)

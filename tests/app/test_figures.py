@@ -11,7 +11,9 @@ from src.domain.valuation import Valued, value
 from src.migration.model import Event
 from src.ui import address, charts, markup, run_story
 from src.ui import format as fmt
+from src.ui.preferences import Palette
 
+HONG_KONG = Palette(up="#1f9d66", down="#d8475a")
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
@@ -70,12 +72,14 @@ def test_of_many_positions_the_smaller_ones_share_a_tile_and_nothing_is_lost() -
 
 
 def test_bars_carry_their_sign_as_text() -> None:
-    figure = charts.profit_and_loss([holding("A", 1, "1", "3"), holding("B", 1, "3", "1"), holding("W", 0, "1", "5")])
+    figure = charts.profit_and_loss(
+        [holding("A", 1, "1", "3"), holding("B", 1, "3", "1"), holding("W", 0, "1", "5")], HONG_KONG
+    )
     assert figure is not None
     bar = figure.data[0]
     assert list(bar.y) == ["A", "B"]
     assert list(bar.text) == ["▲ +2.00", "▼ −2.00"]
-    assert list(bar.marker.color) == [charts.UP, charts.DOWN]
+    assert list(bar.marker.color) == [HONG_KONG.up, HONG_KONG.down]
 
 
 def test_of_many_positions_the_best_and_the_worst_are_drawn() -> None:

@@ -1,0 +1,131 @@
+"""Portfolios as the list shows them: each with what it is worth, sorted, searched, grouped by strategy. No drawing."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from src.domain.portfolio import DEFAULT_PORTFOLIO
+from src.domain.valuation import Totals, combined
+from src.ui import cache
+from src.ui.rows import moment, text, totals
+
+NO_STRATEGY = "No strategy"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A portfolio and what it is worth. Times by the server's clock, without a zone."""
+
+    portfolio_id: str
+    name: str
+    description: str
+    strategy: str
+    copied_from: str
+    copied_at: datetime | None
+    archived_at: datetime | None
+    updated_at: datetime | None
+    totals: Totals
+
+    @property
+    def title(self) -> str:
+        return self.name or self.portfolio_id
+
+    @property
+    def url(self) -> str:
+        return f"portfolio?{urlencode({'id': self.portfolio_id})}"
+
+    @property
+    def fixed(self) -> bool:
+        """The single-portfolio application's: it can be neither archived nor deleted."""
+        return self.portfolio_id == DEFAULT_PORTFOLIO
+
+
+@dataclass(frozen=True)
+class Group:
+    """Portfolios of one strategy ("" for those without one). `count` and `totals` are of all that it has."""
+
+    strategy: str
+    entries: tuple[Entry, ...]
+    count: int
+    totals: Totals
+
+    @property
+    def title(self) -> str:
+        return self.strategy or NO_STRATEGY
+
+    @property
+    def updated_at(self) -> datetime | None:
+        return max((one.updated_at for one in self.entries if one.updated_at is not None), default=None)
+
+
+def entry(row: Mapping[Hashable, Any]) -> Entry:
+    """From a row of DatabaseManager.get_portfolios."""
+    return Entry(
+        portfolio_id=str(row["portfolio_id"]),
+        name=text(row["name"]),
+        description=text(row["description"]),
+        strategy=text(row["strategy"]),
+        copied_from=text(row["copied_from"]),
+        copied_at=moment(row["copied_at"]),
+        archived_at=moment(row["archived_at"]),
+        updated_at=moment(row["updated_at"]),
+        totals=totals(row),
+    )
+
+
+def load(pulse: cache.Pulse) -> tuple[Entry, ...]:
+    return tuple(entry(row) for row in cache.portfolios(pulse.token).to_dict("records"))
+
+
+Line = Entry | Group
+# Unknown comes last, whichever way a column is sorted.
+SORTS: dict[str, Callable[[Line], tuple[bool, Any]]] = {
+    "Market value": lambda e: (e.totals.market_value is None, -(e.totals.market_value or 0)),
+    "P&L": lambda e: (e.totals.unrealized_pnl is None, -(e.totals.unrealized_pnl or 0)),
+    "P&L, worst first": lambda e: (e.totals.unrealized_pnl is None, e.totals.unrealized_pnl or 0),
+    "P&L %": lambda e: (e.totals.return_ratio is None, -(e.totals.return_ratio or 0)),
+    "Name": lambda e: (isinstance(e, Group) and not e.strategy, e.title.casefold()),
+    "Last change": lambda e: (e.updated_at is None, -(e.updated_at.timestamp() if e.updated_at else 0)),
+}
+
+
+def together(entries: Iterable[Entry]) -> Totals:
+    return combined(one.totals for one in entries)
+
+
+def strategies(entries: Iterable[Entry]) -> list[str]:
+    """Those in use, by name; "" last where some portfolios have none."""
+    return sorted({one.strategy for one in entries}, key=lambda name: (not name, name.casefold(), name))
+
+
+def found(entries: Iterable[Entry], words: str, strategy: str | None) -> list[Entry]:
+    """Those of `strategy` (None: any; "": those without) that have `words` in their name, id or strategy."""
+    words = words.strip().casefold()
+    return [
+        one
+        for one in entries
+        if (strategy is None or one.strategy == strategy)
+        and words in f"{one.name} {one.portfolio_id} {one.strategy}".casefold()
+    ]
+
+
+def grouped(entries: Sequence[Entry], order: str) -> list[Group]:
+    """By strategy, the groups and the portfolios in them in the same order."""
+    members: dict[str, list[Entry]] = {}
+    for one in sorted(entries, key=SORTS[order]):
+        members.setdefault(one.strategy, []).append(one)
+    return sorted((Group(name, tuple(of), len(of), together(of)) for name, of in members.items()), key=SORTS[order])
+
+
+def page_of(groups: Sequence[Group], start: int, size: int) -> list[Group]:
+    """The portfolios `start` to `start + size`, in their groups."""
+    shown, passed = [], 0
+    for group in groups:
+        low, high = max(start - passed, 0), start + size - passed
+        members = group.entries[low:high] if high > 0 else ()
+        if members:
+            shown.append(replace(group, entries=members))
+        passed += len(group.entries)
+    return shown
