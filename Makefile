@@ -6,6 +6,9 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 WORKERS ?= logical
 PYTEST ?= -n $(WORKERS) --maxprocesses 4 --dist loadfile
 
+# An environment whose Python is gone (an upgrade took it) is as good as none.
+$(shell [ -x $(PY) ] || rm -f .venv/ready .venv/ready-dev)
+
 .PHONY: help setup run test checks bench screenshots stop clean chromium
 
 help: ## list the targets
@@ -21,9 +24,9 @@ test: checks chromium ## run every check and every test
 	$(PY) -m pytest $(PYTEST)
 
 checks: .venv/ready-dev ## run the linters and the type checker only
-	.venv/bin/ruff check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports --no-logo
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) .venv/bin/lint-imports --no-logo
 
 bench: .venv/ready-dev ## measure the live migration against its rivals, and print a table
 	$(PY) -m bench
@@ -31,11 +34,10 @@ bench: .venv/ready-dev ## measure the live migration against its rivals, and pri
 screenshots: .venv/ready-dev chromium ## take the pictures of the README again
 	$(PY) -m bench.screenshots
 
-stop: .venv/ready ## stop the dashboard and the embedded servers
-	@$(PY) -m src.embedded_stop
+stop: ## stop the dashboard and the embedded servers
+	@if [ -e .venv/ready ]; then $(PY) -m src.embedded_stop; else echo "Nothing to stop: there is no .venv to run it with."; fi
 
-clean: ## remove .venv and caches; data, backups and settings stay
-	@if [ -x $(PY) ]; then $(PY) -m src.embedded_stop; fi
+clean: stop ## remove .venv and caches; data, backups and settings stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Your data is still in .hk_strategy (or HK_STRATEGY_HOME)."
@@ -47,6 +49,7 @@ chromium: .venv/ready-dev
 	@sh .ci/make-venv
 
 .venv/ready: requirements.txt | .venv/bin/python
+	@$(PY) -m pip --version >/dev/null 2>&1 || sh .ci/make-venv
 	@echo "Installing what requirements.txt lists into .venv ..."
 	@$(PIP) install -r requirements.txt
 	@touch $@
