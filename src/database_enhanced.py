@@ -56,7 +56,10 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods):
     # Connections, schema, health
 
     def get_connection(self) -> LeasedConnection:
-        """A psycopg2 connection of the pool, with and without `with`; `close()` gives it back."""
+        """A psycopg2 connection of the pool, with and without `with`; `close()` gives it back.
+
+        Names without a schema mean the tables in public on every version, never v1's compatibility views.
+        """
         return self._db.lease()
 
     def close(self) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+from src.db import faults
 from src.db.connection import Connection, Cursor, connect
+from src.db.sql import query
 from src.errors import DatabaseUnavailable
 
 IDLE_BEFORE_CHECK_S = 2.0
@@ -120,6 +122,15 @@ def _answers(conn: Connection) -> bool:
     return True
 
 
+def _look_in_public(conn: Connection) -> None:
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute(query("server.public_first"))
+        conn.commit()
+    except psycopg2.Error as error:
+        raise faults.translate(error) from error
+
+
 def _clean(conn: Connection, *, thoroughly: bool) -> bool:
     """Back to how it was opened; False when it is of no more use."""
     if conn.closed:
@@ -143,11 +154,21 @@ class LeasedConnection:
     """A DB-API connection lent to a caller: `close()`, or the end of a `with`, gives it back.
 
     A `with` commits, or rolls back when its block fails. One that is forgotten comes back when it is collected.
+
+    Names without a schema are looked up in public first: the caller is no v1 client, so on v2 it is to find the
+    tables, with every portfolio, and not the compatibility views that stand in front of them.
     """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._conn: Connection | None = pool.take(checked=True)
+        self._conn: Connection | None = None
+        conn = pool.take(checked=True)
+        try:
+            _look_in_public(conn)
+        except BaseException:
+            pool.give_back(conn, used_by_others=True)
+            raise
+        self._conn = conn
 
     def _live(self) -> Connection:
         if self._conn is None:

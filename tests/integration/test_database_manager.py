@@ -161,6 +161,27 @@ def test_a_connection_works_with_pandas(manager: DatabaseManager) -> None:
     assert sorted(frame["symbol"]) == ["0005.HK", "0700.HK", "9988.HK"]
 
 
+def test_a_connection_of_scripts_sees_every_portfolio_under_the_plain_names(
+    multi: DatabaseManager, multi_url: str
+) -> None:
+    """It is no v1 client: also where v1's views stand in front of the tables, it finds the tables."""
+    multi.copy_portfolio("DEFAULT", "TRY", "A try")
+    execute(multi_url, "CREATE SCHEMA IF NOT EXISTS trader; CREATE TABLE trader.notes (note text)")
+    with multi.get_connection() as conn, conn.cursor() as cursor:
+        cursor.execute("SELECT portfolio_id, count(*) FROM portfolio_positions GROUP BY 1 ORDER BY 1")
+        assert cursor.fetchall() == [("DEFAULT", 4), ("TRY", 4)]
+        cursor.execute(
+            "INSERT INTO portfolio_positions (portfolio_id, symbol, quantity, avg_cost) VALUES ('TRY', '0001.HK', 1, 2)"
+            " ON CONFLICT (portfolio_id, symbol) DO NOTHING"
+        )
+        cursor.execute("SELECT count(*) FROM notes")
+        assert cursor.fetchone() == (0,), "what else the role's search_path names is still found"
+    assert "0001.HK" in set(multi.get_portfolio_positions("TRY")["symbol"])
+    conn = multi.get_connection()
+    conn.autocommit = True
+    conn.close()
+
+
 def test_schema_info(manager: DatabaseManager, schema: str) -> None:
     info = manager.get_schema_info()
     assert info["version"] == {"v1": "1.0", "v2": "2.0", "v3": "3.0"}[schema]

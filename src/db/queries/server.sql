@@ -27,3 +27,6 @@ SELECT count(*), coalesce(sum(xmin::text::bigint), 0),
 
 -- == portfolios_token: the same for portfolios, where there are any.
 SELECT count(*), coalesce(sum(xmin::text::bigint), 0) FROM public.portfolios
+
+-- == public_first: names without a schema are looked up in public before anything else, until DISCARD ALL.
+SELECT set_config('search_path', concat_ws(', ', 'public', nullif(current_setting('search_path'), '')), false)
