@@ -1,4 +1,4 @@
-"""`make` on a machine where nothing is as it should be: no environment yet, half of one, or one of a Python long gone."""
+"""`make` where nothing is as it should be: no environment yet, half of one, or one of a Python that is gone."""
 
 import os
 import shutil
