@@ -140,10 +140,12 @@ def _rollback_lines(plan: Plan) -> list[str]:
     lines: list[str] = []
     if plan.archived_portfolios:
         names = ", ".join(plan.archived_portfolios)
-        verb = "restored from the archive" if plan.phase is Phase.PHASE1 else "archived"
-        lines += ["", f"Portfolios {verb}: {names}"]
+        if plan.phase is Phase.PHASE1:
+            lines += ["", f"Portfolios restored from the archive: {names}"]
+        else:
+            lines += ["", f"Portfolios archived, and gone from the live tables: {names}"]
     if plan.merged:
-        lines += ["", f"{plural(len(plan.merged), 'symbol')} held by several portfolios, merged (HKD):"]
+        lines += ["", f"{plural(len(plan.merged), 'symbol')} of these portfolios, merged into DEFAULT (HKD):"]
         lines += merged_lines(plan.merged)
     return lines
 

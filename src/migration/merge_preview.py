@@ -25,6 +25,18 @@ def merge_preview(conn: Connection, keep: Keep) -> tuple[MergedSymbol, ...]:
     return tuple(_symbol(row) for row in rows)
 
 
+def portfolios_to_archive(conn: Connection) -> tuple[str, ...]:
+    """Of v2 or v3: the portfolios that a rollback to v1 takes out of the live tables, merged into DEFAULT or not.
+
+    Raises DatabaseUnavailable while someone has them locked.
+    """
+    with quiet_look(conn) as look:
+        rows = look.rows_of("portfolios", "merge_preview.others")
+        if look.unseen:
+            raise DatabaseUnavailable("Table portfolios is locked by someone just now. Try again in a moment.")
+    return tuple(row[0] for row in rows)
+
+
 def oversized_symbols(look: Look) -> tuple[tuple[str, str], ...]:
     """Symbols that v1's columns could not hold once they are merged, and why."""
     found = []

@@ -120,7 +120,10 @@ class MergedSymbol:
 
 @dataclass(frozen=True)
 class Plan:
-    """Ordered steps, without side effects. Empty `steps` means there is nothing to do: `nothing_to_do` says why."""
+    """Ordered steps, without side effects. Empty `steps` means there is nothing to do: `nothing_to_do` says why.
+
+    `archived_portfolios`: those that phase 1 can bring back, or that a rollback to v1 puts into the archive.
+    """
 
     phase: Phase
     from_version: str

@@ -14,8 +14,8 @@ from src.migration import history
 from src.migration.backup import backup_outlook
 from src.migration.clients import long_transactions
 from src.migration.loader import checksums, load_steps
-from src.migration.merge_preview import merge_preview
-from src.migration.model import Finding, Keep, Kind, Options, Phase, Plan, Step
+from src.migration.merge_preview import merge_preview, portfolios_to_archive
+from src.migration.model import Finding, Kind, Options, Phase, Plan, Step
 from src.migration.runner import is_true
 from src.migration.survey import Survey, survey
 
@@ -66,8 +66,10 @@ def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, setti
     )
     if nothing:
         return plan
-    if phase is Phase.ROLLBACK_V1 and found.version in ("2.0", "3.0") and options.keep is Keep.MERGE:
+    if phase is Phase.ROLLBACK_V1 and found.version in ("2.0", "3.0"):
         plan = replace(plan, merged=merge_preview(conn, options.keep))
+        if not plan.refusals:
+            plan = replace(plan, archived_portfolios=portfolios_to_archive(conn))
     made_already = begun is not None and begun.phase is phase and begun.backup is not None
     if options.backup and not made_already and not plan.refusals:
         outlook = backup_outlook(url, backup_dir(options, settings))

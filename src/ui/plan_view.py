@@ -141,6 +141,8 @@ def _clients(plan: Plan) -> None:
 
 
 def _merged(plan: Plan) -> None:
+    if plan.phase is Phase.ROLLBACK_V1 and plan.archived_portfolios:
+        st.text(f"Portfolios that go into the archive: {', '.join(plan.archived_portfolios)}.")
     if not plan.merged:
         return
     columns = (
@@ -168,9 +170,7 @@ def _merged(plan: Plan) -> None:
         )
         for one in plan.merged
     ]
-    with st.expander(
-        f"What becomes of the {fmt.plural(len(rows), 'symbol')} that several portfolios hold", expanded=True
-    ):
+    with st.expander(f"What becomes of the {fmt.plural(len(rows), 'symbol')} of these portfolios", expanded=True):
         st.html(markup.table(columns, rows, caption="Merged symbols; money in HKD"))
 
 

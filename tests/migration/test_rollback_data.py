@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from src.migration import service
+from src.migration.cli_text import plan_lines
 from src.migration.model import Keep, Options, Outcome, Phase
 from tests.conftest import MakeDatabase
 from tests.migration.dumps import data_dump, difference
@@ -108,6 +109,17 @@ def test_the_preview_says_what_the_merge_then_does(held: Lab) -> None:
     assert set(foreseen) >= {"0001.HK", "0002.HK", "0003.HK", "0004.HK", "0007.HK"}
     cancelled = next(m for m in plan.merged if m.symbol == "0003.HK")
     assert (cancelled.cost_before, cancelled.cost_after) == (D(-200), D(0))
+
+
+@pytest.mark.parametrize("keep", list(Keep))
+def test_the_plan_names_the_portfolios_that_leave(held: Lab, keep: Keep) -> None:
+    before = held.rows("SELECT portfolio_id FROM public.portfolios WHERE portfolio_id <> 'DEFAULT' ORDER BY 1")
+    options = Options(backup=False, keep=keep)
+    plan = service.make_plan(held.url, Phase.ROLLBACK_V1, options, held.settings)
+    names = [name for (name,) in before]
+    assert names and list(plan.archived_portfolios) == names
+    assert f"Portfolios archived, and gone from the live tables: {', '.join(names)}" in plan_lines(plan, options)
+    assert bool(plan.merged) is (keep is Keep.MERGE)
 
 
 def test_the_proof_says_that_a_cost_basis_is_only_in_the_archive(held: Lab) -> None:

@@ -34,6 +34,9 @@ SELECT m.symbol::text, m.portfolios, m.shares, m.avg_cost, round(m.cost, 2), rou
   FROM merged m
  ORDER BY m.symbol
 
+-- == others: portfolios that v1 cannot hold
+SELECT p.portfolio_id::text FROM public.portfolios p WHERE p.portfolio_id <> 'DEFAULT' ORDER BY 1
+
 -- == placeholders: rows that an interrupted rollback gave DEFAULT
 SELECT m.symbol::text
   FROM hk_migration.archived_merge m
