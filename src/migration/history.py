@@ -139,6 +139,13 @@ def unfinished(records: Sequence[RunRecord]) -> RunRecord | None:
     return None
 
 
+def end_unfinished(conn: Connection, message: str) -> None:
+    """Note on the run that did not end, if there is one, that there is nothing of it left to resume or to undo."""
+    run = unfinished(read_records(conn, limit=1))
+    if run is not None:
+        add_event(conn, Event(now(), run.run_id, "outcome", None, message, detail={"state": "undone"}))
+
+
 def _record(row: Sequence[Any]) -> RunRecord:
     (
         run_id,

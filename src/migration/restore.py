@@ -1,6 +1,7 @@
 """Restoring a backup: into a new database that is swapped in by renaming, or in place where that is not permitted.
 
-The history of migrations and the archive (schema hk_migration) stay as the live database has them.
+The history of migrations (schema hk_migration) stays as the live database has it. The archive and the marks, which
+belong to the rows, become those of the backup's moment.
 """
 
 import time
@@ -12,6 +13,8 @@ import psycopg2
 from src.db.connection import Connection, redact
 from src.errors import BackupError, DatabaseUnavailable
 from src.migration.digest import OWN_SCHEMA
+from src.migration.exclusion import RESTORE, keep_others_out
+from src.migration.history import end_unfinished
 from src.migration.manifest import Backup, Progress, check_files, prepare_directory, remove_leftovers
 from src.migration.restore_in_place import restore_in_place
 from src.migration.restore_model import Live, RestoreOutcome
@@ -35,13 +38,16 @@ def restore_backup(url: str, backup: Backup, backup_dir: Path, *, on_progress: P
     prepare_directory(backup_dir)
     remove_leftovers(backup_dir)
     try:
-        with session(url, purpose="restore") as conn:
+        with session(url, purpose=RESTORE) as conn:
+            keep_others_out(conn)
             live = _look(conn)
-        if live.may_swap:
-            elsewhere = maintenance_url(url, live.database)
-            outcome = restore_by_swap(url, elsewhere, live, backup, backup_dir, on_progress)
-        else:
-            outcome = restore_in_place(url, live, backup, backup_dir, on_progress)
+            if live.may_swap:
+                elsewhere = maintenance_url(url, live.database)
+                outcome = restore_by_swap(url, elsewhere, live, backup, backup_dir, on_progress)
+            else:
+                outcome = restore_in_place(url, live, backup, backup_dir, on_progress)
+        with session(url, purpose=RESTORE) as conn:
+            end_unfinished(conn, f"Undone by the restore of {backup.name}")
     except psycopg2.OperationalError as error:
         raise DatabaseUnavailable(f"The connection to PostgreSQL broke: {redact(str(error).strip(), url)}") from None
     except psycopg2.Error as error:

@@ -32,6 +32,7 @@ from src.migration.digest import (
 from src.migration.dump_tools import Target, Tools, end, failure, find_tools, target_of
 from src.migration.manifest import Backup, Progress, read_expected, working_directory
 from src.migration.restore_model import Live, RestoreOutcome, write_contents_list
+from src.migration.restore_state import empty_state, number_archives_on, state_differences, write_state_list
 from src.migration.verify import verify_backup
 
 TRIES = 3
@@ -96,13 +97,21 @@ def _replace(conn: Connection, live: Live, backup: Backup, backup_dir: Path, on_
         )  # fmt: skip
         for section in ("pre-data", "data", "post-data"):
             _apply(conn, tools, target, backup, section, contents, lock)
+        if live.has_history:
+            empty_state(conn)
+            if write_state_list(backup, tools, contents):
+                _apply(conn, tools, target, backup, "data", contents, lock)
+            number_archives_on(conn)
     on_progress("Comparing every table with the backup's manifest", None, None)
     fix_settings(conn)
+    found = read_content([conn])
     told = differences(
         _without_own(read_expected(backup), live.has_history),
-        _without_own(read_content([conn]), live.has_history),
+        _without_own(found, live.has_history),
         same_major=live.server_major == backup.server_major,
     )
+    if live.has_history:
+        told += state_differences(backup, found)
     if told:
         raise BackupNotVerified(
             f"What was restored is not equal to the backup: {'; '.join(told[:5])}. Nothing was changed."

@@ -34,7 +34,7 @@ class RestoreOutcome:
 
     `old_database`: what the database as it was before is called now (None: it was replaced in place, and
     `safety_backup` names its backup). `tables`: what was restored and found equal. `history_kept`: the live database's
-    history and archive were carried over.
+    history was carried over.
     """
 
     database: str

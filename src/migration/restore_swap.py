@@ -18,6 +18,13 @@ from src.migration.dump_tools import Tools, find_tools, run_tool, target_of
 from src.migration.manifest import Backup, Progress, now, read_expected, working_directory
 from src.migration.restore_model import Live, RestoreOutcome, write_contents_list
 from src.migration.restore_settings import copy_settings
+from src.migration.restore_state import (
+    empty_state,
+    history_tables,
+    number_archives_on,
+    state_differences,
+    write_state_list,
+)
 from src.migration.scratch import content_of, create_database, drop_database, fill, session, with_database
 
 IN_PROGRESS = "HK Strategy: a restore is in progress"
@@ -79,18 +86,25 @@ def _fill_and_prove(
             contents = work / "contents"
             write_contents_list(backup, tools, contents, skip_own_schema=live.has_history, skip_public=False)
             fill(backup, tools, target, [f"--use-list={contents}"], keep_open=(lock,))
+            if live.has_history:
+                empty_state(keeper)
+                if write_state_list(backup, tools, contents):
+                    fill(backup, tools, target, ["--jobs=1", f"--use-list={contents}"], keep_open=(lock,))
+                number_archives_on(keeper)
         with keeper.cursor() as cur:
             cur.execute("ANALYZE")
         on_progress("Comparing every table with the backup's manifest", None, None)
         found = content_of(new_url)
         same = live.server_major == backup.server_major
         told = differences(_without_own(read_expected(backup), live), _without_own(found, live), same_major=same)
+        if live.has_history:
+            told += state_differences(backup, found)
         if told:
             raise BackupNotVerified(
                 f"The restored database is not equal to the backup: {'; '.join(told[:5])}. Nothing was changed."
             )
         notes = copy_settings(conn, keeper, live)
-        if live.has_history and _own_tables(content_of(url)) != _own_tables(found):
+        if live.has_history and history_tables(content_of(url)) != history_tables(found):
             raise BackupError(
                 "The history of migrations changed during the restore: another run is at work. Nothing was changed; "
                 "restore again when it is through."
@@ -197,10 +211,6 @@ def _refuse_foreign_sessions(admin: Connection, database: str) -> None:
 
 def _without_own(content: Content, live: Live) -> Content:
     return without_schema(content, OWN_SCHEMA if live.has_history else None)
-
-
-def _own_tables(content: Content) -> dict[str, object]:
-    return {name: value for name, value in content.tables.items() if name.startswith(f"{OWN_SCHEMA}.")}
 
 
 def _name(database: str, ending: str) -> str:

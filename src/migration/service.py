@@ -12,9 +12,9 @@ import psycopg2.errors
 
 from src.config import Settings
 from src.db.connection import Connection, connect, redact
-from src.errors import DatabaseUnavailable, MigrationError, PrerequisiteError, ProofFailed, RunInProgress, RunPaused
+from src.errors import DatabaseUnavailable, MigrationError, PrerequisiteError, ProofFailed, RunPaused
 from src.migration import history as store
-from src.migration.clients import lock_holder_of_run
+from src.migration.exclusion import keep_others_out
 from src.migration.execution import Execution
 from src.migration.loader import checksums
 from src.migration.model import Event, Finding, Keep, Options, Outcome, Phase, Plan, RunRecord, TableSize
@@ -292,22 +292,5 @@ def _journal_connection(url: str) -> Iterator[Connection]:
 def _exclusive(url: str) -> Iterator[Connection]:
     """The work session, holding the lock that keeps other runs out. Raises RunInProgress: whose, since when."""
     with work_session(url) as conn:
-        with conn.cursor() as cur:
-            cur.execute("SELECT pg_try_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
-            row = cur.fetchone()
-        if not (row and row[0]):
-            raise RunInProgress(_who_runs(conn))
+        keep_others_out(conn)
         yield conn
-
-
-def _who_runs(conn: Connection) -> str:
-    holder = lock_holder_of_run(conn, store.LOCK_CLASS, store.LOCK_OBJECT)
-    records = store.read_records(conn, limit=1)
-    if records and records[0].state == "running":
-        run_, since = records[0], records[0].started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        return (
-            f"Another run is in progress: {run_.phase.value}, started by {run_.started_by} at {since}. "
-            "Wait for it to end."
-        )
-    who = f"role {holder.role}, {holder.application_name}, pid {holder.pid}" if holder else "a session not visible here"
-    return f"Another run is in progress or has just begun ({who}). Wait for it to end."

@@ -133,7 +133,8 @@ def with_history(url: str) -> None:
             " VALUES ('phase1', '1.0', '2.0', 'me', '{}', '[]', '{}')"
         )
         cur.execute(
-            "INSERT INTO hk_migration.event (run_id, kind, message) VALUES (1, 'log', 'one'), (1, 'log', 'two')"
+            "INSERT INTO hk_migration.event (run_id, kind, message, detail)"
+            " VALUES (1, 'log', 'one', '{}'), (1, 'outcome', 'two', '{\"state\": \"done\"}')"
         )
         cur.execute("INSERT INTO hk_migration.archive (keep) VALUES ('merge')")
 

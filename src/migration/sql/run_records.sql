@@ -5,6 +5,8 @@ WITH held AS (
     SELECT EXISTS (SELECT FROM pg_catalog.pg_locks
                     WHERE locktype = 'advisory' AND classid = %(lock_class)s AND objid = %(lock_object)s
                       AND objsubid = 2 AND granted
+                      AND pid NOT IN (SELECT a.pid FROM pg_catalog.pg_stat_activity a
+                                       WHERE a.application_name = 'hk_strategy restore')
                       AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) AS lock
 )
 SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
