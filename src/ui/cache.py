@@ -16,6 +16,7 @@ import streamlit as st
 from src import embedded
 from src.config import Settings, load_settings
 from src.database_enhanced import DatabaseManager
+from src.domain.saves import Save
 from src.errors import HKStrategyError
 from src.migration import backup, service
 from src.migration.model import Event, Keep, Options, Phase, Plan, RunRecord
@@ -139,6 +140,16 @@ def signals(token: str, portfolio_id: str) -> pd.DataFrame:
     return _signals(manager(), database_url(), token, portfolio_id)
 
 
+@st.cache_data(ttl=10, max_entries=50, show_spinner=False)
+def _saves(_manager: DatabaseManager, url: str, token: str, portfolio_id: str) -> tuple[Save, ...]:
+    return _manager.get_saves(portfolio_id, 200)
+
+
+def saves(token: str, portfolio_id: str) -> tuple[Save, ...]:
+    """Who changed what in a portfolio: the newest 200, newest first."""
+    return _saves(manager(), database_url(), token, portfolio_id)
+
+
 @st.cache_data(ttl=5, show_spinner=False)
 def _health(_manager: DatabaseManager, url: str) -> dict[str, dict[str, Any]]:
     return _manager.test_connection_health()
@@ -198,5 +209,5 @@ def backups() -> list[backup.Backup]:
 
 def forget() -> None:
     """After this process wrote or started something: everything is read anew."""
-    for cached in (_pulse, _portfolios, _positions, _signals, _health, _plan, _inspection, _history, _backups):
+    for cached in (_pulse, _portfolios, _positions, _saves, _signals, _health, _plan, _inspection, _history, _backups):
         cached.clear()

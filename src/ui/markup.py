@@ -151,6 +151,12 @@ def band(text: str, *, kind: str = "sample") -> str:
     return f'<div class="hk-band hk-band-{kind}" role="status">{escape(text)}</div>'
 
 
+def lead(text: str, note: str = "") -> str:
+    """A line that says what follows, with a small one under it."""
+    small = f'<div class="hk-note">{escape(note)}</div>' if note else ""
+    return f'<div class="hk-lead"><b>{escape(text)}</b>{small}</div>'
+
+
 @dataclass(frozen=True)
 class Stage:
     """A station on the way v1 → v2 → v3. `state`: past, here or ahead."""

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from src.domain.valuation import ZERO, Valued, value
-from src.ui import cache, charts, components, headline, markup, portfolio_forms, preferences
+from src.ui import cache, charts, components, headline, markup, portfolio_forms, preferences, work, workbench
 from src.ui import format as fmt
 from src.ui.entries import Entry
 from src.ui.markup import Cell, Column
@@ -67,8 +67,13 @@ def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
     components.title(entry.title)
     _header(entry, entries, pulse)
     st.html(headline.strip(valuation.totals))
+    held = [item.position for item in items]
+    view = workbench.bar(entry, held, pulse)
+    if view != work.POSITIONS:
+        workbench.show(view, entry, held, pulse)
+        return
     if not items:
-        st.info("No positions yet.")
+        st.info("No positions yet. Add them under Edit, or import a broker's file.")
         return
     st.subheader("Positions")
     _positions(items, pulse.now)
