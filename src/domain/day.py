@@ -27,14 +27,19 @@ class Move:
 
 @dataclass(frozen=True)
 class Day:
-    """Of held positions. `change` and `covered_value`: of those with a known day change; None where there is none.
+    """Of held positions with a price.
 
-    `fresh_value`: market value of those priced in the latest session. `oldest_at`: the oldest price's time, aware.
+    `change` and `covered_value`: day change and market value of those whose day change is known; None where there is
+    none. Sizes are market values with short positions counted by their size: `covered_size` of the same positions,
+    `fresh_size` of those priced in the latest session, `priced_size` of all. `oldest_at`: the oldest price's time,
+    aware.
     """
 
     change: Decimal | None
     covered_value: Decimal | None
-    fresh_value: Decimal
+    covered_size: Decimal
+    fresh_size: Decimal
+    priced_size: Decimal
     oldest_at: datetime | None
 
     @property
@@ -45,8 +50,15 @@ class Day:
         before = self.covered_value - self.change
         return self.change / abs(before) if before else None
 
+    @property
+    def covered_share(self) -> Decimal | None:
+        """The part, by size, of what is priced whose day change is known; None where nothing is priced."""
+        return self.covered_size / self.priced_size if self.priced_size else None
 
-NOTHING = Day(None, None, ZERO, None)
+    @property
+    def fresh_share(self) -> Decimal | None:
+        """The part, by size, of what is priced that was priced in the latest session; None where nothing is."""
+        return self.fresh_size / self.priced_size if self.priced_size else None
 
 
 def move(item: Valued, quote: Quote | None, sessions: Sessions) -> Move:
@@ -63,13 +75,19 @@ def moves(items: Iterable[Valued], quotes: Mapping[str, Quote], sessions: Sessio
 
 
 def day(items: Sequence[Valued], moved: Mapping[str, Move]) -> Day:
-    held = [(item, moved[item.position.symbol]) for item in items if item.position.quantity]
-    known = [(item, one.change) for item, one in held if one.change is not None]
-    times = [one.quote.as_of for item, one in held if item.market_value is not None and one.quote.as_of is not None]
+    held = [
+        (item.market_value, moved[item.position.symbol])
+        for item in items
+        if item.position.quantity and item.market_value is not None
+    ]
+    known = [(worth, one.change) for worth, one in held if one.change is not None]
+    times = [one.quote.as_of for _, one in held if one.quote.as_of is not None]
     return Day(
         change=sum((change for _, change in known), ZERO) if known else None,
-        covered_value=sum((item.market_value or ZERO for item, _ in known), ZERO) if known else None,
-        fresh_value=sum((item.market_value or ZERO for item, one in held if one.age == 0), ZERO),
+        covered_value=sum((worth for worth, _ in known), ZERO) if known else None,
+        covered_size=sum((abs(worth) for worth, _ in known), ZERO),
+        fresh_size=sum((abs(worth) for worth, one in held if one.age == 0), ZERO),
+        priced_size=sum((abs(worth) for worth, _ in held), ZERO),
         oldest_at=min(times, default=None),
     )
 
@@ -81,6 +99,8 @@ def combined(parts: Iterable[Day]) -> Day:
     return Day(
         change=sum((part.change or ZERO for part in known), ZERO) if known else None,
         covered_value=sum((part.covered_value or ZERO for part in known), ZERO) if known else None,
-        fresh_value=sum((part.fresh_value for part in given), ZERO),
+        covered_size=sum((part.covered_size for part in given), ZERO),
+        fresh_size=sum((part.fresh_size for part in given), ZERO),
+        priced_size=sum((part.priced_size for part in given), ZERO),
         oldest_at=min((part.oldest_at for part in given if part.oldest_at is not None), default=None),
     )
