@@ -1,6 +1,7 @@
 """Settings: the only reader of the environment and of `.env`."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +46,11 @@ def load_settings(env_file: Path | None = None) -> Settings:
     Raises ConfigurationError for a value that makes no sense.
     """
     values: dict[str, str] = {}
-    for key, value in dotenv_values(env_file or PROJECT_ROOT / ".env").items():
+    for key, value in _read(env_file or PROJECT_ROOT / ".env").items():
         if value is not None:
             values[key] = value
     values.update(os.environ)
-    home = Path(values.get("HK_STRATEGY_HOME") or PROJECT_ROOT / ".hk_strategy").expanduser().resolve()
+    home = _folder(values, "HK_STRATEGY_HOME", PROJECT_ROOT / ".hk_strategy")
     port_text = values.get("DASHBOARD_PORT") or "8501"
     if not port_text.isdecimal() or not 0 < int(port_text) < 65536:
         raise ConfigurationError(f"DASHBOARD_PORT is {port_text!r}; it must be a number from 1 to 65535.")
@@ -62,8 +63,8 @@ def load_settings(env_file: Path | None = None) -> Settings:
         database_url=values.get("DATABASE_URL") or None,
         redis_url=values.get("REDIS_URL") or None,
         home=home,
-        backup_dir=Path(values.get("HK_STRATEGY_BACKUPS") or home / "backups").expanduser().resolve(),
-        log_dir=Path(values.get("HK_STRATEGY_LOGS") or PROJECT_ROOT / "logs").expanduser().resolve(),
+        backup_dir=_folder(values, "HK_STRATEGY_BACKUPS", home / "backups"),
+        log_dir=_folder(values, "HK_STRATEGY_LOGS", PROJECT_ROOT / "logs"),
         dashboard_address=values.get("DASHBOARD_ADDRESS") or "127.0.0.1",
         dashboard_port=int(port_text),
         dashboard_hosts=_words(values.get("DASHBOARD_HOSTS")),
@@ -73,6 +74,25 @@ def load_settings(env_file: Path | None = None) -> Settings:
         metrics_token=metrics_token,
         acting_for=values.get("HK_STRATEGY_ACTING_FOR") or None,
     )
+
+
+def _read(env_file: Path) -> dict[str, str | None]:
+    try:
+        return dotenv_values(env_file)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{env_file} cannot be read: {error.strerror}. Give it to the user who runs this."
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{env_file} cannot be read: it is not UTF-8 text. Save it as UTF-8.") from None
+
+
+def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:
+    """Absolute. A relative one is meant from the project's folder, wherever the program was started."""
+    try:
+        return (PROJECT_ROOT / Path(values.get(name) or default).expanduser()).resolve()
+    except RuntimeError:
+        raise ConfigurationError(f"{name} is {values[name]!r}: there is no such user's home.") from None
 
 
 def _words(text: str | None) -> tuple[str, ...]:

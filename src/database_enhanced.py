@@ -104,8 +104,8 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods):
         try:
             db = self._db
         except HKStrategyError as error:
-            gone = health.down(str(error), "Start PostgreSQL, or correct DATABASE_URL in .env.")
-            return {"database": gone, "redis": health.cache(self._cache), "schema": gone}
+            unknown = health.down("It is not known while the database is down.", "")
+            return {"database": health.unreachable(error), "redis": health.cache(self._cache), "schema": unknown}
         return {"database": health.database(db), "redis": health.cache(self._cache), "schema": health.schema(db)}
 
     def data_token(self) -> str:

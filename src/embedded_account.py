@@ -84,6 +84,14 @@ class Account:
             os.close(descriptor)
 
 
+def user_name(uid: int) -> str:
+    """For messages: the name of a system user, or its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
 def account_named(uid: int) -> Account:
     try:
         entry = pwd.getpwuid(uid)

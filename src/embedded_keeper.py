@@ -18,7 +18,7 @@ from src.embedded_account import clean_environment
 from src.embedded_cache import Valkey
 from src.embedded_lifetime import DATABASE, ROLE, Spec, State, lock, read_state, spec_from_json, write_state
 from src.embedded_postgres import Postgres
-from src.errors import DatabaseUnavailable, HKStrategyError
+from src.errors import EmbeddedUnavailable, HKStrategyError
 
 POLL_S = 0.2
 TOUCH_S = 3600.0
@@ -69,9 +69,9 @@ def bring_up(spec: Spec, server: Postgres | Valkey, stopping: threading.Event) -
     server.start()
     while not server.answers():
         if not server.alive():
-            raise DatabaseUnavailable(server.failure())
+            raise EmbeddedUnavailable(server.failure())
         if stopping.wait(0.02):
-            raise DatabaseUnavailable("The embedded server was stopped while it started.")
+            raise EmbeddedUnavailable("The embedded server was stopped while it started.")
     if isinstance(server, Postgres) and spec.provision:
         provision(server)
         return server.url(ROLE, DATABASE)
@@ -104,7 +104,7 @@ def provision(server: Postgres) -> None:
         check=False,
     )
     if first.returncode != 0:
-        raise DatabaseUnavailable(f"The sample data cannot be loaded: {first.stderr.strip()[-500:]}")
+        raise EmbeddedUnavailable(f"The sample data cannot be loaded: {first.stderr.strip()[-500:]}")
     done.touch()
 
 

@@ -28,10 +28,10 @@ from pathlib import Path
 
 from src.config import PROJECT_ROOT
 from src.db.connection import connect
-from src.embedded_account import clean_environment
+from src.embedded_account import clean_environment, user_name
 from src.embedded_cache import Valkey
 from src.embedded_postgres import SUPERUSER, Postgres
-from src.errors import ConfigurationError, DatabaseUnavailable, HKStrategyError
+from src.errors import ConfigurationError, DatabaseUnavailable, EmbeddedUnavailable, HKStrategyError
 
 ROLE = "trader"
 DATABASE = "hk_strategy"
@@ -105,7 +105,13 @@ def read_state(spec: Spec) -> State | None:
 
 def lock(path: Path, operation: int) -> int | None:
     """Take a flock on `path`; the descriptor that holds it, or None when LOCK_NB finds it taken."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        raise ConfigurationError(
+            f"{path} cannot be opened: {_why_closed(path)}. Give it back (chown), or set HK_STRATEGY_HOME to a "
+            "directory of your own."
+        ) from None
     try:
         fcntl.flock(descriptor, operation)
     except BlockingIOError:
@@ -197,10 +203,10 @@ class Use:
                 self._launch_keeper()
                 launched = True
             elif not kept and self._keeper is not None and self._keeper.poll() is not None:
-                told = state.error if state is not None and state.error else f"see {self._keeper_log()}"
-                raise DatabaseUnavailable(f"The embedded server could not be started: {told}")
+                told = state.error if state is not None else None
+                raise EmbeddedUnavailable(told or f"The embedded server does not start. See {self._keeper_log()}.")
             time.sleep(0.02)
-        raise DatabaseUnavailable(
+        raise EmbeddedUnavailable(
             f"The embedded server did not answer within {START_LIMIT_S:.0f} seconds. Its logs are in "
             f"{Path(self.spec.directory) / 'logs'}."
         )
@@ -255,7 +261,13 @@ def _make_directory(directory: Path) -> None:
             f"The embedded servers cannot keep their data in {directory}: {error.strerror}. Set HK_STRATEGY_HOME to a "
             "directory that you may write to, or DATABASE_URL to use a server of your own."
         ) from error
-    if not os.access(directory, os.W_OK):
+    if not os.access(directory, os.W_OK | os.X_OK):
         raise ConfigurationError(
-            f"{directory} belongs to another user. Set HK_STRATEGY_HOME to a directory of your own."
+            f"The embedded servers cannot write to {directory}: {_why_closed(directory)}. Set HK_STRATEGY_HOME to a "
+            "directory of your own, or DATABASE_URL to use a server of your own."
         )
+
+
+def _why_closed(path: Path) -> str:
+    owner = path.stat().st_uid
+    return "it is read-only" if owner == os.geteuid() else f"it belongs to {user_name(owner)}"

@@ -19,7 +19,7 @@ import psutil
 from src.db.connection import connect
 from src.embedded_account import DATA, Account, account_named, private_socket_dir, remove_socket_dir, server_account
 from src.embedded_programs import server_bin_dir
-from src.errors import DatabaseUnavailable
+from src.errors import DatabaseUnavailable, EmbeddedUnavailable
 
 SUPERUSER = "postgres"
 HBA = """\
@@ -121,8 +121,7 @@ class Postgres:
     def failure(self) -> str:
         """Why the server did not start, from its log."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
-        told = [line for line in lines[-30:] if "FATAL" in line or "PANIC" in line or "HINT" in line]
-        reason = " ".join(line.split("] ", 1)[-1] for line in told[-2:]) or "no reason given"
+        reason = _reason(lines[-30:]) or "no reason given"
         return f"The embedded PostgreSQL does not start ({reason}). Its log is {self.log}."
 
     def _settings(self) -> dict[str, str]:
@@ -145,8 +144,9 @@ class Postgres:
         done = account.run(command, half_made)
         if done.returncode != 0:
             shutil.rmtree(half_made, ignore_errors=True)
-            raise DatabaseUnavailable(
-                f"The embedded PostgreSQL cannot be created in {self.data}: {done.stderr.strip()}"
+            said = done.stderr.strip().splitlines()
+            raise EmbeddedUnavailable(
+                f"The embedded PostgreSQL cannot be created in {self.data}: {_reason(said) or ' '.join(said)}"
             )
         half_made.rename(self.data)
 
@@ -198,6 +198,12 @@ class Postgres:
             (self.data / "postmaster.pid").unlink(missing_ok=True)
             for path in self.socket_dir.glob(".s.PGSQL.*") if self.socket_dir is not None else ():
                 path.unlink(missing_ok=True)
+
+
+def _reason(lines: list[str]) -> str:
+    """Of what a program of PostgreSQL said, the part that matters."""
+    told = [line.split("] ", 1)[-1] for line in lines if any(word in line for word in ("FATAL", "HINT", "error:"))]
+    return " ".join(told[-2:] or [line for line in lines if "PANIC" in line][-1:])
 
 
 def _is_running(process: psutil.Process | None) -> bool:

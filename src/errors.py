@@ -3,6 +3,7 @@
 HKStrategyError
 ├── ConfigurationError        a setting is missing or makes no sense
 ├── DatabaseUnavailable       the server does not answer, or went away
+│   └── EmbeddedUnavailable   the server that this project starts by itself does not start
 ├── CacheUnavailable          the cache does not answer
 ├── CapabilityMissing         the live schema cannot do this; says which version can
 ├── InvalidInput              a value the user gave; nothing was changed
@@ -32,6 +33,10 @@ class ConfigurationError(HKStrategyError):
 
 
 class DatabaseUnavailable(HKStrategyError):
+    pass
+
+
+class EmbeddedUnavailable(DatabaseUnavailable):
     pass
 
 

@@ -9,11 +9,13 @@ from src.db.connection import Cursor
 from src.db.schema import SchemaState
 from src.db.session import Database
 from src.db.sql import query
-from src.errors import HKStrategyError
+from src.errors import ConfigurationError, EmbeddedUnavailable, HKStrategyError
 
 Report = dict[str, Any]
 
 LONG_TRANSACTION_S = 60.0
+ADVICE = "Start PostgreSQL, or correct DATABASE_URL in .env."
+EMBEDDED_ADVICE = "Put right what it says, or set DATABASE_URL in .env to a server of your own."
 _FIELDS = (
     "server_version",
     "database",
@@ -30,6 +32,13 @@ def down(message: str, advice: str) -> Report:
     return _report("down", message, advice, {})
 
 
+def unreachable(error: HKStrategyError) -> Report:
+    """The database is down because of `error`."""
+    if isinstance(error, ConfigurationError):
+        return down(str(error), "")  # it says what to do
+    return down(str(error), EMBEDDED_ADVICE if isinstance(error, EmbeddedUnavailable) else ADVICE)
+
+
 def database(db: Database) -> Report:
     """`details`: _FIELDS and latency_ms (of one statement)."""
 
@@ -43,7 +52,7 @@ def database(db: Database) -> Report:
     try:
         details = db.read(ask, needs=None)
     except HKStrategyError as error:
-        return down(str(error), "Start PostgreSQL, or correct DATABASE_URL in .env.")
+        return unreachable(error)
     message = f"PostgreSQL {details['server_version']} answers in {details['latency_ms']:.1f} ms."
     troubles = _troubles(details)
     if troubles:

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from src.db.connection import redact as redact_url
-from src.errors import DatabaseUnavailable, HKStrategyError, MigrationError, RunInProgress, RunPaused
+from src.db.health import EMBEDDED_ADVICE
+from src.errors import (
+    DatabaseUnavailable,
+    EmbeddedUnavailable,
+    HKStrategyError,
+    MigrationError,
+    RunInProgress,
+    RunPaused,
+)
 from src.logs import Redact
 from src.migration.cli_render import Ending
 
@@ -22,6 +30,8 @@ def ending_of(error: HKStrategyError) -> Ending:
     if isinstance(error, MigrationError):
         state = "refused" if error.exit_code == EXIT_PREREQUISITE else "failed"
         return Ending(error.exit_code, state, str(error))
+    if isinstance(error, EmbeddedUnavailable):
+        return Ending(EXIT_FAILED, "failed", str(error), EMBEDDED_ADVICE)
     if isinstance(error, DatabaseUnavailable):
         return Ending(EXIT_FAILED, "failed", str(error), "Is the server running, and DATABASE_URL right?")
     return Ending(EXIT_PREREQUISITE, "refused", str(error))

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from src.config import PROJECT_ROOT, Settings, load_settings
 from src.embedded import PrivateServer
 from src.embedded_account import server_account
 from src.errors import ConfigurationError, DatabaseUnavailable
+from src.migration.cli_ending import ending_of
 
 PATIENCE_S = 60.0
 USER = """
@@ -404,6 +406,40 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ConfigurationError, match="HK_STRATEGY_HOME"):
         embedded.database_url(settings_for(tmp_path / "file" / "home"))
+
+
+def test_a_home_that_cannot_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(ConfigurationError, match=r"cannot write to .*home: it is read-only\. Set HK_STRATEGY_HOME"):
+        embedded.database_url(settings_for(home))
+    os.chown(home, 65534, -1)
+    with pytest.raises(ConfigurationError, match=r"cannot write to .*home: it belongs to nobody\."):
+        embedded.database_url(settings_for(home))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk on which no database has room."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(place)], check=False).returncode != 0:
+        pytest.skip("only root can mount a disk of its own")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_disk_that_is_full_is_told_without_the_noise(small_disk: Path) -> None:
+    """What initdb says is many lines, of which two matter."""
+    with pytest.raises(DatabaseUnavailable) as caught:
+        embedded.database_url(settings_for(small_disk))
+    embedded.stop(settings_for(small_disk))
+    told = str(caught.value)
+    assert re.search("No space left on device|Check free disk space", told)
+    assert "removing contents" not in told
+    assert "\n" not in told
+    assert "DATABASE_URL right" not in ending_of(caught.value).next_step, "there is none"
 
 
 def test_a_damaged_data_directory_is_told_with_the_log(home: Path) -> None:

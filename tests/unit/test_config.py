@@ -56,6 +56,26 @@ def test_a_port_that_is_none_is_refused_by_name(tmp_path: Path, port: str) -> No
     assert port in str(caught.value)
 
 
+def test_a_relative_folder_means_the_same_wherever_it_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(env_file(tmp_path, "HK_STRATEGY_HOME=my data\nHK_STRATEGY_BACKUPS=../backups\n"))
+    assert settings.home == PROJECT_ROOT / "my data"
+    assert settings.backup_dir == PROJECT_ROOT.parent / "backups"
+
+
+def test_the_home_of_a_user_who_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="HK_STRATEGY_LOGS"):
+        load_settings(env_file(tmp_path, "HK_STRATEGY_LOGS=~nobody-of-this-name/logs\n"))
+
+
+def test_an_env_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("DASHBOARD_PORT=9000\n".encode("utf-16"))
+    with pytest.raises(ConfigurationError, match=r"\.env cannot be read"):
+        load_settings(tmp_path / ".env")
+
+
 def test_printing_settings_shows_no_password(tmp_path: Path) -> None:
     settings = load_settings(env_file(tmp_path, "DATABASE_URL=postgresql://trader:hunter2@db/hk\n"))
     assert "hunter2" not in f"{settings} {settings!r}"
