@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
+from src.errors import InvalidInput
 from src.migration import service
 from src.migration.cli_backups import cmd_backup, cmd_backups, cmd_restore, cmd_verify
 from src.migration.cli_check import cmd_check
 from src.migration.cli_context import Context, done, nothing
 from src.migration.cli_ending import EXIT_FAILED, EXIT_PREREQUISITE
 from src.migration.cli_render import Ending
-from src.migration.cli_text import current_run_lines, outcome_lines, plan_lines, run_lines
+from src.migration.cli_text import current_run_lines, outcome_lines, plan_lines, run_detail_lines, run_lines
 from src.migration.model import Outcome, Phase, Plan
 
 WORDS = {
@@ -69,8 +70,14 @@ def cmd_resume(context: Context) -> Ending:
 
 
 def cmd_history(context: Context) -> Ending:
-    runs = service.history(context.url)
-    context.renderer.show("history", {"runs": runs}, run_lines(runs))
+    number = context.arguments.run
+    runs = service.history(context.url, limit=50 if number is None else 2**31 - 1)
+    if number is not None:
+        runs = [run for run in runs if run.run_id == number]
+        if not runs:
+            raise InvalidInput(f"There is no run {number}. `history` lists them.")
+    lines = run_lines(runs) if number is None else run_detail_lines(runs[0])
+    context.renderer.show("history", {"runs": runs}, lines)
     return done("", value={"count": len(runs)})
 
 

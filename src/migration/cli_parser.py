@@ -58,6 +58,7 @@ class Arguments:
     schema: str | None = None
     sample: bool = False
     backup: str | None = None
+    run: int | None = None
     options: Options = DEFAULTS
 
     def target(self, version: str | None) -> Phase:
@@ -148,6 +149,8 @@ def build_parser() -> argparse.ArgumentParser:
             sub.add_argument("phase", choices=PHASES)
         if name in ("verify", "restore"):
             sub.add_argument("backup", metavar="BACKUP", help="its name, as `backups` lists it")
+        if name == "history":
+            sub.add_argument("run", metavar="RUN", nargs="?", help="a run's number, to see its proof and SQL checksums")
         for option in OPTIONS:
             if not option.commands or name in option.commands:
                 _add(sub, option, "after", hidden=False)
@@ -197,6 +200,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         schema=_schema(command, given),
         sample=bool(given.get("sample")),
         backup=None if parsed.get("backup") is None else str(parsed["backup"]),
+        run=_run_number(parsed.get("run")),
         options=_options(given),
     )
 
@@ -223,6 +227,14 @@ def _options(given: dict[str, object]) -> Options:
         keep=Keep(_text(given, "keep") or "merge"),
         restore_archive=_text(given, "archived") != "leave",
     )
+
+
+def _run_number(text: object) -> int | None:
+    if text is None:
+        return None
+    if not str(text).isdecimal():
+        raise UsageError(f"{text!r} is not the number of a run. `history` lists them.")
+    return int(str(text))
 
 
 def _max_lock_ms(given: dict[str, object]) -> int:

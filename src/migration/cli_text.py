@@ -5,15 +5,20 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from src.migration.model import Client, Finding, MergedSymbol, Options, Outcome, Phase, Plan, ProofRow, RunRecord
+from src.migration.model import (
+    TITLES,
+    UNDO,
+    Client,
+    Finding,
+    MergedSymbol,
+    Options,
+    Outcome,
+    Phase,
+    Plan,
+    ProofRow,
+    RunRecord,
+)
 
-TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.0)", "3.0": "multi-portfolio (v3.0)"}
-UNDO = {
-    Phase.PHASE1: "rollback --to v1",
-    Phase.PHASE2: "rollback --to v2",
-    Phase.ROLLBACK_V2: "phase2",
-    Phase.ROLLBACK_V1: "phase1",
-}
 MARKS = {"info": "i", "warning": "!", "refusal": "✗"}
 
 
@@ -210,6 +215,13 @@ def run_lines(runs: Sequence[RunRecord]) -> list[str]:
     ]
     lines = table(("run", "started", "what", "state", "steps", "took", "stall", "backup", "by"), rows, right=(0,))
     return lines if rows else ["No run yet."]
+
+
+def run_detail_lines(run: RunRecord) -> list[str]:
+    """All that the history knows of one run."""
+    lines = [*run_lines([run]), "", f"Outcome: {run.message}", "", "SQL files, SHA-256 when the run began:"]
+    lines += [f"  {digest}  {name}" for name, digest in run.sql_files.items()]
+    return [*lines, "", *(proof_lines(run.proof) or ["No proof: it did not come to that."])]
 
 
 def current_run_lines(run: RunRecord) -> list[str]:

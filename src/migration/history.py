@@ -163,6 +163,7 @@ def _record(row: Sequence[Any]) -> RunRecord:
         total,
         current,
         proof,
+        sql_files,
     ) = row
     return RunRecord(
         run_id=int(run_id),
@@ -180,6 +181,7 @@ def _record(row: Sequence[Any]) -> RunRecord:
         steps_total=int(total),
         current_step=current,
         proof=tuple(ProofRow(**entry) for entry in proof or ()),
+        sql_files=sql_files,
     )
 
 

@@ -17,6 +17,24 @@ class Phase(StrEnum):
     ROLLBACK_V1 = "rollback to v1"
 
 
+TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.0)", "3.0": "multi-portfolio (v3.0)"}
+
+# What to type to do a phase, and to undo it.
+COMMANDS = {
+    Phase.PHASE1: "phase1",
+    Phase.PHASE2: "phase2",
+    Phase.ROLLBACK_V2: "rollback --to v2",
+    Phase.ROLLBACK_V1: "rollback --to v1",
+}
+OPPOSITE = {
+    Phase.PHASE1: Phase.ROLLBACK_V1,
+    Phase.PHASE2: Phase.ROLLBACK_V2,
+    Phase.ROLLBACK_V2: Phase.PHASE2,
+    Phase.ROLLBACK_V1: Phase.PHASE1,
+}
+UNDO = {phase: COMMANDS[opposite] for phase, opposite in OPPOSITE.items()}
+
+
 class Keep(StrEnum):
     """What a rollback to v1 does with the portfolios that v1 cannot hold (all are archived first)."""
 
@@ -199,7 +217,8 @@ class Outcome:
 class RunRecord:
     """A run as the history tells it. `state`: running, interrupted, paused, failed, done or undone.
 
-    `interrupted`: nobody works on it any more, though it never ended (killed, power cut).
+    `interrupted`: nobody works on it any more, though it never ended (killed, power cut). `sql_files`: SHA-256 of each
+    file that it executed, as it was when the run began.
     """
 
     run_id: int
@@ -217,3 +236,4 @@ class RunRecord:
     steps_total: int
     current_step: str | None
     proof: tuple[ProofRow, ...] = ()
+    sql_files: Mapping[str, str] = field(default_factory=dict)

@@ -17,34 +17,27 @@ from src.migration import history as store
 from src.migration.exclusion import keep_others_out
 from src.migration.execution import Execution
 from src.migration.loader import checksums
-from src.migration.model import Event, Finding, Keep, Options, Outcome, Phase, Plan, RunRecord, TableSize
+from src.migration.model import (
+    COMMANDS,
+    OPPOSITE,
+    TITLES,
+    UNDO,
+    Event,
+    Finding,
+    Keep,
+    Options,
+    Outcome,
+    Phase,
+    Plan,
+    RunRecord,
+    TableSize,
+)
 from src.migration.orphan import wait_for_orphan
 from src.migration.planner import configure, open_plan
 from src.migration.runner import is_gone, work_session
 from src.migration.survey import survey
 
 OnEvent = Callable[[Event], None]
-
-# What undoes a phase.
-BACK = {
-    Phase.PHASE1: "rollback --to v1",
-    Phase.PHASE2: "rollback --to v2",
-    Phase.ROLLBACK_V2: "phase2",
-    Phase.ROLLBACK_V1: "phase1",
-}
-COMMANDS = {
-    Phase.PHASE1: "phase1",
-    Phase.PHASE2: "phase2",
-    Phase.ROLLBACK_V2: "rollback --to v2",
-    Phase.ROLLBACK_V1: "rollback --to v1",
-}
-OPPOSITE = {
-    Phase.PHASE1: Phase.ROLLBACK_V1,
-    Phase.PHASE2: Phase.ROLLBACK_V2,
-    Phase.ROLLBACK_V2: Phase.PHASE2,
-    Phase.ROLLBACK_V1: Phase.PHASE1,
-}
-TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.0)", "3.0": "multi-portfolio (v3.0)"}
 
 
 @dataclass(frozen=True)
@@ -152,7 +145,7 @@ def _begin(url: str, work: Connection, plan: Plan, options: Options, settings: S
 def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url: str) -> Outcome:
     """Execute, and say how it ended: the last event of every run is its outcome."""
     phase = execution.plan.phase
-    advice = f"Type: python run_migration.py resume (to go on) or python run_migration.py {BACK[phase]} (to undo)."
+    advice = f"Type: python run_migration.py resume (to go on) or python run_migration.py {UNDO[phase]} (to undo)."
     started = time.monotonic()
     try:
         execution.proof = tuple(execution.execute())
@@ -237,7 +230,7 @@ def _next_step(phase: Phase) -> str:
             "v1 clients go on working. When they are retired: python run_migration.py phase2. "
             "To undo: python run_migration.py rollback."
         )
-    return f"To undo: python run_migration.py {BACK[phase]}."
+    return f"To undo: python run_migration.py {UNDO[phase]}."
 
 
 def _changed_files(stored: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from src.db.faults import translate
 from src.db.schema import SchemaState, SchemaVersion, detect
 from src.migration import clients, oddities, oddities_access, oddities_links, oddities_rows
 from src.migration.look import Look, quiet_look
-from src.migration.model import Client, Finding, Options, Phase, TableSize
+from src.migration.model import TITLES, Client, Finding, Options, Phase, TableSize
 from src.migration.scene import (
     HOLDINGS,
     OUR_TABLES,
@@ -27,11 +27,6 @@ from src.migration.scene import (
 
 # A table up to this many bytes is counted where the server has no estimate of its rows.
 COUNT_BELOW_BYTES = 16 * 1024 * 1024
-_TITLES = {
-    SchemaVersion.V1: "single-portfolio (v1.0)",
-    SchemaVersion.V2: "multi-portfolio (v2.0)",
-    SchemaVersion.V3: "multi-portfolio (v3.0)",
-}
 _NEXT = {
     SchemaVersion.V1: frozenset({Phase.PHASE1}),
     SchemaVersion.V2: frozenset({Phase.PHASE2, Phase.ROLLBACK_V1}),
@@ -109,7 +104,7 @@ def _survey(conn: Connection, look: Look, phase: Phase | None, options: Options)
 def _title(state: SchemaState) -> str:
     if state.version is None:
         return "empty database" if state.empty else "unrecognised schema"
-    return _TITLES[state.version]
+    return TITLES[str(state.version)]
 
 
 def _scene(

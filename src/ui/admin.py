@@ -14,8 +14,8 @@ import psutil
 import streamlit as st
 
 from src.errors import Conflict, HKStrategyError, InvalidInput, RunInProgress
-from src.migration import launch, service
-from src.migration.model import Keep, Phase
+from src.migration import launch
+from src.migration.model import UNDO, Keep, Phase
 from src.ui import cache
 from src.ui.address import is_loopback
 
@@ -176,7 +176,7 @@ def resume() -> Task:
 
 def undo_command(phase: Phase) -> str:
     """What undoes an unfinished run of `phase`, as run_migration.py calls it: "rollback --to v1", say."""
-    return service.BACK[phase]
+    return UNDO[phase]
 
 
 def undo(phase: Phase, typed: str) -> Task:

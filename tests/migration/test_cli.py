@@ -19,6 +19,8 @@ import pytest
 from src.config import PROJECT_ROOT
 from src.migration import service
 from src.migration.launch import last_outcome
+from src.migration.loader import checksums
+from src.migration.model import Phase
 from tests.conftest import TRADER_PASSWORD, MakeDatabase
 from tests.migration.cli_harness import COMMAND, ROWS, Cli, cli_in, execute, fetch, migrate, wait_for
 
@@ -84,6 +86,22 @@ def test_there_and_back_again(make_database: MakeDatabase, cli: Cli, pg_version:
     history = cli(url, "history").out
     assert history.count("done") == 4
     assert fetch(url, "SELECT count(*), sum(quantity) FROM public.portfolio_positions") == [(2, 16528)]
+
+
+def test_the_history_of_one_run_tells_its_outcome_checksums_and_proof(v1: str, cli: Cli) -> None:
+    migrate(cli, v1, "phase1", *QUICK)
+    said = cli(v1, "history", "1")
+    assert said.exit_code == 0, said.all
+    for name, digest in checksums(Phase.PHASE1).items():
+        assert f"{digest}  {name}" in said.out
+    assert "Outcome: Phase1 is complete" in said.out
+    assert "DEFAULT, unrealized P&L, HKD" in said.out
+    (record, outcome) = cli(v1, "history", "1", "--json").records
+    assert isinstance(record["runs"], list)
+    assert record["runs"][0]["sql_files"] == checksums(Phase.PHASE1)
+    assert outcome["exit_code"] == 0
+    assert "There is no run 2" in cli(v1, "history", "2").err
+    assert cli(v1, "history", "last").exit_code == 2
 
 
 def test_nothing_to_do_is_no_failure_and_says_why(v1: str, cli: Cli) -> None:
