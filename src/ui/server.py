@@ -5,8 +5,9 @@ import errno
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any
 
@@ -14,21 +15,28 @@ import psutil
 import streamlit as st
 
 from src.config import Settings, load_settings
-from src.embedded import is_embedded
+from src.embedded import cache_url, is_embedded
+from src.embedded_stop import processes_of
 from src.errors import ConfigurationError, HKStrategyError
 from src.ui.address import ANY, is_loopback, url_of
 
 
-def port_holder(port: int) -> str:
-    """Who listens on `port`: pid and command line, or that the system doesn't let us see it."""
+def taken(address: str, port: int) -> str:
+    """Who listens on `port`, as far as the system lets us see it, and what to do."""
+    who = "a process of another user, which this one may not see"
+    advice = "Stop it, or choose another port"
     for link in psutil.net_connections(kind="tcp"):
         if link.status == psutil.CONN_LISTEN and link.laddr and link.laddr.port == port and link.pid:
             try:
                 command = " ".join(psutil.Process(link.pid).cmdline())
             except psutil.Error:
                 command = "its command line cannot be read"
-            return f"process {link.pid} ({command})"
-    return "a process of another user, which this one may not see"
+            who = f"process {link.pid} ({command})"
+            if link.pid in {process.pid for process in processes_of("dashboard.py")}:
+                who += ", which is this HK Strategy"
+                advice = f"Just open {url_of(address, port)}, or end it with `make stop`, or choose another port"
+            break
+    return f"Port {port} is taken by {who}. {advice}: DASHBOARD_PORT={port + 1}, in the environment or in .env."
 
 
 def check_port(address: str, port: int) -> None:
@@ -40,10 +48,7 @@ def check_port(address: str, port: int) -> None:
             probe.bind((address, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise ConfigurationError(
-                    f"Port {port} is taken by {port_holder(port)}. Stop it, or choose another port: "
-                    f"DASHBOARD_PORT={port + 1} python dashboard.py"
-                ) from None
+                raise ConfigurationError(taken(address, port)) from None
             raise ConfigurationError(
                 f"The dashboard cannot listen on {address}, port {port}: {error.strerror}. "
                 "Set DASHBOARD_ADDRESS and DASHBOARD_PORT to an address of this machine and a free port."
@@ -57,10 +62,14 @@ def warm_up() -> None:
     # Only now: what Streamlit is to remember needs its server to be running.
     from src.ui import cache
 
+    settings = load_settings()
+    caching = threading.Thread(target=cache_url, args=(settings,), name="start of the cache")
+    caching.start()
     try:
         cache.database_url()
     except HKStrategyError as error:
         sys.stderr.write(f"{error}\nThe dashboard starts without a database; System Status says more.\n")
+    caching.join()
 
 
 def _say_what_is_not_heeded(address: str) -> None:
@@ -99,16 +108,34 @@ def _end(_signal: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def serve(app: st.App) -> int:
-    """Run the dashboard until Ctrl-C or SIGTERM. Returns the exit code."""
+def _say_port(settings: Settings) -> int:
+    """The exit code: not 0 where the dashboard cannot listen, which is said."""
     try:
-        settings = load_settings()
         check_port(settings.dashboard_address, settings.dashboard_port)
     except HKStrategyError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    return 0
+
+
+def serve(app: st.App) -> int:
+    """Run the dashboard until Ctrl-C or SIGTERM. Returns the exit code."""
+    try:
+        settings = load_settings()
+    except HKStrategyError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if _say_port(settings):
+        return 1
     # Uvicorn closes the connections on a signal and then hands it on: these make that an orderly exit.
     signal.signal(signal.SIGTERM, _end)
-    with suppress(KeyboardInterrupt):
+    try:
         app.run(config=run_options(settings))
+    except KeyboardInterrupt:
+        return 0
+    except SystemExit as end:
+        if not end.code:
+            raise
+        # Someone else took the port after it was looked at.
+        return _say_port(settings) or 1
     return 0

@@ -1,5 +1,6 @@
 """The dashboard in a browser: how it starts and ends, and what a trader does."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -13,7 +14,8 @@ from playwright.sync_api import expect
 from psycopg2 import sql
 
 from src.config import PROJECT_ROOT
-from tests.browser.conftest import OpenBrowser, StartDashboard
+from src.ui.server import serve
+from tests.browser.conftest import OpenBrowser, StartDashboard, free_port
 from tests.conftest import MakeDatabase
 
 STREAMLIT = (sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.port", "{port}")
@@ -168,6 +170,32 @@ def test_a_taken_port_is_told_with_who_holds_it(make_database: MakeDatabase, sta
     assert f"process {dashboard.process.pid} (" in second.stderr
     assert "dashboard.py" in second.stderr
     assert "DASHBOARD_PORT" in second.stderr
+    assert f"Just open {dashboard.url}, or end it with `make stop`" in second.stderr
+
+
+def test_a_port_that_is_taken_in_the_same_instant_is_told_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two starts at once: both find it free, and one of them loses."""
+    app = Loser()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DASHBOARD_PORT", str(app.port))
+            assert serve(app) == 1
+    finally:
+        app.other.close()
+    assert f"Port {app.port} is taken by process {os.getpid()} (" in capsys.readouterr().err
+
+
+class Loser:
+    """An app whose port someone else takes at the last moment."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.other = socket.socket()
+
+    def run(self, **_config: object) -> None:
+        self.other.bind(("127.0.0.1", self.port))
+        self.other.listen()
+        raise SystemExit(1)
 
 
 def handshake(url: str, host: str, origin: str) -> str:
