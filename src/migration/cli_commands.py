@@ -50,7 +50,8 @@ def cmd_phase(context: Context) -> Ending:
     plan = _plan(context)
     lines = plan_lines(plan, context.options)
     if plan.nothing_to_do:
-        return nothing(plan.nothing_to_do)
+        ended = service.end_unbegun(context.url, plan.phase)
+        return nothing(plan.nothing_to_do, f"Run {ended}, which had not begun, is over." if ended else "")
     context.renderer.show("plan", plan, lines if plan.refusals or not context.arguments.yes else _short(plan))
     if plan.refusals:
         return _refused(plan)

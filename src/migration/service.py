@@ -100,6 +100,18 @@ def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: 
         return _begin(url, work, plan, options, settings, on_event)
 
 
+def end_unbegun(url: str, phase: Phase) -> int | None:
+    """Where `phase` has nothing to do: end the run that it would have undone, if one did not end. Returns its number.
+
+    Raises RunInProgress, DatabaseUnavailable.
+    """
+    if not _unbegun(current_run(url), phase):
+        return None
+    _let_orphan_end(url)
+    with _exclusive(url) as work:
+        return _close_unbegun(work, phase)
+
+
 def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
     """Go on with the run that did not end, with the choices it was started with. Raises as `run` does."""
     _let_orphan_end(url)
@@ -180,12 +192,19 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
     return execution.end("done", message, _next_step(phase), time.monotonic() - started)
 
 
-def _close_unbegun(work: Connection, phase: Phase) -> None:
+def _unbegun(open_run: RunRecord | None, phase: Phase) -> bool:
+    """Whether `phase`, which finds nothing to do, would have undone the run that did not end."""
+    return open_run is not None and OPPOSITE[open_run.phase] is phase
+
+
+def _close_unbegun(work: Connection, phase: Phase) -> int | None:
     """A run that was killed before its first step left nothing to undo, and yet the history waits for its end."""
     open_run = store.unfinished(store.read_records(work, limit=1))
-    if open_run is not None and OPPOSITE[open_run.phase] is phase:
-        message = f"Undone: {phase.value} found nothing to undo"
-        store.add_event(work, Event(store.now(), open_run.run_id, "outcome", None, message, detail={"state": "undone"}))
+    if open_run is None or not _unbegun(open_run, phase):
+        return None
+    message = f"Undone: {phase.value} found nothing to undo"
+    store.add_event(work, Event(store.now(), open_run.run_id, "outcome", None, message, detail={"state": "undone"}))
+    return open_run.run_id
 
 
 def _both_rollbacks(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:

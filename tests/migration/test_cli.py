@@ -283,6 +283,21 @@ def test_a_killed_run_is_told_then_resumed_or_undone(blocked: str, cli: Cli, way
     assert "interrupted" not in check
 
 
+def test_what_is_told_to_undo_a_run_killed_in_its_backup_ends_it(v1: str, cli: Cli) -> None:
+    """Nothing was done yet, so there is nothing to undo; the run must not be told of for ever."""
+    process = cli.start(v1, "phase1", "--yes", "--legacy-role", "trader")
+    assert process.stdout is not None
+    assert any("Back up" in line for line in process.stdout)
+    process.kill()
+    process.communicate()
+    wait_for("the run is interrupted", lambda: "is interrupted" in cli(v1, "check").out)
+    assert "rollback --to v1" in cli(v1, "check").out
+    said = cli(v1, "rollback", "--to", "v1", "--yes")
+    assert said.exit_code == 0, said.all
+    assert "Nothing to do" in said.out and "Run 1, which had not begun, is over." in said.out
+    assert "Run 1" not in cli(v1, "check").out
+
+
 def test_backups_are_made_listed_verified_and_restored(v1: str, cli: Cli) -> None:
     assert "No backup" in cli(v1, "backups").out
     made = cli(v1, "backup")
