@@ -15,6 +15,7 @@ class Field(StrEnum):
     COMPANY_NAME = "company_name"
     SECTOR = "sector"
     PRICE = "price"
+    PRICE_AS_OF = "price_as_of"
 
 
 # The likeliest first: where two columns of a file are known for one field, the one further up is it.
@@ -44,6 +45,7 @@ _WORDS: dict[Field, str] = {
         close price; close; nominal price; latest price; unit price; spot price; mark price;
         現價; 市價; 收市價; 按盤價; 最新價; 收盤價; 現時價格; 最後成交價; 市場價格; 價格; 现价; 市价; 收市价; 按盘价;
         最新价; 收盘价; 市场价格; 当前价; 价格""",
+    Field.PRICE_AS_OF: "price as of; price time; price date; 報價時間; 报价时间",
 }
 _RANKS: dict[str, tuple[int, Field]] = {}
 for _field, _text in _WORDS.items():

@@ -5,7 +5,8 @@ leaves a value as it is. The same file again changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -41,7 +42,8 @@ class RowResult:
     """What becomes of one row. `number`: the row's in the file, from 1. `symbol` None: it could not be read.
 
     `edit` is there for NEW and CHANGED, `reason` for ERROR (a sentence for the user). `notes`: what a user may want
-    to know of a good row. `cells`: the row as it stands in the file.
+    to know of a good row. `older_price`: its price was left out, since the one known here is as new or newer. `cells`:
+    the row as it stands in the file.
     """
 
     number: int
@@ -50,6 +52,7 @@ class RowResult:
     edit: Edit | None = None
     reason: str = ""
     notes: tuple[str, ...] = ()
+    older_price: bool = False
     cells: tuple[str, ...] = ()
 
 
@@ -73,6 +76,11 @@ class Preview:
     def edits(self) -> tuple[Edit, ...]:
         """What to save: the good rows that change something."""
         return tuple(row.edit for row in self.rows if row.edit is not None)
+
+    @property
+    def older_prices(self) -> int:
+        """How many prices of the file were left out, since those known here are as new or newer."""
+        return sum(row.older_price for row in self.rows)
 
     @property
     def unchanged(self) -> int:
@@ -110,7 +118,7 @@ def preview(
     columns = mappings.check(mapping, table.columns)
     used = notation or notation_of(table, columns)
     there = {position.symbol: row_of(position) for position in current}
-    reader = _Reader(table, columns, used, there)
+    reader = _Reader(table, columns, used, there, {one.symbol: one.last_updated for one in current})
     rows = tuple(reader.result(line) for line in table.lines)
     return Preview(
         rows=rows,
@@ -124,12 +132,18 @@ class _Reader:
     """Reads one file's rows in their order."""
 
     def __init__(
-        self, table: Table, columns: Mapping[Field, int], notation: Notation | None, there: Mapping[str, Row]
+        self,
+        table: Table,
+        columns: Mapping[Field, int],
+        notation: Notation | None,
+        there: Mapping[str, Row],
+        as_of: Mapping[str, datetime | None],
     ) -> None:
         self._table = table
         self._columns = columns
         self._notation = notation
         self._there = there
+        self._as_of = as_of
         self._aliases = _aliases(there)
         self._first: dict[str, int] = {}
 
@@ -142,12 +156,29 @@ class _Reader:
             symbol = self._symbol(line)
             before = self._there.get(symbol)
             after, notes = self._row(line, before)
+            older = self._is_older(line, symbol, before, after)
+            if older and before is not None:
+                after = replace(after, price=before.price)
         except InvalidInput as error:
             return RowResult(line.number, Outcome.ERROR, symbol, reason=str(error), cells=line.cells)
         if after == before:
-            return RowResult(line.number, Outcome.UNCHANGED, symbol, notes=notes, cells=line.cells)
+            return RowResult(line.number, Outcome.UNCHANGED, symbol, None, "", notes, older, line.cells)
         outcome = Outcome.NEW if before is None else Outcome.CHANGED
-        return RowResult(line.number, outcome, symbol, Edit(symbol, before, after), notes=notes, cells=line.cells)
+        return RowResult(line.number, outcome, symbol, Edit(symbol, before, after), "", notes, older, line.cells)
+
+    def _is_older(self, line: Line, symbol: str, before: Row | None, after: Row) -> bool:
+        """Whether the file's price is another one than ours, and not newer. Without both times nobody can say."""
+        text = self._cell(line, Field.PRICE_AS_OF).strip()
+        ours = self._as_of.get(symbol)
+        if before is None or before.price is None or after.price == before.price or ours is None or not text:
+            return False
+        try:
+            theirs = datetime.fromisoformat(text)
+        except ValueError as error:
+            raise InvalidInput(f"Price as of: {text[:40]!r} is not a time like 2026-03-02 09:31:00.") from error
+        if (theirs.tzinfo is None) != (ours.tzinfo is None):
+            raise InvalidInput(f"Price as of: {text!r} cannot be compared with the time here: mind its time zone.")
+        return theirs <= ours
 
     def _symbol(self, line: Line) -> str:
         cell = self._cell(line, Field.SYMBOL)

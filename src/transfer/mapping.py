@@ -13,6 +13,7 @@ LABELS = {
     Field.COMPANY_NAME: "Company name",
     Field.SECTOR: "Sector",
     Field.PRICE: "Price",
+    Field.PRICE_AS_OF: "Price as of",
 }
 
 

@@ -31,6 +31,8 @@ CLASH = (
     Column("Now", "number"),
     Column("With yours", "number"),
 )
+# What is edited most stands where a phone shows it.
+ORDER = ("symbol", "quantity", "avg_cost", "price", "company_name", "sector")
 ROUND = "hk_table_round"
 ROW_PX, MOST_PX = 35, 700
 THEIRS, OURS = "Keep theirs", "Save mine over it"
@@ -44,12 +46,14 @@ class Draft:
     seen: dict[str, Row]
     lines: tuple[Line, ...]
     round: int
+    fixed: bool
     state: dict[str, Any] = field(default_factory=dict)
     clashes: tuple[Clash, ...] = ()
 
-    def restart(self, seen: dict[str, Row], lines: tuple[Line, ...]) -> None:
+    def restart(self, seen: dict[str, Row], lines: tuple[Line, ...], *, fixed: bool | None = None) -> None:
         """Another table, in a widget of its own."""
-        self.seen, self.lines, self.state, self.clashes, self.round = seen, lines, {}, (), _next_round()
+        self.seen, self.lines, self.state, self.round = seen, lines, {}, _next_round()
+        self.fixed = self.fixed if fixed is None else fixed
 
 
 def _next_round() -> int:
@@ -93,18 +97,18 @@ def unsaved(portfolio_id: str) -> bool:
 
 def show(entry: Entry, positions: Sequence[Position], pulse: cache.Pulse) -> None:
     portfolio_id = entry.portfolio_id
-    found = _draft(portfolio_id)
+    found, fixed = _draft(portfolio_id), not pulse.multi_portfolio
     if found is None or not unsaved(portfolio_id):
-        found = _begin(portfolio_id, found, positions)
-    elif found.state and _table_key(portfolio_id, found) not in st.session_state:
-        # The page was left: Streamlit forgot the widget, we did not.
-        found.restart(found.seen, draft.typed(found.lines, found.state))
+        found = _begin(portfolio_id, found, positions, fixed=fixed)
+    elif found.fixed != fixed or (found.state and _table_key(portfolio_id, found) not in st.session_state):
+        # The database was migrated, or the page was left, and with it Streamlit's memory of what was typed.
+        found.restart(found.seen, _lines(portfolio_id, found), fixed=fixed)
     if found.clashes:
         _decide(portfolio_id, found)
         return
-    if not pulse.multi_portfolio:
+    if fixed:
         work.needs_v2("On this v1 database positions can be changed; adding and removing them needs v2.")
-    _table(portfolio_id, found, fixed=not pulse.multi_portfolio)
+    _table(portfolio_id, found)
     lines = _lines(portfolio_id, found)
     reading = draft.read(found.seen, lines)
     _problems(reading)
@@ -114,15 +118,16 @@ def show(entry: Entry, positions: Sequence[Position], pulse: cache.Pulse) -> Non
     _buttons(portfolio_id, reading)
 
 
-def _begin(portfolio_id: str, old: Draft | None, positions: Sequence[Position]) -> Draft:
+def _begin(portfolio_id: str, old: Draft | None, positions: Sequence[Position], *, fixed: bool) -> Draft:
     """A new table, or the one that is there where it shows what the portfolio holds, and nothing was typed.
 
     Prices that moved are no reason for a new one: it would close the cell that is being typed into.
     """
     seen = _rows(positions)
-    if old is not None and not old.clashes and _priceless(old.seen) == _priceless(seen):
+    same = old is not None and old.fixed == fixed and not old.clashes
+    if old is not None and same and _priceless(old.seen) == _priceless(seen):
         return old
-    new = Draft(seen, draft.lines_of(seen), _next_round())
+    new = Draft(seen, draft.lines_of(seen), _next_round(), fixed)
     st.session_state[_key(portfolio_id)] = new
     return new
 
@@ -131,7 +136,7 @@ def _priceless(seen: dict[str, Row]) -> dict[str, Row]:
     return {symbol: replace(row, price=None) for symbol, row in seen.items()}
 
 
-def _table(portfolio_id: str, found: Draft, *, fixed: bool) -> None:
+def _table(portfolio_id: str, found: Draft) -> None:
     frame = pd.DataFrame([line.cells for line in found.lines], columns=list(COLUMNS), dtype="str")
     numbers = ("quantity", "avg_cost", "price")
     config = {
@@ -139,22 +144,33 @@ def _table(portfolio_id: str, found: Draft, *, fixed: bool) -> None:
             label,
             help=HELP.get(column),
             alignment="right" if column in numbers else "left",
-            disabled=fixed and column == "symbol",
-            width="small" if column in ("symbol", *numbers) else "medium",
+            disabled=found.fixed and column == "symbol",
+            width=110 if column in ("symbol", *numbers) else "medium",
+            pinned=column == "symbol",
         )
         for column, label in zip(COLUMNS, LABELS, strict=True)
     }
     key = _table_key(portfolio_id, found)
+    with st.container(key="hk_editor"):
+        _grid(frame, key, config, fixed=found.fixed)
+    found.state = deepcopy(dict(st.session_state.get(key, {})))
+    if not found.fixed:
+        st.caption(
+            "To add a position, type into the empty last row. To remove one, select it at its left and press Delete."
+        )
+
+
+def _grid(frame: pd.DataFrame, key: str, config: dict[str, Any], *, fixed: bool) -> None:
     st.data_editor(
         frame,
         key=key,
+        column_order=ORDER,
         num_rows="fixed" if fixed else "dynamic",
         hide_index=True,
         column_config=config,
-        height=min(ROW_PX * (len(found.lines) + (1 if fixed else 2)) + 3, MOST_PX),
+        height=min(ROW_PX * (len(frame) + (1 if fixed else 2)) + 3, MOST_PX),
         alt="Positions of the portfolio, to edit",
     )
-    found.state = deepcopy(dict(st.session_state.get(key, {})))
 
 
 def _problems(reading: Reading) -> None:
@@ -240,11 +256,10 @@ def _save(portfolio_id: str) -> None:
 def _decide(portfolio_id: str, found: Draft) -> None:
     """Someone else saved first: theirs and ours beside each other, and a choice for each position."""
     count = fmt.plural(len(found.clashes), "position")
+    changed = "is not what it was" if len(found.clashes) == 1 else "are not what they were"
     st.warning(
-        f"Someone else saved first: {count} that you changed is not what it was when you began. "
-        if len(found.clashes) == 1
-        else f"Someone else saved first: {count} that you changed are not what they were when you began. "
-        "Nothing was saved. Choose for each what shall stand; you see it once more before it is saved.",
+        f"Someone else saved first: {count} that you changed {changed} when you began. Nothing was saved. "
+        "Choose what shall stand; you see it once more before it is saved.",
         icon=":material/group:",
     )
     choices: dict[str, str | None] = {}
@@ -302,5 +317,5 @@ def _resolve(portfolio_id: str) -> None:
     if found is None:
         return
     ours = [c.symbol for c in found.clashes if st.session_state.get(f"choice_{found.round} {c.symbol}") == OURS]
-    seen, lines = draft.resolved(found.seen, found.lines, found.clashes, ours)
-    found.restart(seen, lines)
+    found.restart(*draft.resolved(found.seen, found.lines, found.clashes, ours))
+    found.clashes = ()

@@ -121,6 +121,11 @@ def _preview(preview: Preview, positions: Sequence[Position], pulse: cache.Pulse
         notes = {row.symbol: row.notes for row in preview.rows if row.symbol and row.notes}
         review.show(edits, positions, notes)
     told = []
+    if preview.older_prices:
+        told.append(
+            f"{fmt.plural(preview.older_prices, 'price')} of the file left out: those known here are as new or newer. "
+            "To take them all the same, leave out the column with their time."
+        )
     if preview.unchanged:
         told.append(f"{fmt.plural(preview.unchanged, 'row')} as the portfolio has it already.")
     if preview.kept:

@@ -1,13 +1,18 @@
 """Editing a portfolio's positions, as a trader does it."""
 
+import dataclasses
+import os
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from src.config import load_settings
 from src.database_enhanced import DatabaseManager
 from src.domain.changes import Edit, Row
+from src.migration import service
+from src.migration.model import Options, Phase
 from tests.app.conftest import OpenPage, shown
 from tests.conftest import MakeDatabase
 
@@ -131,8 +136,8 @@ def conflict(editing: Any) -> tuple[DatabaseManager, AppTest]:
     return manager, app
 
 
-def held(manager: DatabaseManager) -> dict[str, tuple[int, Decimal]]:
-    frame = manager.get_portfolio_positions("DEFAULT")
+def held(manager: DatabaseManager, portfolio_id: str = "DEFAULT") -> dict[str, tuple[int, Decimal]]:
+    frame = manager.get_portfolio_positions(portfolio_id)
     return dict(zip(frame["symbol"], zip(frame["quantity"], frame["avg_cost"], strict=True), strict=True))
 
 
@@ -223,12 +228,35 @@ def test_v1_edits_what_v1_can_and_says_what_needs_v2(editing: Any) -> None:
     assert held(manager)["0700.HK"][0] == 3100
 
 
-def test_v2_edits_like_v3(editing: Any, make_database: MakeDatabase) -> None:
-    manager, app = editing("v3")
+def phase1(url: str) -> None:
+    settings = dataclasses.replace(load_settings(), database_url=url)
+    outcome = service.run(url, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
+    assert outcome.state == "done"
+
+
+def test_v2_edits_one_portfolio_and_no_other(make_database: MakeDatabase, open_page: OpenPage) -> None:
+    url = make_database("v1", sample=True)
+    phase1(url)
+    manager = DatabaseManager(url)
     manager.create_portfolio("TECH", "Technology")
     manager.save_positions("TECH", [Edit("0700.HK", None, TENCENT)], by="Ann")
-    type_in(app, {0: {"quantity": "1"}})
+    app = open_page(url, "portfolio", id="TECH")
+    app.segmented_control("view").set_value("Edit").run()
+    type_in(app, {0: {"quantity": "1"}}, {"symbol": "5", "quantity": "400", "avg_cost": "38"})
     app.button("save_positions").click().run()
-    assert held(manager)["0700.HK"][0] == 1
-    [position] = manager.get_portfolio_positions("TECH").to_dict("records")
-    assert position["quantity"] == 3100
+    assert "Saved: 1 changed, 1 added" in app.success[0].value
+    assert held(manager)["0700.HK"][0] == 3100
+    assert held(manager, "TECH") == {"0700.HK": (1, Decimal("320.500")), "0005.HK": (400, Decimal("38.000"))}
+    # Known from the other portfolio: a price is the market's.
+    assert "39.750" in shown(app)
+
+
+def test_what_was_typed_on_v1_is_there_when_the_database_has_become_v2(editing: Any) -> None:
+    manager, app = editing("v1")
+    type_in(app, {0: {"quantity": "3200"}})
+    phase1(os.environ["DATABASE_URL"])
+    while app.data_editor[0].editing_mode == "fixed":
+        app.run()
+    assert app.button("save_positions").label == "Save (1 changed)"
+    app.button("save_positions").click().run()
+    assert held(manager)["0700.HK"][0] == 3200

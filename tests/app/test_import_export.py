@@ -179,6 +179,22 @@ def test_what_is_exported_imports_again_unchanged(importing: Any) -> None:
     assert [one.key for one in app.get("download_button")] == ["export_csv", "export_workbook"]
 
 
+def test_an_old_export_does_not_bring_old_prices_back(importing: Any) -> None:
+    manager, app = importing()
+    data = to_csv(positions(manager.get_portfolio_positions("DEFAULT"))).replace(b"3100", b"3200")
+    manager.update_position_price("0700.HK", 333)
+    app.run()
+    while "333.000" not in shown(app):
+        app.segmented_control("view").set_value("Positions").run()
+    app.segmented_control("view").set_value("Import").run()
+    upload(app, data)
+    assert "Quantity 3,100 → 3,200" in shown(app)
+    assert "→ 315.200" not in shown(app)
+    assert any("1 price of the file left out" in one.value for one in app.caption)
+    column(app, "price_as_of").set_value("left out").run()
+    assert "Quantity 3,100 → 3,200, Price 333.000 → 315.200" in shown(app)
+
+
 def test_v1_imports_changes_and_says_that_new_positions_need_v2(importing: Any) -> None:
     manager, app = importing("v1")
     upload(app, codecs.BOM_UTF8 + b"Symbol,Quantity,Cost\n700,3200,320.5\n1,5,5\n")

@@ -9,7 +9,7 @@ from tests.browser.conftest import OpenBrowser, StartDashboard
 from tests.conftest import MakeDatabase
 
 ROW_PX = 35
-QUANTITY, COST = 0.66, 0.8  # where the columns are, as shares of the table's width
+QUANTITY, COST = 0.22, 0.36  # where the columns are, as shares of the table's width
 
 
 def type_into(page: Page, row: int, column: float, text: str) -> None:

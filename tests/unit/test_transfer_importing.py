@@ -1,6 +1,7 @@
 """What an import would do, row by row."""
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -181,6 +182,33 @@ def test_in_a_file_that_mixes_notations_only_what_is_certain_is_taken() -> None:
     assert found.notation is None
     assert [edit.symbol for edit in found.edits] == ["0700.HK", "0005.HK"]
     assert "may mean 1234 or 1.234" in found.errors[0].reason
+
+
+@pytest.mark.parametrize(
+    ("as_of", "price"),
+    [
+        ("2026-03-02 09:31:07", "315.200"),
+        ("2026-03-02 09:30", "315.200"),
+        ("2026-03-02 09:31:08", "300"),
+        ("2026-03-03", "300"),
+        ("", "300"),
+    ],
+)
+def test_a_price_that_is_not_newer_than_ours_is_left_out(as_of: str, price: str) -> None:
+    """An export that was edited for an hour and imported again must not bring back the prices of an hour ago."""
+    ours = replace(TENCENT, last_updated=datetime(2026, 3, 2, 9, 31, 7, 500_000))
+    found = imported(f"700,3200,300,{as_of}", header="Symbol,Quantity,Price,price_as_of", current=(ours,))
+    after = found.edits[0].after
+    assert after is not None
+    assert (after.quantity, after.price) == (3200, Decimal(price))
+    assert found.older_prices == (1 if price == "315.200" else 0)
+
+
+def test_a_time_that_is_none_is_told() -> None:
+    ours = replace(TENCENT, last_updated=datetime(2026, 3, 2, 9, 31, 7))
+    for text, why in (("yesterday", "is not a time like"), ("2026-03-02T09:31:00+08:00", "mind its time zone")):
+        found = imported(f"700,3200,300,{text}", header="Symbol,Quantity,Price,price_as_of", current=(ours,))
+        assert why in found.errors[0].reason
 
 
 def test_an_import_never_removes() -> None:
