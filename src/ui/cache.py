@@ -160,14 +160,16 @@ def health() -> dict[str, dict[str, Any]]:
     return _health(manager(), database_url())
 
 
-@st.cache_data(ttl=20, max_entries=20, show_spinner="Looking at what this would do…")
+@st.cache_data(ttl=3, max_entries=20, show_spinner="Looking at what this would do…")
 def _plan(url: str, version: str | None, phase: Phase, keep: Keep, force: bool, run: object) -> Plan:
     return service.make_plan(url, phase, Options(keep=keep, force=force, backup_dir=settings().backup_dir), settings())
 
 
-def plan(pulse_now: Pulse, phase: Phase, keep: Keep, force: bool) -> Plan:
-    """What a phase would do. Looked at again when the schema, or the run, is another."""
+def plan(pulse_now: Pulse, phase: Phase, keep: Keep, force: bool, *, anew: bool = False) -> Plan:
+    """What a phase would do. Looked at again when the schema, or the run, is another, and when asked for `anew`."""
     run = pulse_now.run and (pulse_now.run.run_id, pulse_now.run.state)
+    if anew:
+        _plan.clear(database_url(), pulse_now.version, phase, keep, force, run)
     return _plan(database_url(), pulse_now.version, phase, keep, force, run)
 
 

@@ -31,12 +31,24 @@ KEEPS = {
     Keep.MERGE: "Merge: quantities summed, costs averaged by quantity",
     Keep.DEFAULT: "Keep DEFAULT's positions only; the others stay in the archive",
 }
+# What the command line calls an option is a box or a choice here.
+PRESSED = (
+    ("or insist with --force", "or tick the box below"),
+    ("You asked for it with --force", "You ticked the box below"),
+    ("A rollback with --keep default archives", "“Keep DEFAULT's positions only” archives"),
+    ("Roll back with --keep default, which merges nothing", "Choose “Keep DEFAULT's positions only”"),
+    ("To leave them in the archive: --archived leave", "To leave them in the archive, untick the box at the button"),
+)
+LOOK_S = 5
 
 
 def findings(items: Sequence[Finding]) -> None:
     for item in items:
         show = {"refusal": st.error, "warning": st.warning}.get(item.severity, st.info)
-        show(f"**{item.title}** {item.advice}")
+        advice = item.advice
+        for typed, pressed in PRESSED:
+            advice = advice.replace(typed, pressed)
+        show(f"**{item.title}** {advice}")
 
 
 def offers(pulse: cache.Pulse) -> bool:
@@ -67,8 +79,9 @@ def show(pulse: cache.Pulse, may: bool) -> None:
     if phase is Phase.ROLLBACK_V1:
         chosen_keep = st.radio("The other portfolios", list(Keep), key="keep", format_func=lambda one: KEEPS[Keep(one)])
         keep = chosen_keep or Keep.MERGE
-    if phase is Phase.PHASE2:
-        force = st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
+    if phase is Phase.PHASE2 and may:
+        # The box is drawn below what it is about, and only while there are v1 clients.
+        force = bool(st.session_state.get("force", False))
     plan = cache.plan(pulse, phase, keep, force)
     if plan.refusals and cache.moved_on(pulse):
         st.caption("The schema has just changed; looking again…")
@@ -76,6 +89,10 @@ def show(pulse: cache.Pulse, may: bool) -> None:
     _effect(plan)
     if plan.nothing_to_do:
         return
+    if plan.refusals:
+        st.fragment(_look_again, run_every=LOOK_S)(pulse, phase, keep, force, _state(plan))
+    if phase is Phase.PHASE2 and may and plan.legacy_clients:
+        st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.html(
@@ -86,6 +103,17 @@ def show(pulse: cache.Pulse, may: bool) -> None:
         if may:
             _button(plan, pulse, keep, force)
     _merged(plan)
+
+
+def _state(plan: Plan) -> tuple[int, int]:
+    return len(plan.refusals), len(plan.legacy_clients)
+
+
+def _look_again(pulse: cache.Pulse, phase: Phase, keep: Keep, force: bool, shown: tuple[int, int]) -> None:
+    """What stood in the way may be gone by itself: a v1 client that was stopped, say."""
+    with components.edge():
+        if _state(cache.plan(pulse, phase, keep, force, anew=True)) != shown:
+            st.rerun()
 
 
 def lock_text(step: Step) -> str:

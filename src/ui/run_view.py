@@ -1,7 +1,7 @@
 """The run that is under way, or the last one: looked at from the database, so that it survives reload and restart."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
@@ -14,6 +14,8 @@ WATCHED = "hk_watched"
 STORY = "hk_story"
 PROOF_COLUMNS = (Column("What", "title"), Column("Before", "number"), Column("After", "number"), Column("Equal"))
 EVERY_S = 1
+# So long after its end the proof of a run stands open; later what can be done next comes first.
+RECENT = timedelta(minutes=15)
 STATES = {
     "running": "running",
     "paused": "paused: all as before the step it stopped at",
@@ -96,7 +98,11 @@ def _run(run: RunRecord, may: bool, *, current: bool) -> None:
         return
     if run.state in ("failed", "undone"):
         st.error(run.message)
-    _proof(run.proof)
+    equal = all(row.equal is True for row in run.proof)
+    recent = run.finished_at is None or now - run.finished_at < RECENT
+    if run.proof:
+        with st.expander(_summary(run.proof), expanded=recent or not equal):
+            _figures_compared(run.proof)
     with st.expander("Steps and log"):
         _details(events, story, ())
 
@@ -155,8 +161,16 @@ def _details(events: Sequence[Event], story: Sequence[markup.StepLine], proof: S
 def _proof(proof: Sequence[ProofRow]) -> None:
     if not proof:
         return
+    st.markdown(_summary(proof))
+    _figures_compared(proof)
+
+
+def _summary(proof: Sequence[ProofRow]) -> str:
     equal = sum(row.equal is True for row in proof)
-    st.markdown(f"**Proof**: {equal} of {len(proof)} comparisons equal before and after.")
+    return f"**Proof**: {equal} of {len(proof)} comparisons equal before and after."
+
+
+def _figures_compared(proof: Sequence[ProofRow]) -> None:
     rows = []
     for row in proof:
         text, tone = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("explained", "warn")}[row.equal]

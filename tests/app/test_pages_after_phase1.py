@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import psycopg2
 import pytest
 
 from src.config import load_settings
 from src.migration import service
 from src.migration.model import Options, Phase
+from src.ui import cache
 from tests.app.conftest import OpenPage, shown
 from tests.conftest import MakeDatabase
 
@@ -52,3 +54,41 @@ def test_the_last_run_stands_there_with_its_proof(v2: str, open_page: OpenPage) 
     assert "✕ differs" not in text
     assert "1 · phase1" in text
     assert not app.error
+
+
+def test_phase_2_waits_for_v1_clients_unless_a_box_is_ticked(
+    v2: str, open_page: OpenPage, settings_env: pytest.MonkeyPatch
+) -> None:
+    app = open_page(v2, "system_status")
+    assert [one.label for one in app.checkbox] == [], "nobody is there to be cut off"
+    client = psycopg2.connect(v2, application_name="old_app")
+    cache.forget()
+    try:
+        app = open_page(v2, "system_status")
+        assert "Start phase 2" not in [one.label for one in app.button]
+        assert "old_app" in app.error[0].value
+        assert "tick the box below" in app.error[0].value
+        app.checkbox("force").check().run()
+        assert "Start phase 2" in [one.label for one in app.button]
+        assert "You ticked the box below" in app.warning[0].value
+        settings_env.setenv("DASHBOARD_ADDRESS", "0.0.0.0")
+        assert [one.label for one in open_page(v2, "system_status").checkbox] == [], "a trader has nothing to tick"
+    finally:
+        client.close()
+
+
+def test_no_option_of_the_command_line_is_asked_for_on_the_page(
+    v2: str, open_page: OpenPage, settings_env: pytest.MonkeyPatch
+) -> None:
+    settings = dataclasses.replace(load_settings(), database_url=v2)
+    with_copy = open_page(v2, "portfolios")
+    with_copy.text_input("copy_id_0").set_value("TRY")
+    with_copy.text_input("copy_name_0").set_value("A try")
+    with_copy.button("copy_submit").click().run()
+    app = open_page(v2, "system_status")
+    app.segmented_control("action").set_value("Roll back to v1").run()
+    assert any("Keep DEFAULT" in one.value and "--" not in one.value for one in app.warning)
+    service.run(v2, Phase.ROLLBACK_V1, Options(backup=False), settings, lambda event: None)
+    cache.forget()
+    app = open_page(v2, "system_status")
+    assert any("untick the box" in one.value and "--" not in one.value for one in app.info)

@@ -124,3 +124,17 @@ def test_a_paused_run_is_shown_with_its_blocker_and_resumed_by_button(
     assert errors(page) == []
     blocker.close()
     await_outcome(page, "Phase1 is complete")
+
+
+def test_phase_2_is_offered_by_itself_once_the_last_v1_client_is_gone(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    url = make_database("v1", sample=True)
+    dashboard = start_dashboard(url)
+    assert dashboard.run("phase1", "--yes", "--no-backup").returncode == 0
+    client = psycopg2.connect(url, application_name="old_app")
+    page = visit(f"{dashboard.url}/system_status")
+    expect(page.get_by_text("1 v1 client connected")).to_be_visible()
+    expect(page.get_by_role("button", name="Start phase 2")).to_have_count(0)
+    client.close()
+    expect(page.get_by_role("button", name="Start phase 2")).to_be_visible(timeout=60_000)
