@@ -101,7 +101,7 @@ def show(pulse: cache.Pulse, may: bool) -> None:
     with right:
         _sizes(plan)
         if may:
-            _button(plan, pulse, keep, force)
+            _button(plan, pulse)
     _merged(plan)
 
 
@@ -202,15 +202,18 @@ def _merged(plan: Plan) -> None:
         st.html(markup.table(columns, rows, caption="Merged symbols; money in HKD"))
 
 
-def _start(phase: Phase, version: str | None, keep: Keep, force: bool) -> None:
+def _start(phase: Phase, version: str | None) -> None:
+    """With the choices as they are now: the page may not have been drawn again since the last of them."""
     typed = st.session_state.get(f"typed {phase}", "")
     restore = bool(st.session_state.get("restore_archive", True))
+    keep = Keep(st.session_state.get("keep") or Keep.MERGE)
+    force = bool(st.session_state.get("force", False))
     components.attempt(
         lambda: admin.start_phase(phase, typed, version, keep=keep, force=force, restore_archive=restore).told
     )
 
 
-def _button(plan: Plan, pulse: cache.Pulse, keep: Keep, force: bool) -> None:
+def _button(plan: Plan, pulse: cache.Pulse) -> None:
     if plan.refusals:
         st.caption(f"{TITLES[plan.phase]} cannot start: see above for what to do first.")
         return
@@ -225,5 +228,5 @@ def _button(plan: Plan, pulse: cache.Pulse, keep: Keep, force: bool) -> None:
             key=f"start_{name}",
             type="primary",
             on_click=_start,
-            args=(plan.phase, pulse.version, keep, force),
+            args=(plan.phase, pulse.version),
         )

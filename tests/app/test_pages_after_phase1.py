@@ -1,14 +1,16 @@
 """The pages on a v2 database, made by the engine itself."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import psycopg2
 import pytest
 
 from src.config import load_settings
+from src.errors import InvalidInput
 from src.migration import service
 from src.migration.model import Options, Phase
-from src.ui import cache
+from src.ui import admin, cache
 from tests.app.conftest import OpenPage, shown
 from tests.conftest import MakeDatabase
 
@@ -89,6 +91,25 @@ def test_no_option_of_the_command_line_is_asked_for_on_the_page(
     app.segmented_control("action").set_value("Roll back to v1").run()
     assert any("Keep DEFAULT" in one.value and "--" not in one.value for one in app.warning)
     service.run(v2, Phase.ROLLBACK_V1, Options(backup=False), settings, lambda event: None)
-    cache.forget()
+    cache.moved_on(cache.pulse())  # what is remembered for a moment is forgotten
     app = open_page(v2, "system_status")
     assert any("untick the box" in one.value and "--" not in one.value for one in app.info)
+
+
+def test_what_is_started_is_what_is_chosen_now_not_what_was_drawn(
+    v2: str, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever chooses and presses at once is faster than the page is drawn again."""
+    started: list[Sequence[str]] = []
+
+    def start(argv: Sequence[str]) -> admin.Task:
+        started.append(argv)
+        raise InvalidInput("not in this test")
+
+    monkeypatch.setattr(admin, "_start", start)
+    app = open_page(v2, "system_status")
+    app.segmented_control("action").set_value("Roll back to v1").run()
+    app.radio("keep").set_value("default")
+    app.text_input("typed rollback to v1").set_value("rollback")
+    app.button("start_rollback").click().run()
+    assert started == [["rollback", "--yes", "--to", "v1", "--keep", "default"]]
