@@ -167,7 +167,7 @@ _MULTI_COLUMNS = frozenset(
 )
 _PORTFOLIO_IDS = frozenset({"portfolio_positions.portfolio_id", "trading_signals.portfolio_id"})
 _LEGACY = "portfolio_positions.legacy_symbol"
-_CHECK = "`python run_migration.py check` says what to do."
+SEE_CHECK = "`python run_migration.py check` says what to do."
 
 
 def detect(conn: Connection) -> SchemaState:
@@ -232,7 +232,7 @@ def _judge_v1(found: _Catalog) -> SchemaState:
     if parts:
         warning = (
             f"Parts of the multi-portfolio schema are there already ({_list(parts)}): a phase is under way, was "
-            f"interrupted, or someone made them by hand. {_CHECK}"
+            f"interrupted, or someone made them by hand. {SEE_CHECK}"
         )
     return SchemaState(version=SchemaVersion.V1, backward_compatible=True, warning=warning)
 
@@ -252,7 +252,7 @@ def _judge_multi(found: _Catalog) -> SchemaState:
         backward_compatible=legacy and found.unique_legacy_symbol and found.compatibility_views,
         has_constraints=keyed,
         portfolio_id_required=required,
-        warning=f"This v{3 if complete else 2} database has odd parts: {'; '.join(odd)}. {_CHECK}" if odd else None,
+        warning=f"This v{3 if complete else 2} database has odd parts: {'; '.join(odd)}. {SEE_CHECK}" if odd else None,
     )
 
 
@@ -271,7 +271,7 @@ def _odd_v2(found: _Catalog, legacy: bool) -> list[str]:
 
 
 def _unrecognised(reason: str) -> SchemaState:
-    return SchemaState(version=None, warning=f"This database is neither v1, v2 nor v3: {reason}. {_CHECK}")
+    return SchemaState(version=None, warning=f"This database is neither v1, v2 nor v3: {reason}. {SEE_CHECK}")
 
 
 def _list(items: list[str]) -> str:

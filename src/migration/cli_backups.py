@@ -55,11 +55,6 @@ def cmd_restore(context: Context) -> Ending:
     context.renderer.show("restore", {"backup": to_json(backup)}, lines)
     context.ask("restore")
     outcome = store.restore_backup(context.url, backup, context.backup_dir, on_progress=context.on_progress)
-    lines = [*outcome.notes]
-    if outcome.old_database:
-        lines.append(f"The database as it was before is now {outcome.old_database}; drop it when it is not needed.")
-    if outcome.safety_backup:
-        lines.append(f"The database as it was before is in the backup {outcome.safety_backup}.")
-    context.renderer.show("result", outcome, lines)
+    context.renderer.show("result", outcome, outcome.notes)
     message = f"Restored {backup.name} ({outcome.how}): {len(outcome.tables)} tables, each equal to the backup."
     return done(message, "See the state: python run_migration.py check", outcome)

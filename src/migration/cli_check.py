@@ -36,7 +36,7 @@ def cmd_check(context: Context) -> Ending:
     lines += _roles_lines(inspection.legacy_roles)
     if inspection.findings:
         lines += ["", "Noticed:", *finding_lines(inspection.findings)]
-    recommendations = _texts(info.get("migration_recommendations"))
+    recommendations = [text for text in _texts(info.get("migration_recommendations")) if text != info.get("warning")]
     if recommendations:
         lines += ["", "Recommended:", *(f"  - {text}" for text in recommendations)]
     value = {

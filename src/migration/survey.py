@@ -7,7 +7,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from src.db.faults import translate
-from src.db.schema import SchemaState, SchemaVersion, detect
+from src.db.schema import SEE_CHECK, SchemaState, SchemaVersion, detect
 from src.migration import clients, oddities, oddities_access, oddities_links, oddities_rows
 from src.migration.look import Look, quiet_look
 from src.migration.model import TITLES, Client, Finding, Options, Phase, TableSize
@@ -146,12 +146,17 @@ def _version_findings(scene: Scene) -> Iterator[Finding]:
         )
     elif scene.state.version is None:
         yield refusal(
-            scene.state.warning or "This database is neither v1, v2 nor v3.",
+            _told(scene.state.warning or "This database is neither v1, v2 nor v3."),
             "The lines below say what differs, where it is known. Compare with migrations/init.sql (v1) and "
             "migrations/init_multi_portfolio.sql (v3).",
         )
     elif scene.state.warning is not None:
-        yield info(scene.state.warning)
+        yield info(_told(scene.state.warning))
+
+
+def _told(warning: str) -> str:
+    """This is what `check` says; that it says so is for those who read the warning elsewhere."""
+    return warning.removesuffix(SEE_CHECK).strip()
 
 
 def _findings(scene: Scene, marks: frozenset[str], archived: tuple[str, ...]) -> Iterator[Finding]:
