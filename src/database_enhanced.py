@@ -16,6 +16,7 @@ import pandas as pd
 from src.config import Settings, load_settings
 from src.db import frames, health, prices, server, signals
 from src.db.cache import Cache
+from src.db.manager.market import MarketMethods
 from src.db.manager.portfolios import PortfolioMethods
 from src.db.manager.positions import PositionMethods
 from src.db.manager.saves import SaveMethods
@@ -36,7 +37,7 @@ from src.errors import ConfigurationError, HKStrategyError, InvalidInput
 __all__ = ["DatabaseManager", "SchemaVersion"]
 
 
-class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods):
+class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMethods):
     """The database and the cache of `settings` (of the environment and `.env` when not given).
 
     With `database_url`, that database and no other; then the cache too is only the one of `redis_url`. Nothing is

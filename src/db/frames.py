@@ -9,6 +9,7 @@ MONEY = "object"
 TEXT = "str"
 WHOLE = "int64"
 TIME = "datetime64[us]"
+MOMENT = "datetime64[us, UTC]"
 AGE = "timedelta64[us]"
 
 POSITIONS_V1 = {
@@ -42,6 +43,15 @@ PORTFOLIOS = {
     "copied_from": TEXT,
     "copied_at": TIME,
     "archived_at": TIME,
+}
+OVERVIEW = {
+    **PORTFOLIOS,
+    "day_change": MONEY,
+    "day_change_value": MONEY,
+    "fresh_value": MONEY,
+    "value_size": MONEY,
+    "fresh_size": MONEY,
+    "oldest_price_at": MOMENT,
 }
 SIGNALS_V1 = {
     "id": WHOLE,

@@ -1,8 +1,8 @@
 -- Edits of a portfolio's positions, many at once.
 
--- == lock_new_symbols: the lock that v2's trigger takes when a v1 client inserts a symbol that DEFAULT does not have. So
--- either we see that client's price, or its trigger sees our row and shares the price with it. At most as many as the
--- trigger takes: the server's lock table is finite.
+-- == lock_new_symbols: the lock that v2's trigger takes when a v1 client inserts a symbol that DEFAULT does not have.
+-- So either we see that client's price, or its trigger sees our row and shares the price with it. At most as many as
+-- the trigger takes: the server's lock table is finite.
 SELECT pg_advisory_xact_lock(hashtextextended('hk_strategy:' || n.symbol, 0))
   FROM (SELECT s.symbol FROM unnest(%(symbols)s::varchar[]) s(symbol)
          WHERE NOT EXISTS (SELECT FROM public.portfolio_positions h
@@ -17,8 +17,8 @@ SELECT id, portfolio_id, symbol, quantity, avg_cost, nullif(company_name, ''), n
  ORDER BY id
    FOR NO KEY UPDATE NOWAIT
 
--- == lock_v1: the same where there is one portfolio. By way of JSON, since v1 has no portfolio_id, and a phase may bring
--- one between the look at the schema and this statement: even then only DEFAULT's rows are taken for its own.
+-- == lock_v1: the same where there is one portfolio. By way of JSON, since v1 has no portfolio_id, and a phase may
+-- bring one between the look at the schema and this statement: even then only DEFAULT's rows are taken for its own.
 SELECT id, coalesce(to_jsonb(h)->>'portfolio_id', 'DEFAULT'), symbol, quantity, avg_cost, nullif(company_name, ''),
        nullif(sector, ''), nullif(current_price, 0), last_updated
   FROM public.portfolio_positions h
@@ -90,4 +90,5 @@ SELECT CASE WHEN EXISTS (SELECT FROM public.trading_signals t WHERE t.id = s.id)
             THEN nextval(pg_get_serial_sequence('public.trading_signals', 'id')) ELSE s.id END,
        symbol, signal_type, signal_strength, price, volume, rsi, ma_5, ma_20, ma_50, bollinger_upper,
        bollinger_lower, created_at, portfolio_id
-  FROM unnest(%(signals)s::text[]) kept(signals), jsonb_populate_recordset(NULL::public.trading_signals, kept.signals::jsonb) s
+  FROM unnest(%(signals)s::text[]) kept(signals)
+ CROSS JOIN jsonb_populate_recordset(NULL::public.trading_signals, kept.signals::jsonb) s

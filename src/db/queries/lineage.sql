@@ -21,7 +21,8 @@ SELECT CASE WHEN coalesce(copied_at, created_at) IS NOT NULL THEN copied_from EN
 SELECT b.base_id, b.taken_at, b.save_id
   FROM hk_migration.lineage_base b
   JOIN public.portfolios p
-    ON p.portfolio_id = b.portfolio_id AND p.copied_from = b.parent_id AND coalesce(p.copied_at, p.created_at) = b.copied_at
+    ON p.portfolio_id = b.portfolio_id AND p.copied_from = b.parent_id
+   AND coalesce(p.copied_at, p.created_at) = b.copied_at
  WHERE b.portfolio_id = %(portfolio_id)s
  ORDER BY b.base_id DESC
 

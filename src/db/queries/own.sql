@@ -1,7 +1,8 @@
--- The project's own tables that are not the migration's: the audit of saves, and what copies were taken from. They are in
--- the migration's schema, which restores and rollbacks leave alone, and are made with the first save.
+-- The project's own tables that are not the migration's: the audit of saves, and what copies were taken from. They are
+-- in the migration's schema, which restores and rollbacks leave alone, and are made with the first save.
 
--- == state: which of the tables are there, and what the role may do. By name, since a schema may be there that it may not use
+-- == state: which of the tables are there, and what the role may do. From the catalogs, since the schema may be there
+-- without the right to use it.
 SELECT current_user::text, current_database()::text, n.oid IS NOT NULL,
        has_database_privilege(current_database(), 'CREATE'),
        coalesce(has_schema_privilege(n.oid, 'USAGE'), false), coalesce(has_schema_privilege(n.oid, 'CREATE'), false),
@@ -41,8 +42,8 @@ CREATE TABLE IF NOT EXISTS hk_migration.saved_row (
     signals jsonb,
     PRIMARY KEY (save_id, symbol)
 );
--- The parent's positions when a copy was taken. A base belongs to the portfolio with that very id, parent and copied_at,
--- not to a later one of the same name. save_id: the save that brought both together again; undone with it.
+-- The parent's positions when a copy was taken. A base belongs to the portfolio with that very id, parent and
+-- copied_at, not to a later one of the same name. save_id: the save that brought both together again; undone with it.
 CREATE TABLE IF NOT EXISTS hk_migration.lineage_base (
     base_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     portfolio_id varchar(50) NOT NULL,

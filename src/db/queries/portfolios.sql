@@ -1,8 +1,11 @@
--- == list_v1: the one portfolio of a v1 database, in the columns of `list`.
+-- == list_v1: the one portfolio of a v1 database, in the columns of `list`. A database that was v1 a moment ago may
+-- have other portfolios' rows by now: within LATERAL, `portfolio_id` is the table's where it has one, else the outer one.
 WITH held AS (
-    SELECT quantity, avg_cost, market_value, unrealized_pnl, last_updated,
-           quantity <> 0 AS active, quantity <> 0 AND coalesce(current_price, 0) <> 0 AS priced
-      FROM public.portfolio_positions
+    SELECT h.*, quantity <> 0 AS active, quantity <> 0 AND coalesce(current_price, 0) <> 0 AS priced
+      FROM (VALUES ('DEFAULT'::varchar)) one(portfolio_id)
+     CROSS JOIN LATERAL (SELECT p.quantity, p.avg_cost, p.current_price, p.market_value, p.unrealized_pnl,
+                                p.last_updated, portfolio_id AS owner FROM public.portfolio_positions p) h
+     WHERE coalesce(h.owner, 'DEFAULT') = 'DEFAULT'
 )
 SELECT 'DEFAULT'::varchar AS portfolio_id, 'Legacy Portfolio'::varchar AS name, NULL::text AS description,
        NULL::timestamp AS created_at, max(last_updated) AS updated_at,

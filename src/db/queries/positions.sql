@@ -1,9 +1,13 @@
--- == list_v1: price 0 is v1's way of saying that no price is known.
+-- == list_v1: price 0 is v1's way of saying that no price is known. `portfolio_id` as in portfolios.list_v1.
 SELECT symbol, company_name, quantity, avg_cost, nullif(current_price, 0) AS current_price,
        CASE WHEN coalesce(current_price, 0) <> 0 THEN market_value END AS market_value,
        CASE WHEN coalesce(current_price, 0) <> 0 THEN unrealized_pnl END AS unrealized_pnl,
        sector, last_updated
-  FROM public.portfolio_positions
+  FROM (VALUES ('DEFAULT'::varchar)) one(portfolio_id)
+ CROSS JOIN LATERAL (SELECT p.symbol, p.company_name, p.quantity, p.avg_cost, p.current_price, p.market_value,
+                            p.unrealized_pnl, p.sector, p.last_updated, portfolio_id AS owner
+                       FROM public.portfolio_positions p) h
+ WHERE coalesce(h.owner, 'DEFAULT') = 'DEFAULT'
  ORDER BY 6 DESC NULLS LAST, symbol
 
 -- == list: of one portfolio, or of all.

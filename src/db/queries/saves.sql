@@ -33,4 +33,5 @@ SELECT save_id, undoes FROM hk_migration.save
 
 -- == made_again: whether another portfolio took the name since.
 SELECT EXISTS (SELECT FROM hk_migration.save
-                WHERE portfolio_id = %(portfolio_id)s AND save_id > %(save_id)s AND kind IN ('create', 'copy', 'delete'))
+                WHERE portfolio_id = %(portfolio_id)s AND save_id > %(save_id)s
+                  AND kind IN ('create', 'copy', 'delete'))

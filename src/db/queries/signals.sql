@@ -1,7 +1,9 @@
--- == list_v1: newest first.
+-- == list_v1: newest first. `portfolio_id` as in portfolios.list_v1.
 SELECT id, symbol, signal_type, signal_strength, price, volume, rsi, ma_5, ma_20, ma_50,
        bollinger_upper, bollinger_lower, created_at
-  FROM public.trading_signals
+  FROM (VALUES ('DEFAULT'::varchar)) one(portfolio_id)
+ CROSS JOIN LATERAL (SELECT t.*, portfolio_id AS owner FROM public.trading_signals t) s
+ WHERE coalesce(s.owner, 'DEFAULT') = 'DEFAULT'
  ORDER BY created_at DESC, id DESC
  LIMIT %(limit)s
 

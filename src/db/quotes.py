@@ -1,0 +1,66 @@
+"""What the market knows of symbols, and what that makes of portfolios. Each function is work for one transaction."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+
+from src.db import portfolios
+from src.db.connection import Cursor
+from src.db.schema import SchemaState
+from src.db.sql import Row, query, rows_of
+from src.domain.freshness import Sessions
+from src.domain.quotes import Quote
+
+
+def quotes(cursor: Cursor, latest_opens: datetime, symbols: Sequence[str] | None) -> dict[str, Quote]:
+    wanted = None if symbols is None else list(symbols)
+    cursor.execute(query("quotes.quotes"), {"symbols": wanted, "latest_opens": latest_opens})
+    return {row[0]: Quote(*row) for row in rows_of(cursor)}
+
+
+def closes(cursor: Cursor, symbols: Sequence[str], since: date) -> pd.DataFrame:
+    cursor.execute(query("quotes.closes"), {"symbols": list(symbols), "since": since})
+    found: dict[str, dict[pd.Timestamp, float]] = {symbol: {} for symbol in symbols}
+    for symbol, day, price in rows_of(cursor):
+        found[symbol][pd.Timestamp(day)] = float(price)
+    return _table({symbol: pd.Series(days, dtype=float) for symbol, days in found.items()})
+
+
+def overview(cursor: Cursor, state: SchemaState, sessions: Sessions) -> list[Row]:
+    values = {"latest_opens": sessions.latest.opens, "previous_opens": sessions.previous.opens}
+    cursor.execute(query("overview.overview" if state.multi_portfolio else "overview.overview_v1"), values)
+    return rows_of(cursor)
+
+
+def value_curves(cursor: Cursor, state: SchemaState, portfolio_ids: Sequence[str], since: date) -> pd.DataFrame:
+    """As src/domain/curves.value_curve has it of each of them, in one multiplication."""
+    known = set(portfolios.existing(cursor, state))
+    for portfolio_id in portfolio_ids:
+        if portfolio_id not in known:
+            raise portfolios.not_found(portfolio_id, sorted(known))
+    statement = "quotes.curves" if state.multi_portfolio else "quotes.curves_v1"
+    cursor.execute(query(statement), {"portfolio_ids": list(portfolio_ids), "since": since})
+    first = pd.Timestamp(since)
+    held: dict[str, dict[str, int]] = {portfolio_id: {} for portfolio_id in portfolio_ids}
+    prices: dict[str, pd.Series] = {}
+    for portfolio_id, symbol, quantity, days, values in rows_of(cursor):
+        if portfolio_id is None:
+            prices[symbol] = pd.Series(values, index=first + pd.to_timedelta(days, unit="D"), dtype=float)
+        elif portfolio_id in held:
+            held[portfolio_id][symbol] = quantity
+    filled = _table(prices).ffill()
+    begun = filled.loc[:first].iloc[-1:].notna().any()
+    followed = [str(symbol) for symbol in filled.columns if begun.get(symbol, False)]
+    quantities = pd.DataFrame(held, index=followed, columns=list(held), dtype=float)
+    shown = filled.loc[first:, followed]
+    worth = shown.to_numpy(dtype=float) @ quantities.fillna(0.0).to_numpy(dtype=float)
+    known = quantities.notna().to_numpy().any(axis=0)
+    return pd.DataFrame(np.where(known, worth, np.nan), index=shown.index, columns=list(held))
+
+
+def _table(columns: dict[str, "pd.Series"]) -> pd.DataFrame:
+    """Side by side, by day; also without any column, or any day."""
+    days = pd.DatetimeIndex(sorted(set().union(*(series.index for series in columns.values()))), dtype="datetime64[us]")
+    return pd.DataFrame({name: series.reindex(days) for name, series in columns.items()}, index=days, dtype=float)
