@@ -22,8 +22,8 @@ def button(entry: Entry, positions: Sequence[Position], pulse: cache.Pulse) -> N
             key="export_csv",
             on_click="ignore",
             icon=":material/table_rows:",
-            help="It can be imported again, here or in another portfolio.",
         )
+        st.caption("Can be imported again, here or in another portfolio.")
         st.download_button(
             "Workbook",
             lambda: exporting.to_workbook(positions, about),
@@ -32,5 +32,5 @@ def button(entry: Entry, positions: Sequence[Position], pulse: cache.Pulse) -> N
             key="export_workbook",
             on_click="ignore",
             icon=":material/grid_on:",
-            help="An .xlsx file with the positions and a summary.",
         )
+        st.caption("Positions and a summary, for a spreadsheet.")

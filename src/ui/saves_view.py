@@ -92,7 +92,7 @@ def undo_mine(portfolio_id: str) -> None:
     mine = work.my_save(portfolio_id)
     if mine is not None:
         st.button(
-            "Undo",
+            "Undo last save",
             key="undo_mine",
             icon=":material/undo:",
             help=fmt.plain(f"Takes back what you saved last: {mine.text}."),
