@@ -35,8 +35,8 @@ KEEPS = {
 PRESSED = (
     ("or insist with --force", "or tick the box below"),
     ("You asked for it with --force", "You ticked the box below"),
-    ("A rollback with --keep default archives", "“Keep DEFAULT's positions only” archives"),
-    ("Roll back with --keep default, which merges nothing", "Choose “Keep DEFAULT's positions only”"),
+    ("A rollback with --keep default archives", "Keeping only DEFAULT's positions (choose it above) archives"),
+    ("Roll back with --keep default, which merges nothing", "Choose above to keep only DEFAULT's positions"),
     ("To leave them in the archive: --archived leave", "To leave them in the archive, untick the box at the button"),
 )
 LOOK_S = 5

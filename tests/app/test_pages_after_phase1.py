@@ -89,7 +89,7 @@ def test_no_option_of_the_command_line_is_asked_for_on_the_page(
     with_copy.button("copy_submit").click().run()
     app = open_page(v2, "system_status")
     app.segmented_control("action").set_value("Roll back to v1").run()
-    assert any("Keep DEFAULT" in one.value and "--" not in one.value for one in app.warning)
+    assert any("Keeping only DEFAULT's" in one.value and "--" not in one.value for one in app.warning)
     service.run(v2, Phase.ROLLBACK_V1, Options(backup=False), settings, lambda event: None)
     cache.moved_on(cache.pulse())  # what is remembered for a moment is forgotten
     app = open_page(v2, "system_status")
