@@ -8,6 +8,8 @@ from src.errors import CapabilityMissing, ConfigurationError, DatabaseUnavailabl
 # a foreign or unique key that the caller did not expect.
 _MOVED = {"42703", "42P01", "42883", "42704", "3F000", "42809", "42P10", "23502", "23503", "23505"}
 _MOVED_TEXT = ("cached plan must not change", "could not open relation", "cache lookup failed")
+# What the fence of a rollback raises (migrations/rollback_v2_to_v1.sql), in words for users.
+_FENCED = "HK001"
 _LOST = {"57P01", "57P02", "57P03", "25P03"}
 
 
@@ -42,6 +44,8 @@ def translate(error: psycopg2.Error) -> Exception:
         return DatabaseUnavailable(f"PostgreSQL took too long to answer ({said}). Try again in a moment.")
     if error.pgcode == "25006":
         return CapabilityMissing("This server is a read-only standby, or set read-only: changes go to the primary.")
+    if error.pgcode == _FENCED:
+        return CapabilityMissing(said)
     if error.pgcode == "42501":
         return ConfigurationError(f"The database role lacks a right: {said}. Its owner can GRANT it.")
     if error.pgcode is not None and error.pgcode.startswith("53"):

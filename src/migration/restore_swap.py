@@ -106,8 +106,8 @@ def _fill_and_prove(
         notes = copy_settings(conn, keeper, live)
         if live.has_history and history_tables(content_of(url)) != history_tables(found):
             raise BackupError(
-                "The history of migrations changed during the restore: another run is at work. Nothing was changed; "
-                "restore again when it is through."
+                "The history changed during the restore: another run is at work, or someone saved positions. "
+                "Nothing was changed; restore again when that is through."
             )
         return notes
 
