@@ -48,6 +48,7 @@ OVERVIEW = {
     **PORTFOLIOS,
     "day_change": MONEY,
     "day_change_value": MONEY,
+    "day_change_size": MONEY,
     "fresh_value": MONEY,
     "value_size": MONEY,
     "fresh_size": MONEY,

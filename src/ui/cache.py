@@ -5,8 +5,9 @@ another process writes or migrates is seen at the next rerun.
 """
 
 import contextlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ import streamlit as st
 from src import embedded
 from src.config import Settings, load_settings
 from src.database_enhanced import DatabaseManager
+from src.domain.freshness import Sessions
+from src.domain.quotes import Quote
 from src.domain.saves import Save
 from src.errors import HKStrategyError
+from src.market import calendar
 from src.migration import backup, service
 from src.migration.model import Event, Keep, Options, Phase, Plan, RunRecord
 
@@ -53,8 +57,8 @@ def _manager(_settings: Settings, url: str, cache: str) -> DatabaseManager:
 class Pulse:
     """The state of the database, as cheaply as it can be asked.
 
-    `version` is "1.0", "2.0", "3.0" or None. `token` differs after any change. `now` is the server's clock, without a
-    time zone, as the times in the tables are. `problem`: why there is no answer.
+    `version` is "1.0", "2.0", "3.0" or None. `token` differs after any change. `at` is the server's clock, and `now`
+    the same without a time zone, as the times in the tables are. `problem`: why there is no answer.
     """
 
     version: str | None
@@ -62,6 +66,7 @@ class Pulse:
     warning: str | None
     token: str
     now: datetime
+    at: datetime
     sample: bool
     run: RunRecord | None
     problem: str | None = None
@@ -77,8 +82,8 @@ class Pulse:
 def _pulse(_manager: DatabaseManager, url: str) -> Pulse:
     state = _manager.schema_state()
     with contextlib.closing(_manager.get_connection()) as conn, conn.cursor() as cursor:
-        cursor.execute("SELECT localtimestamp")
-        now = cursor.fetchone()[0]
+        cursor.execute("SELECT localtimestamp, now()")
+        now, at = cursor.fetchone()
         conn.commit()
     return Pulse(
         version=None if state.version is None else str(state.version),
@@ -86,6 +91,7 @@ def _pulse(_manager: DatabaseManager, url: str) -> Pulse:
         warning=state.warning,
         token=_manager.data_token(),
         now=now,
+        at=at,
         sample=_manager.is_sample_data(),
         run=service.current_run(url),
     )
@@ -96,13 +102,13 @@ def pulse() -> Pulse:
     try:
         return _pulse(manager(), database_url())
     except HKStrategyError as error:
-        here = datetime.now(UTC).replace(tzinfo=None)
-        return Pulse(None, False, None, "", here, False, None, str(error))
+        here = datetime.now(UTC)
+        return Pulse(None, False, None, "", here.replace(tzinfo=None), here, False, None, str(error))
 
 
-@st.cache_data(ttl=10, max_entries=20, show_spinner=False)
-def _portfolios(_manager: DatabaseManager, url: str, token: str) -> pd.DataFrame:
-    return _manager.get_portfolios()
+@st.cache_data(ttl=10, max_entries=5, show_spinner=False)
+def _overview(_manager: DatabaseManager, url: str, token: str, latest: datetime, _sessions: Sessions) -> pd.DataFrame:
+    return _manager.get_overview(_sessions)
 
 
 def moved_on(seen: Pulse) -> bool:
@@ -116,8 +122,21 @@ def moved_on(seen: Pulse) -> bool:
     return True
 
 
-def portfolios(token: str) -> pd.DataFrame:
-    return _portfolios(manager(), database_url(), token)
+def overview(pulse_now: Pulse) -> pd.DataFrame:
+    """All portfolios with their figures, those of the day included."""
+    seen = sessions()
+    return _overview(manager(), database_url(), pulse_now.token, seen.latest.opens, seen)
+
+
+@st.cache_data(ttl=60, max_entries=50, show_spinner=False)
+def _curves(_manager: DatabaseManager, url: str, token: str, ids: tuple[str, ...], since: date) -> pd.DataFrame:
+    return _manager.get_value_curves(ids, since)
+
+
+def curves(pulse_now: Pulse, portfolio_ids: Iterable[str]) -> pd.DataFrame:
+    """What today's holdings were worth in each recent session: dates × portfolio ids, floats."""
+    since = sessions().recent[0].day
+    return _curves(manager(), database_url(), pulse_now.token, tuple(sorted(portfolio_ids)), since)
 
 
 @st.cache_data(ttl=10, max_entries=100, show_spinner=False)
@@ -130,14 +149,32 @@ def positions(token: str, portfolio_id: str | None) -> pd.DataFrame:
     return _positions(manager(), database_url(), token, portfolio_id)
 
 
+def sessions() -> Sessions:
+    """The exchange's sessions up to now, by the database server's clock."""
+    return calendar.sessions(pulse().at)
+
+
+@st.cache_resource(ttl=10, max_entries=100, show_spinner=False)
+def _quotes(
+    _manager: DatabaseManager, url: str, token: str, latest_opens: datetime, symbols: tuple[str, ...]
+) -> dict[str, Quote]:
+    return _manager.get_quotes(latest_opens, symbols)
+
+
+def quotes(token: str, latest_opens: datetime, symbols: Iterable[str]) -> Mapping[str, Quote]:
+    """Price, its time and the close before, by symbol. Not to be changed: all sessions of the browser share it."""
+    wanted = tuple(sorted(set(symbols)))
+    return _quotes(manager(), database_url(), token, latest_opens, wanted) if wanted else {}
+
+
 @st.cache_data(ttl=10, max_entries=100, show_spinner=False)
-def _signals(_manager: DatabaseManager, url: str, token: str, portfolio_id: str) -> pd.DataFrame:
-    return _manager.get_trading_signals(50, portfolio_id)
+def _signals(_manager: DatabaseManager, url: str, token: str, portfolio_id: str, most: int) -> pd.DataFrame:
+    return _manager.get_trading_signals(most, portfolio_id)
 
 
-def signals(token: str, portfolio_id: str) -> pd.DataFrame:
-    """The newest 50 of a portfolio."""
-    return _signals(manager(), database_url(), token, portfolio_id)
+def signals(token: str, portfolio_id: str, most: int) -> pd.DataFrame:
+    """The newest of a portfolio, at most `most`."""
+    return _signals(manager(), database_url(), token, portfolio_id, most)
 
 
 @st.cache_data(ttl=10, max_entries=50, show_spinner=False)
@@ -211,5 +248,18 @@ def backups() -> list[backup.Backup]:
 
 def forget() -> None:
     """After this process wrote or started something: everything is read anew."""
-    for cached in (_pulse, _portfolios, _positions, _saves, _signals, _health, _plan, _inspection, _history, _backups):
+    for cached in (
+        _pulse,
+        _overview,
+        _curves,
+        _positions,
+        _quotes,
+        _saves,
+        _signals,
+        _health,
+        _plan,
+        _inspection,
+        _history,
+        _backups,
+    ):
         cached.clear()

@@ -115,6 +115,17 @@ def title(text: str) -> None:
     st.set_page_config(page_title=f"{text} · HK Strategy")
 
 
+def page(count: int, size: int, what: str, key: str) -> slice:
+    """Which of `count` rows to show, `size` at a time; where there are more, with the buttons to leaf through them."""
+    pages = -(-count // size)
+    if pages < 2:
+        return slice(0, count)
+    with st.container(key=f"hk_{key}", gap="xsmall"):
+        first = (st.pagination(pages, key=key, bind="query-params", width="stretch") - 1) * size
+        st.caption(f"{first + 1:,} to {min(first + size, count):,} of {what}")
+    return slice(first, first + size)
+
+
 def remember(pulse: cache.Pulse) -> None:
     """This drawing of the page shows `pulse`: no need to draw it again for that."""
     st.session_state[SEEN] = pulse.shown

@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from src.domain.day import Day
+from src.domain.day import combined as days_together
 from src.domain.portfolio import DEFAULT_PORTFOLIO
 from src.domain.valuation import Totals, combined
 from src.ui import cache
-from src.ui.rows import moment, text, totals
+from src.ui.rows import day, moment, text, totals
 
 NO_STRATEGY = "No strategy"
 
@@ -27,6 +29,7 @@ class Entry:
     archived_at: datetime | None
     updated_at: datetime | None
     totals: Totals
+    day: Day
 
     @property
     def title(self) -> str:
@@ -44,12 +47,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Group:
-    """Portfolios of one strategy ("" for those without one). `count` and `totals` are of all that it has."""
+    """Portfolios of one strategy ("" for those without one). `count`, `totals` and `day` are of all that it has."""
 
     strategy: str
     entries: tuple[Entry, ...]
     count: int
     totals: Totals
+    day: Day
 
     @property
     def title(self) -> str:
@@ -61,7 +65,7 @@ class Group:
 
 
 def entry(row: Mapping[Hashable, Any]) -> Entry:
-    """From a row of DatabaseManager.get_portfolios."""
+    """From a row of DatabaseManager.get_overview."""
     return Entry(
         portfolio_id=str(row["portfolio_id"]),
         name=text(row["name"]),
@@ -72,17 +76,20 @@ def entry(row: Mapping[Hashable, Any]) -> Entry:
         archived_at=moment(row["archived_at"]),
         updated_at=moment(row["updated_at"]),
         totals=totals(row),
+        day=day(row),
     )
 
 
 def load(pulse: cache.Pulse) -> tuple[Entry, ...]:
-    return tuple(entry(row) for row in cache.portfolios(pulse.token).to_dict("records"))
+    return tuple(entry(row) for row in cache.overview(pulse).to_dict("records"))
 
 
 Line = Entry | Group
 # Unknown comes last, whichever way a column is sorted.
 SORTS: dict[str, Callable[[Line], tuple[bool, Any]]] = {
     "Market value": lambda e: (e.totals.market_value is None, -(e.totals.market_value or 0)),
+    "Day change": lambda e: (e.day.change is None, -(e.day.change or 0)),
+    "Day change, worst first": lambda e: (e.day.change is None, e.day.change or 0),
     "P&L": lambda e: (e.totals.unrealized_pnl is None, -(e.totals.unrealized_pnl or 0)),
     "P&L, worst first": lambda e: (e.totals.unrealized_pnl is None, e.totals.unrealized_pnl or 0),
     "P&L %": lambda e: (e.totals.return_ratio is None, -(e.totals.return_ratio or 0)),
@@ -91,8 +98,8 @@ SORTS: dict[str, Callable[[Line], tuple[bool, Any]]] = {
 }
 
 
-def together(entries: Iterable[Entry]) -> Totals:
-    return combined(one.totals for one in entries)
+def together(entries: Sequence[Entry]) -> tuple[Totals, Day]:
+    return combined(one.totals for one in entries), days_together(one.day for one in entries)
 
 
 def strategies(entries: Iterable[Entry]) -> list[str]:
@@ -111,21 +118,20 @@ def found(entries: Iterable[Entry], words: str, strategy: str | None) -> list[En
     ]
 
 
-def grouped(entries: Sequence[Entry], order: str) -> list[Group]:
-    """By strategy, the groups and the portfolios in them in the same order."""
+def arranged(entries: Sequence[Entry], order: str, *, group: bool) -> list[Group]:
+    """Sorted, and grouped by strategy, the groups in the same order; else in one group."""
     members: dict[str, list[Entry]] = {}
     for one in sorted(entries, key=SORTS[order]):
-        members.setdefault(one.strategy, []).append(one)
-    return sorted((Group(name, tuple(of), len(of), together(of)) for name, of in members.items()), key=SORTS[order])
+        members.setdefault(one.strategy if group else "", []).append(one)
+    return sorted((Group(name, tuple(of), len(of), *together(of)) for name, of in members.items()), key=SORTS[order])
 
 
-def page_of(groups: Sequence[Group], start: int, size: int) -> list[Group]:
-    """The portfolios `start` to `start + size`, in their groups."""
+def page_of(groups: Sequence[Group], rows: slice) -> list[Group]:
+    """The portfolios of one page, in their groups."""
     shown, passed = [], 0
     for group in groups:
-        low, high = max(start - passed, 0), start + size - passed
-        members = group.entries[low:high] if high > 0 else ()
-        if members:
-            shown.append(replace(group, entries=members))
+        low, high = max(rows.start - passed, 0), max(rows.stop - passed, 0)
+        if group.entries[low:high]:
+            shown.append(replace(group, entries=group.entries[low:high]))
         passed += len(group.entries)
     return shown

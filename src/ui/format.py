@@ -1,8 +1,10 @@
 """Figures as text. What is not known is "—", never a zero; what went up or down says so by its sign."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+
+from src.market.calendar import HONG_KONG
 
 MISSING = "—"
 MINUS = "\u2212"
@@ -57,6 +59,15 @@ def percent(value: Decimal | None, *, signed: bool = False, decimals: int = 2) -
     if signed:
         return _signed(text, value)
     return f"{MINUS}{text}" if value < 0 else text
+
+
+def share(value: Decimal | None) -> str:
+    """A part of a whole, in full percents; 100% and 0% only where it is all or nothing."""
+    if value is None:
+        return MISSING
+    if 0 < value < 1:
+        return f"{min(max(round(value * 100), 1), 99)}%"
+    return percent(value, decimals=0)
 
 
 def count(value: int | None) -> str:
@@ -143,6 +154,20 @@ def _here(at: datetime) -> datetime:
 
 def moment(at: datetime | None) -> str:
     return MISSING if at is None else f"{_here(at):%Y-%m-%d %H:%M}"
+
+
+def day(on: date) -> str:
+    """A day of the exchange: Mon 23 Nov."""
+    return f"{on:%a} {on.day} {on:%b}"
+
+
+def exchange_time(at: datetime | None) -> str:
+    """An aware moment as the exchange's clock shows it: Mon 23 Nov 16:00, with the year where that is another."""
+    if at is None:
+        return MISSING
+    there = at.astimezone(HONG_KONG)
+    year = "" if there.year == datetime.now(HONG_KONG).year else f" {there.year}"
+    return f"{day(there.date())}{year} {there:%H:%M}"
 
 
 def clock(at: datetime | None) -> str:

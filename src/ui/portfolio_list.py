@@ -1,12 +1,18 @@
 """The list of portfolios: totals over all of them, then each with its figures, grouped by strategy."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
+import pandas as pd
 import streamlit as st
 
+from src.domain.day import Day
+from src.domain.freshness import MOST_SESSIONS as CURVE_SESSIONS
+from src.domain.freshness import Sessions, age_in_sessions, age_text
 from src.domain.valuation import Totals
-from src.ui import cache, entries, headline, markup, portfolio_forms
+from src.ui import cache, components, entries, headline, markup, portfolio_forms
 from src.ui import format as fmt
 from src.ui.entries import NO_STRATEGY, Entry, Group
 from src.ui.markup import Cell, Column, Heading, Row
@@ -20,39 +26,75 @@ COLUMNS = (
     Column("Portfolio", "title"),
     Column("Positions", "number", "How many symbols it has; those that are only watched (quantity 0) count too."),
     Column("Market value", "number", "HKD: price × quantity of each position held that has a price, added up."),
+    Column(
+        "Day change",
+        "number",
+        "HKD: (price of the latest session − close of the session before) × quantity, of each position where both are "
+        "known; the percentage is of what those were worth at that close.",
+    ),
     Column("Unrealized P&L", "number", "HKD: (price − average cost) × quantity of each priced position, added up."),
     Column("P&L %", "number", "Unrealized P&L over the cost of the same positions; short ones count by their size."),
     Column(
-        "Priced", "number", "The share of what is held, by its cost, that has a price: the figures are of that share."
+        "Up to date",
+        "number",
+        "The share of the market value that was priced in the latest session. Below it, where some of what is held "
+        "has no price: how much has one.",
+    ),
+    Column(
+        "Value curve",
+        "number",
+        f"What today's holdings, held constant, were worth in the last {CURVE_SESSIONS} sessions, and how much more or "
+        "less they are worth now than at its beginning. It is no record of what was held then.",
     ),
     Column("Last change", "number", "When the portfolio or one of its positions was changed last."),
 )
 STRATEGY = Column("Strategy", why="The theme by which portfolios are grouped: `Rename` on a portfolio's page sets it.")
 
 
-def priced(sums: Totals) -> Cell:
-    """How much of what is held has a price."""
+@dataclass(frozen=True)
+class Scene:
+    """What rows are drawn with: the server's clock, the exchange's sessions, and the curves of what is on this page."""
+
+    now: datetime
+    sessions: Sessions
+    curves: pd.DataFrame
+
+
+def up_to_date(sums: Totals, today: Day, sessions: Sessions) -> Cell:
+    """How much of it has a price of the latest session, or none at all."""
     if not sums.held_count:
         return Cell(fmt.MISSING, "muted")
-    if sums.complete:
-        return Cell("100%")
-    return Cell(
-        fmt.percent(sums.coverage, decimals=0), "warn", note=f"{sums.priced_count} of {sums.held_count} positions"
-    )
+    notes = []
+    if not sums.complete:
+        notes.append(f"{sums.priced_count:,} of {sums.held_count:,} priced")
+    if today.fresh_share is not None and today.fresh_share < 1:
+        notes.append(f"oldest: {age_text(age_in_sessions(today.oldest_at, sessions))}")
+    return Cell(fmt.share(today.fresh_share), "warn" if notes else "", note=", ".join(notes))
 
 
-def _figures(sums: Totals) -> tuple[Cell | str, ...]:
+def _figures(sums: Totals, today: Day, sessions: Sessions) -> tuple[Cell | str, ...]:
     pnl, ratio = sums.unrealized_pnl, sums.return_ratio
+    change = today.change
     return (
         fmt.count(sums.position_count),
         fmt.money(sums.market_value),
+        Cell(fmt.gain(change), fmt.tone(change), note="" if change is None else fmt.percent(today.ratio, signed=True)),
         Cell(fmt.gain(pnl), fmt.tone(pnl)),
         Cell(fmt.percent(ratio, signed=True), fmt.tone(ratio)),
-        priced(sums),
+        up_to_date(sums, today, sessions),
     )
 
 
-def row(entry: Entry, now: datetime, *, with_strategy: bool) -> Row:
+def curve(values: pd.DataFrame, portfolio_id: str) -> Cell:
+    """Its line, and by how much its end is above or below its beginning."""
+    points = values[portfolio_id].dropna().tolist() if portfolio_id in values else []
+    if len(points) < 2 or not points[0]:
+        return Cell(fmt.MISSING, "muted", why="Too few prices are recorded.")
+    change = Decimal(str((points[-1] - points[0]) / abs(points[0])))
+    return Cell(fmt.percent(change, signed=True, decimals=1), fmt.tone(change), curve=tuple(points))
+
+
+def row(entry: Entry, scene: Scene, *, with_strategy: bool) -> Row:
     note = entry.portfolio_id
     if entry.copied_from:
         note += f" · copy of {entry.copied_from}"
@@ -62,14 +104,16 @@ def row(entry: Entry, now: datetime, *, with_strategy: bool) -> Row:
     return (
         Cell(entry.title, href=entry.url, note=note),
         *strategy,
-        *_figures(entry.totals),
-        Cell(fmt.age(entry.updated_at, now), "muted"),
+        *_figures(entry.totals, entry.day, scene.sessions),
+        curve(scene.curves, entry.portfolio_id),
+        Cell(fmt.age(entry.updated_at, scene.now), "muted"),
     )
 
 
-def heading(group: Group, now: datetime) -> Heading:
+def heading(group: Group, scene: Scene) -> Heading:
     name = Cell(group.title, note=fmt.plural(group.count, "portfolio"))
-    return Heading((name, *_figures(group.totals), Cell(fmt.age(group.updated_at, now), "muted")))
+    figures = _figures(group.totals, group.day, scene.sessions)
+    return Heading((name, *figures, "", Cell(fmt.age(group.updated_at, scene.now), "muted")))
 
 
 def show(items: Sequence[Entry], pulse: cache.Pulse) -> None:
@@ -79,10 +123,11 @@ def show(items: Sequence[Entry], pulse: cache.Pulse) -> None:
         if pulse.multi_portfolio:
             portfolio_forms.list_actions(items)
     count = markup.Figure("Portfolios", fmt.count(len(active)), _strategies_note(active))
-    st.html(headline.strip(entries.together(active), count))
+    sessions = cache.sessions()
+    st.html(headline.strip(*entries.together(active), sessions, count))
     if not pulse.multi_portfolio:
         st.info(V1_NOTE, icon=":material/info:")
-    _list(items, active, pulse.now)
+    _list(items, active, pulse, sessions)
 
 
 def _strategies_note(active: Sequence[Entry]) -> str:
@@ -90,37 +135,31 @@ def _strategies_note(active: Sequence[Entry]) -> str:
     return fmt.plural(len(used), "strategy", "strategies") if used else ""
 
 
-def _list(items: Sequence[Entry], active: Sequence[Entry], now: datetime) -> None:
+def _list(items: Sequence[Entry], active: Sequence[Entry], pulse: cache.Pulse, sessions: Sessions) -> None:
     shown, order, group = list(active), "Market value", False
     if len(items) > 1:
         shown, order, group = _controls(items, active)
     if not shown:
         st.caption("No portfolio matches. Clear the search or the strategy to see all of them.")
         return
-    pages = -(-len(shown) // PAGE_ROWS)
-    page = 1
-    if pages > 1:
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            page = st.pagination(pages, key="page", bind="query-params")
-            first = (page - 1) * PAGE_ROWS
-            st.caption(f"{first + 1:,} to {min(first + PAGE_ROWS, len(shown)):,} of {len(shown):,} portfolios")
-    st.html(_table(shown, order, group, (page - 1) * PAGE_ROWS, now, whole=len(shown) == len(active)))
+    on_page = components.page(len(shown), PAGE_ROWS, f"{len(shown):,} portfolios", "page")
+    parts = entries.page_of(entries.arranged(shown, order, group=group), on_page)
+    ids = [entry.portfolio_id for part in parts for entry in part.entries]
+    scene = Scene(pulse.now, sessions, cache.curves(pulse, ids))
+    st.html(_table(parts, scene, group=group, total_of=shown if len(shown) != len(active) else ()))
 
 
-def _table(shown: Sequence[Entry], order: str, group: bool, start: int, now: datetime, *, whole: bool) -> str:
+def _table(parts: Sequence[Group], scene: Scene, *, group: bool, total_of: Sequence[Entry]) -> str:
     columns = COLUMNS if group else (COLUMNS[0], STRATEGY, *COLUMNS[1:])
     rows: list[Row | Heading] = []
-    if group:
-        for part in entries.page_of(entries.grouped(shown, order), start, PAGE_ROWS):
-            rows.append(heading(part, now))
-            rows += [row(entry, now, with_strategy=False) for entry in part.entries]
-    else:
-        ordered = sorted(shown, key=entries.SORTS[order])[start : start + PAGE_ROWS]
-        rows += [row(entry, now, with_strategy=True) for entry in ordered]
+    for part in parts:
+        if group:
+            rows.append(heading(part, scene))
+        rows += [row(entry, scene, with_strategy=not group) for entry in part.entries]
     total = None
-    if not whole and len(shown) > 1:
-        blank = () if group else ("",)
-        total = (Cell(f"These {len(shown):,} together"), *blank, *_figures(entries.together(shown)), "")
+    if len(total_of) > 1:
+        name, blank = Cell(f"These {len(total_of):,} together"), () if group else ("",)
+        total = (name, *blank, *_figures(*entries.together(total_of), scene.sessions), "", "")
     caption = "Portfolios and their figures; money in HKD"
     return markup.table(columns, rows, caption=caption, total=total) + markup.legend(columns)
 
@@ -133,7 +172,7 @@ def _controls(items: Sequence[Entry], active: Sequence[Entry]) -> tuple[list[Ent
     """Which portfolios to show, in which order, and whether grouped. All of it stands in the URL."""
     archived = len(items) - len(active)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = st.selectbox("Sort by", list(entries.SORTS), key="order", bind="query-params", width=170)
+        order = st.selectbox("Sort by", list(entries.SORTS), key="order", bind="query-params", width=165)
         strategy = None
         names = entries.strategies(items)
         if names != [""]:
@@ -143,7 +182,7 @@ def _controls(items: Sequence[Entry], active: Sequence[Entry]) -> tuple[list[Ent
                 index=None,
                 key="strategy",
                 bind="query-params",
-                width=190,
+                width=165,
                 placeholder="All strategies",
                 format_func=lambda name: name or NO_STRATEGY,
                 on_change=_first_page,
@@ -152,7 +191,7 @@ def _controls(items: Sequence[Entry], active: Sequence[Entry]) -> tuple[list[Ent
             "Search",
             key="search",
             bind="query-params",
-            width=190,
+            width=165,
             placeholder="Name, id or strategy",
             on_change=_first_page,
         )

@@ -1,47 +1,31 @@
 """One portfolio: headline figures, positions, allocation, P&L and signals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from src.domain.valuation import ZERO, Valued, value
-from src.ui import cache, charts, components, headline, markup, portfolio_forms, preferences, work, workbench
+from src.domain.day import day, moves
+from src.domain.valuation import Valued, value
+from src.ui import (
+    cache,
+    charts,
+    components,
+    headline,
+    markup,
+    portfolio_forms,
+    positions_table,
+    preferences,
+    signals_view,
+    work,
+    workbench,
+)
 from src.ui import format as fmt
 from src.ui.entries import Entry
 from src.ui.markup import Cell, Column
-from src.ui.rows import moment, number, positions, text
+from src.ui.rows import positions
 
-PAGE_ROWS = 100
-SORTS: dict[str, Callable[[Valued], tuple[bool, Any]]] = {
-    "Market value": lambda h: (h.market_value is None, -abs(h.market_value or ZERO)),
-    "P&L": lambda h: (h.unrealized_pnl is None, -(h.unrealized_pnl or ZERO)),
-    "P&L, worst first": lambda h: (h.unrealized_pnl is None, h.unrealized_pnl or ZERO),
-    "P&L %": lambda h: (h.return_ratio is None, -(h.return_ratio or ZERO)),
-    "Symbol": lambda h: (False, h.position.symbol),
-    "Sector": lambda h: (not h.position.sector, (h.position.sector, h.position.symbol)),
-}
-COLUMNS = (
-    Column("Symbol", "title"),
-    Column("Sector"),
-    Column("Quantity", "number"),
-    Column("Average cost", "number"),
-    Column("Price", "number"),
-    Column("Market value", "number"),
-    Column("Weight", "number"),
-    Column("Unrealized P&L", "number"),
-    Column("P&L %", "number"),
-)
-SIGNAL_COLUMNS = (
-    Column("Symbol", "title"),
-    Column("Signal"),
-    Column("Strength", "number"),
-    Column("Price", "number"),
-    Column("RSI", "number"),
-    Column("When", "number"),
-)
+SIGNALS = 200
 
 
 def not_there(wanted: str, entries: Sequence[Entry]) -> None:
@@ -64,9 +48,12 @@ def not_there(wanted: str, entries: Sequence[Entry]) -> None:
 def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
     valuation = value(positions(cache.positions(pulse.token, entry.portfolio_id)))
     items = valuation.positions
+    sessions = cache.sessions()
+    symbols = [item.position.symbol for item in items]
+    moved = moves(items, cache.quotes(pulse.token, sessions.latest.opens, symbols), sessions)
     components.title(entry.title)
     _header(entry, entries, pulse)
-    st.html(headline.strip(valuation.totals))
+    st.html(headline.strip(valuation.totals, day(items, moved), sessions))
     held = [item.position for item in items]
     view = workbench.bar(entry, held, pulse)
     if view != work.POSITIONS:
@@ -75,15 +62,13 @@ def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
     if not items:
         st.info("No positions yet. Add them under Edit, or import a broker's file.")
         return
-    st.subheader("Positions")
-    _positions(items, pulse.now)
+    positions_table.show(items, moved)
     left, right = st.columns(2, gap="medium")
     with left:
         _allocation(items)
     with right:
         _profit_and_loss(items)
-    st.subheader("Signals")
-    _signals(cache.signals(pulse.token, entry.portfolio_id), pulse.now)
+    signals_view.show(cache.signals(pulse.token, entry.portfolio_id, SIGNALS), pulse.now, SIGNALS)
 
 
 def _choose(key: str) -> None:
@@ -132,51 +117,6 @@ def _subtitle(entry: Entry, now: datetime) -> str:
     return fmt.plain(" · ".join(parts))
 
 
-def position_row(item: Valued, now: datetime) -> tuple[Cell | str, ...]:
-    price = Cell(fmt.price(item.position.price), note=fmt.age(item.position.last_updated, now))
-    if item.position.price is None:
-        price = Cell(fmt.MISSING, "warn", note="no price known")
-    watch = "muted" if item.position.quantity == 0 else ""
-    return (
-        Cell(item.position.symbol, note=item.position.company_name or ""),
-        Cell(item.position.sector or fmt.MISSING, "" if item.position.sector else "muted"),
-        fmt.count(item.position.quantity),
-        fmt.price(item.position.avg_cost),
-        price,
-        Cell(fmt.money(item.market_value), watch),
-        Cell(fmt.percent(item.weight), watch),
-        Cell(
-            f"{fmt.arrow(item.unrealized_pnl)} {fmt.money(item.unrealized_pnl, signed=True)}".strip(),
-            fmt.tone(item.unrealized_pnl) or watch,
-        ),
-        Cell(fmt.percent(item.return_ratio, signed=True), fmt.tone(item.return_ratio)),
-    )
-
-
-def _searched(item: Valued) -> str:
-    held = item.position
-    return " ".join(filter(None, (held.symbol, held.company_name, held.sector))).casefold()
-
-
-def _positions(items: Sequence[Valued], now: datetime) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=150)
-        wanted = st.text_input("Find", key="find", bind="query-params", width=190, placeholder="Symbol, name, sector")
-    words = (wanted or "").casefold()
-    found = [item for item in items if words in _searched(item)]
-    found.sort(key=SORTS[order])
-    if not found:
-        st.caption(f"No position matches {wanted!r}.")
-        return
-    shown = found
-    if len(found) > PAGE_ROWS:
-        page = st.pagination(-(-len(found) // PAGE_ROWS), key="page")
-        shown = found[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-        st.caption(f"{len(shown)} of {len(found):,} positions")
-    rows = [position_row(item, now) for item in shown]
-    st.html(markup.table(COLUMNS, rows, caption="Positions; money in HKD"))
-
-
 def _allocation(items: Sequence[Valued]) -> None:
     st.subheader("Allocation")
     figure = charts.allocation(items)
@@ -199,23 +139,3 @@ def _profit_and_loss(items: Sequence[Valued]) -> None:
     if known > len(rows):
         st.caption(f"The best and the worst {len(rows) // 2} of {known:,}.")
     st.plotly_chart(figure, key="pnl", config=charts.CONFIG, alt="Unrealized P&L per position, in HKD")
-
-
-def _signals(frame: pd.DataFrame, now: datetime) -> None:
-    rows: list[tuple[Cell | str, ...]] = []
-    for record in frame.to_dict("records"):
-        at = moment(record.get("created_at"))
-        rows.append(
-            (
-                Cell(str(record["symbol"])),
-                text(record.get("signal_type")),
-                fmt.percent(number(record.get("signal_strength")), decimals=0),
-                fmt.price(number(record.get("price"))),
-                fmt.count(None) if number(record.get("rsi")) is None else f"{number(record.get('rsi')):.1f}",
-                Cell(fmt.moment(at), note=fmt.age(at, now)),
-            )
-        )
-    if not rows:
-        st.caption("No signals in this portfolio yet.")
-        return
-    st.html(markup.table(SIGNAL_COLUMNS, rows, caption="Signals, newest first"))

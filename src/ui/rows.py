@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from src.domain.day import Day
 from src.domain.portfolio import DEFAULT_PORTFOLIO, Position
 from src.domain.valuation import ZERO, Totals, known_price
 
@@ -61,4 +62,17 @@ def totals(row: Mapping[Hashable, Any]) -> Totals:
         priced_size=number(row["priced_size"]) or ZERO,
         market_value=number(row["total_market_value"]),
         unrealized_pnl=number(row["total_unrealized_pnl"]),
+    )
+
+
+def day(row: Mapping[Hashable, Any]) -> Day:
+    """From a row of DatabaseManager.get_overview."""
+    change = number(row["day_change"])
+    return Day(
+        change=change,
+        covered_value=None if change is None else number(row["day_change_value"]),
+        covered_size=number(row["day_change_size"]) or ZERO,
+        fresh_size=number(row["fresh_size"]) or ZERO,
+        priced_size=number(row["value_size"]) or ZERO,
+        oldest_at=moment(row["oldest_price_at"]),
     )

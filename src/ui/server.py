@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
@@ -59,6 +60,9 @@ def warm_up() -> None:
     """Start or join the embedded servers, and import what the first page would wait for."""
     import plotly.graph_objects  # noqa: F401  (slow to import: done before the first visitor comes)
 
+    from src.market import calendar
+
+    calendar.sessions(datetime.now(UTC))
     # Only now: what Streamlit is to remember needs its server to be running.
     from src.ui import cache
 

@@ -1,13 +1,18 @@
 """Pages without a browser: Streamlit's AppTest on the entry script, with real servers behind it."""
 
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import psycopg2
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from src.config import PROJECT_ROOT
+from src.config import PROJECT_ROOT, load_settings
+from src.migration import service
+from src.migration.model import Options, Phase
+from tests.conftest import MakeDatabase
 
 ENTRY = PROJECT_ROOT / "src" / "ui" / "entry.py"
 OpenPage = Callable[..., AppTest]
@@ -22,6 +27,32 @@ def settings_env(tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HK_STRATEGY_LOGS", str(tmp_path / "logs"))
     monkeypatch.setenv("DASHBOARD_ADDRESS", "127.0.0.1")
     return monkeypatch
+
+
+def execute(url: str, *statements: str, values: Mapping[str, object] | None = None) -> None:
+    conn = psycopg2.connect(url)
+    with conn, conn.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement, values)
+    conn.close()
+
+
+MakeAt = Callable[[str], str]
+
+
+@pytest.fixture
+def sample_at(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> MakeAt:
+    """`sample_at("v2")`: the sample on v1, on v2 as phase 1 makes it, or on v3."""
+
+    def make(version: str) -> str:
+        url = make_database("v1" if version == "v2" else version, sample=True)
+        if version == "v2":
+            settings = dataclasses.replace(load_settings(), database_url=url)
+            outcome = service.run(url, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
+            assert outcome.state == "done"
+        return url
+
+    return make
 
 
 @pytest.fixture

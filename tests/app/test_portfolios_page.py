@@ -141,7 +141,7 @@ def test_portfolios_are_grouped_by_strategy_with_subtotals(make_database: MakeDa
     names = ("Momentum", "Faster", "Fast<", "Income", "Calm", "No strategy", "Legacy Portfolio")
     assert order_of(text, *names) == list(names)
     momentum = text[text.index("Momentum") : text.index("Faster")]
-    for figure in ("2 portfolios", "15,000.00", "▼ −1,000.00", "−6.25%", "2 of 3 positions"):
+    for figure in ("2 portfolios", "15,000.00", "▼ −1,000.00", "−6.25%", "2 of 3 priced"):
         assert figure in momentum, figure
     app.toggle("grouped").set_value(False).run()
     assert "2 portfolios" not in tables(app)

@@ -85,6 +85,7 @@ class World:
             "priced_positions": totals.priced_count,
             "day_change": sum(change for _, change in known) if known else None,
             "day_change_value": sum(worth(p) for p, _ in known),
+            "day_change_size": sum(abs(worth(p)) for p, _ in known),
             "fresh_value": sum(worth(p) for p in fresh),
             "fresh_size": sum(abs(worth(p)) for p in fresh),
             "value_size": sum(abs(worth(p)) for p, _ in held),

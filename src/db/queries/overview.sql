@@ -39,6 +39,7 @@ WITH market AS MATERIALIZED (
            coalesce(sum(abs(quantity * avg_cost)) FILTER (WHERE priced), 0) AS priced_size,
            sum(change) FILTER (WHERE fresh) AS day_change,
            sum(market_value) FILTER (WHERE fresh AND change IS NOT NULL) AS day_change_value,
+           sum(abs(market_value)) FILTER (WHERE fresh AND change IS NOT NULL) AS day_change_size,
            sum(market_value) FILTER (WHERE fresh) AS fresh_value,
            sum(abs(market_value)) FILTER (WHERE priced) AS value_size,
            sum(abs(market_value)) FILTER (WHERE fresh) AS fresh_size,
@@ -55,8 +56,8 @@ SELECT p.portfolio_id, p.name, p.description, p.created_at, p.updated_at,
        coalesce(t.priced, 0) AS priced_positions, coalesce(t.priced_cost, 0) AS priced_cost,
        coalesce(t.cost_size, 0) AS cost_size, coalesce(t.priced_size, 0) AS priced_size,
        p.strategy, p.copied_from, p.copied_at, p.archived_at,
-       t.day_change, coalesce(t.day_change_value, 0), coalesce(t.fresh_value, 0), coalesce(t.value_size, 0),
-       coalesce(t.fresh_size, 0), t.oldest_price_at::timestamptz
+       t.day_change, coalesce(t.day_change_value, 0), coalesce(t.day_change_size, 0), coalesce(t.fresh_value, 0),
+       coalesce(t.value_size, 0), coalesce(t.fresh_size, 0), t.oldest_price_at::timestamptz
   FROM public.portfolios p
   LEFT JOIN totals t ON t.portfolio_id = p.portfolio_id
  ORDER BY p.portfolio_id <> 'DEFAULT', p.portfolio_id
@@ -105,6 +106,7 @@ WITH only_default AS (
            coalesce(sum(abs(quantity * avg_cost)) FILTER (WHERE priced), 0) AS priced_size,
            sum(change) FILTER (WHERE fresh) AS day_change,
            sum(market_value) FILTER (WHERE fresh AND change IS NOT NULL) AS day_change_value,
+           sum(abs(market_value)) FILTER (WHERE fresh AND change IS NOT NULL) AS day_change_size,
            sum(market_value) FILTER (WHERE fresh) AS fresh_value,
            sum(abs(market_value)) FILTER (WHERE priced) AS value_size,
            sum(abs(market_value)) FILTER (WHERE fresh) AS fresh_size,
@@ -120,6 +122,6 @@ SELECT portfolio_id, 'Legacy Portfolio'::varchar, NULL::text, NULL::timestamp, u
        coalesce(priced, 0) AS priced_positions, coalesce(priced_cost, 0) AS priced_cost,
        coalesce(cost_size, 0) AS cost_size, coalesce(priced_size, 0) AS priced_size,
        NULL::varchar, NULL::varchar, NULL::timestamp, NULL::timestamp,
-       day_change, coalesce(day_change_value, 0), coalesce(fresh_value, 0), coalesce(value_size, 0),
-       coalesce(fresh_size, 0), oldest_price_at::timestamptz
+       day_change, coalesce(day_change_value, 0), coalesce(day_change_size, 0), coalesce(fresh_value, 0),
+       coalesce(value_size, 0), coalesce(fresh_size, 0), oldest_price_at::timestamptz
   FROM totals

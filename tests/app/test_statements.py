@@ -1,0 +1,42 @@
+"""How many statements a page takes: as many for a large database as for a small one."""
+
+import pytest
+
+from src.ui import cache
+from tests.app.conftest import OpenPage, execute
+from tests.app.statements import recorded
+from tests.conftest import MakeDatabase
+
+BOOKS = """
+INSERT INTO public.portfolios (portfolio_id, name, strategy)
+SELECT 'P' || n, 'Book ' || n, 'Strategy ' || n %% 3 FROM generate_series(1, %(books)s) n;
+INSERT INTO public.portfolio_positions (portfolio_id, symbol, quantity, avg_cost, current_price, last_updated)
+SELECT 'P' || n, lpad(s::text, 4, '0') || '.HK', 100, 10, 11, now()
+  FROM generate_series(1, %(books)s) n, generate_series(1, %(positions)s) s;
+INSERT INTO public.trading_signals (portfolio_id, symbol, signal_type, price)
+SELECT portfolio_id, symbol, 'A', 10 FROM public.portfolio_positions;
+INSERT INTO public.price_history (symbol, price, timestamp)
+SELECT DISTINCT symbol, 10, now() - d * interval '1 day' FROM public.portfolio_positions, generate_series(1, 5) d
+"""
+# A page's own, and what every page asks: schema, clock, data token, mark of the sample, run.
+MOST = {"portfolios": 10, "portfolio": 14}
+
+
+@pytest.mark.parametrize("page", MOST)
+def test_more_portfolios_and_positions_take_no_more_statements(
+    make_database: MakeDatabase, open_page: OpenPage, page: str
+) -> None:
+    counts = []
+    for books, positions in ((2, 2), (60, 40)):
+        url = make_database("v3")
+        execute(url, BOOKS, values={"books": books, "positions": positions})
+        with recorded() as said:
+            app = open_page(url, page, id="P1")
+            cache.forget()
+            said.clear()
+            app.run()
+        assert not app.error
+        counts.append([one for one in said if not one.startswith("SET ")])
+    small, large = counts
+    assert sorted(large) == sorted(small)
+    assert len(large) <= MOST[page], large
