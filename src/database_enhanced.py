@@ -9,6 +9,7 @@ zone. Use `.astype(float)` where a chart needs it.
 """
 
 import threading
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -112,6 +113,10 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMeth
     def data_token(self) -> str:
         """A short text that differs after positions, portfolios, signals, prices or the schema changed. Cheap."""
         return self._db.read(prices.data_token, needs=None)
+
+    def server_time(self) -> datetime:
+        """The server's clock, aware, in its own zone: without the zone it is as the times in the tables are."""
+        return self._db.read(server.clock, needs=None)
 
     def is_sample_data(self) -> bool:
         """Whether the data was generated as a sample, and not removed since."""

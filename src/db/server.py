@@ -1,4 +1,6 @@
-"""What the project noted about this database. Each function is work for one transaction."""
+"""The server's clock, and what the project noted about this database. Each function is work for one transaction."""
+
+from datetime import datetime
 
 from src.db.connection import Cursor
 from src.db.schema import SchemaState
@@ -11,3 +13,9 @@ def is_sample(cursor: Cursor, state: SchemaState) -> bool:
         return False
     cursor.execute(query("server.is_sample"))
     return bool((cursor.fetchone() or (False,))[0])
+
+
+def clock(cursor: Cursor, state: SchemaState) -> datetime:
+    cursor.execute(query("server.clock"))
+    at: datetime = (cursor.fetchone() or ())[0]
+    return at

@@ -4,7 +4,6 @@ Every cached read has a ttl and takes the database's token (data version) among 
 another process writes or migrates is seen at the next rerun.
 """
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -81,16 +80,13 @@ class Pulse:
 @st.cache_data(ttl=2, show_spinner=False)
 def _pulse(_manager: DatabaseManager, url: str) -> Pulse:
     state = _manager.schema_state()
-    with contextlib.closing(_manager.get_connection()) as conn, conn.cursor() as cursor:
-        cursor.execute("SELECT localtimestamp, now()")
-        now, at = cursor.fetchone()
-        conn.commit()
+    at = _manager.server_time()
     return Pulse(
         version=None if state.version is None else str(state.version),
         multi_portfolio=state.multi_portfolio,
         warning=state.warning,
         token=_manager.data_token(),
-        now=now,
+        now=at.replace(tzinfo=None),
         at=at,
         sample=_manager.is_sample_data(),
         run=service.current_run(url),

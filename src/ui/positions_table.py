@@ -27,9 +27,7 @@ COLUMNS = (
         "HKD: (price − close of the session before) × quantity, for a price of the latest session.",
     ),
     Column("Market value", "number", "HKD: price × quantity, to the cent."),
-    Column(
-        "Weight", "number", "Market value over that of the whole portfolio; short positions count below zero."
-    ),
+    Column("Weight", "number", "Market value over that of the whole portfolio; short positions count below zero."),
     Column("Unrealized P&L", "number", "HKD: (price − average cost) × quantity, to the cent."),
     Column("P&L %", "number", "Unrealized P&L over the cost, average cost × quantity."),
 )

@@ -19,7 +19,7 @@ INSERT INTO public.price_history (symbol, price, timestamp)
 SELECT DISTINCT symbol, 10, now() - d * interval '1 day' FROM public.portfolio_positions, generate_series(1, 5) d
 """
 # A page's own, and what every page asks: schema, clock, data token, mark of the sample, run.
-MOST = {"portfolios": 10, "portfolio": 14}
+MOST = {"portfolios": 8, "portfolio": 12}
 
 
 @pytest.mark.parametrize("page", MOST)

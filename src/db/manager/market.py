@@ -35,7 +35,8 @@ class MarketMethods(Methods):
         the latest session and whose previous close is of the session directly before; None where there is none.
         day_change_value, fresh_value: the market value of those, and of all that is priced in the latest session.
         day_change_size, value_size, fresh_size: market value of those, of what is priced, and of what is priced in the
-        latest session, with short positions counted by their size. oldest_price_at (datetime64[us, UTC]): of held positions; NaT where none is.
+        latest session, with short positions counted by their size. oldest_price_at (datetime64[us, UTC]): of held
+        positions; NaT where none is.
         """
         rows = self._db.read(lambda cur, state: quotes.overview(cur, state, sessions))
         return frames.frame(rows, frames.OVERVIEW)

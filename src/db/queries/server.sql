@@ -10,6 +10,9 @@ SELECT current_setting('server_version') AS server_version,
          WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
            AND datname = current_database()) AS longest_transaction_s
 
+-- == clock: in the session's zone, which is the one that the times in the tables are in.
+SELECT now()
+
 -- == has_marks: was the project's own schema ever made here?
 SELECT to_regclass('hk_migration.mark') IS NOT NULL
 
