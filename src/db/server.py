@@ -17,5 +17,7 @@ def is_sample(cursor: Cursor, state: SchemaState) -> bool:
 
 def clock(cursor: Cursor, state: SchemaState) -> datetime:
     cursor.execute(query("server.clock"))
-    at: datetime = (cursor.fetchone() or ())[0]
+    row = cursor.fetchone()
+    assert row is not None
+    at: datetime = row[0]
     return at
