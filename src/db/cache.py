@@ -125,7 +125,7 @@ class Cache:
     def _down(self, error: redis.RedisError) -> str:
         with self._lock:
             self._down_until = time.monotonic() + BACK_OFF_S
-            self._problem = f"The cache does not answer: {error}. Everything works without it, only slower."
+            self._problem = f"The cache does not answer: {str(error).rstrip('.')}."
         return self._problem
 
 

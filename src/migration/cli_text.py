@@ -134,11 +134,10 @@ def _backup_lines(plan: Plan, options: Options) -> list[str]:
     if not options.backup:
         return ["", "Backup: NONE, as --no-backup says. If something goes wrong, there is nothing to restore."]
     where = f" in {options.backup_dir}" if options.backup_dir else ""
-    return [
-        "",
-        f"Backup: made first{where}, and verified by restoring it; needs about {size(plan.backup_bytes_estimate)}, "
-        f"{size(plan.disk_free_bytes)} free.",
-    ]
+    room = ""
+    if plan.backup_bytes_estimate is not None and plan.disk_free_bytes is not None:
+        room = f"; needs about {size(plan.backup_bytes_estimate)}, {size(plan.disk_free_bytes)} free"
+    return ["", f"Backup: made first{where}, and verified by restoring it{room}."]
 
 
 def _rollback_lines(plan: Plan) -> list[str]:

@@ -154,8 +154,8 @@ class Plan:
     blockers: tuple[Client, ...]
     merged: tuple[MergedSymbol, ...] = ()
     archived_portfolios: tuple[str, ...] = ()
-    backup_bytes_estimate: int = 0
-    disk_free_bytes: int = 0
+    backup_bytes_estimate: int | None = None  # None where it was not looked at: the plan is refused anyway
+    disk_free_bytes: int | None = None
     nothing_to_do: str | None = None
 
     @property

@@ -37,6 +37,7 @@ PRESSED = (
     ("You asked for it with --force", "You ticked the box below"),
     ("A rollback with --keep default archives", "Keeping only DEFAULT's positions (choose it above) archives"),
     ("Roll back with --keep default, which merges nothing", "Choose above to keep only DEFAULT's positions"),
+    ("--no-backup does without, and says so", "On the command line --no-backup does without"),
     ("To leave them in the archive: --archived leave", "To leave them in the archive, untick the box at the button"),
 )
 LOOK_S = 5
@@ -138,9 +139,11 @@ def _sizes(plan: Plan) -> None:
     rows = [(Cell(size.table), fmt.count(size.rows_estimate), fmt.size(size.bytes)) for size in plan.tables]
     columns = (Column("Table", "title"), Column("Rows, about", "number"), Column("Size", "number"))
     st.html(markup.table(columns, rows, caption="Tables", stack=False))
+    room = ""
+    if plan.backup_bytes_estimate is not None and plan.disk_free_bytes is not None:
+        room = f"Backup: about {fmt.size(plan.backup_bytes_estimate)} needed, {fmt.size(plan.disk_free_bytes)} free. "
     st.caption(
-        f"Backup: about {fmt.size(plan.backup_bytes_estimate)} needed, {fmt.size(plan.disk_free_bytes)} free. "
-        f"v1 clients connect as: {', '.join(plan.legacy_roles) or 'nobody known'}; connected now: "
+        f"{room}v1 clients connect as: {', '.join(plan.legacy_roles) or 'nobody known'}; connected now: "
         f"{len(plan.legacy_clients)}. In the way of a lock now: {len(plan.blockers) or 'nobody'}."
     )
 
