@@ -34,7 +34,7 @@ CLASH = (
 # What is edited most stands where a phone shows it.
 ORDER = ("symbol", "quantity", "avg_cost", "price", "company_name", "sector")
 ROUND = "hk_table_round"
-ROW_PX, MOST_PX = 35, 700
+FEW, MOST_PX = 20, 700
 THEIRS, OURS = "Keep theirs", "Save mine over it"
 
 
@@ -168,7 +168,8 @@ def _grid(frame: pd.DataFrame, key: str, config: dict[str, Any], *, fixed: bool)
         num_rows="fixed" if fixed else "dynamic",
         hide_index=True,
         column_config=config,
-        height=min(ROW_PX * (len(frame) + (1 if fixed else 2)) + 3, MOST_PX),
+        height="content" if len(frame) <= FEW else MOST_PX,
+        placeholder=fmt.MISSING,
         alt="Positions of the portfolio, to edit",
     )
 

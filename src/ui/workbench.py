@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from src.domain.portfolio import Position
-from src.ui import cache, editor, export_view, import_view, saves_view
+from src.ui import cache, editor, export_view, import_view, saves_view, work
 from src.ui.entries import Entry
 from src.ui.work import EDIT, IMPORT, POSITIONS, VIEW, VIEWS
 
@@ -24,8 +24,10 @@ def bar(entry: Entry, positions: Sequence[Position], pulse: cache.Pulse) -> str:
         )
         export_view.button(entry, positions, pulse)
         saves_view.undo_mine(entry.portfolio_id)
-    if chosen != EDIT and editor.unsaved(entry.portfolio_id):
+    unsaved = editor.unsaved(entry.portfolio_id)
+    if unsaved and chosen != EDIT:
         st.caption("What you typed under Edit is not saved yet.")
+    work.guard(unsaved)
     return chosen or POSITIONS
 
 
