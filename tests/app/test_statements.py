@@ -2,6 +2,7 @@
 
 import pytest
 
+from src.database_enhanced import DatabaseManager
 from src.ui import cache
 from tests.app.conftest import OpenPage, execute
 from tests.app.statements import recorded
@@ -40,3 +41,28 @@ def test_more_portfolios_and_positions_take_no_more_statements(
     small, large = counts
     assert sorted(large) == sorted(small)
     assert len(large) <= MOST[page], large
+
+
+@pytest.mark.parametrize(("view", "most"), [("Edit", 11), ("Import", 11), ("History", 17)])
+def test_more_positions_and_saves_take_no_more_statements_in_a_view(
+    make_database: MakeDatabase, open_page: OpenPage, view: str, most: int
+) -> None:
+    counts = []
+    for positions, saves in ((2, 2), (40, 15)):
+        url = make_database("v3")
+        execute(url, BOOKS, values={"books": 2, "positions": positions})
+        manager = DatabaseManager(url)
+        for quantity in range(saves):
+            manager.change_position("P1", "0001.HK", quantity=quantity)
+        manager.close()
+        with recorded() as said:
+            app = open_page(url, "portfolio", id="P1")
+            app.segmented_control("view").set_value(view).run()
+            cache.forget()
+            said.clear()
+            app.run()
+        assert not app.error
+        counts.append([one for one in said if not one.startswith("SET ")])
+    small, large = counts
+    assert sorted(large) == sorted(small)
+    assert len(large) <= most, large
