@@ -5,8 +5,8 @@ import pytest
 from src.database_enhanced import DatabaseManager
 from src.ui import cache
 from tests.app.conftest import OpenPage, execute
-from tests.app.statements import recorded
 from tests.conftest import MakeDatabase
+from tests.statements import counted
 
 BOOKS = """
 INSERT INTO public.portfolios (portfolio_id, name, strategy)
@@ -31,13 +31,13 @@ def test_more_portfolios_and_positions_take_no_more_statements(
     for books, positions in ((2, 2), (60, 40)):
         url = make_database("v3")
         execute(url, BOOKS, values={"books": books, "positions": positions})
-        with recorded() as said:
+        with counted() as said:
             app = open_page(url, page, id="P1")
             cache.forget()
             said.clear()
             app.run()
         assert not app.error
-        counts.append([one for one in said if not one.startswith("SET ")])
+        counts.append(said)
     small, large = counts
     assert sorted(large) == sorted(small)
     assert len(large) <= MOST[page], large
