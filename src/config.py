@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -77,6 +78,16 @@ def load_settings(env_file: Path | None = None) -> Settings:
 
 
 def _read(env_file: Path) -> dict[str, str | None]:
+    try:
+        seen = env_file.stat()
+    except OSError:
+        return _parse(env_file, 0, 0)
+    return _parse(env_file, seen.st_mtime_ns, seen.st_size)
+
+
+@lru_cache(maxsize=4)
+def _parse(env_file: Path, mtime_ns: int, size: int) -> dict[str, str | None]:
+    """Remembered as long as the file is the same: a page asks for its settings a dozen times."""
     try:
         return dotenv_values(env_file)
     except OSError as error:

@@ -3,6 +3,7 @@
 Pure: the sessions come as values (src/market/calendar.py has them). All moments are aware.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -42,7 +43,7 @@ def age_in_sessions(as_of: datetime | None, sessions: Sessions) -> int | None:
     """
     if as_of is None:
         return None
-    return sum(session.opens > as_of for session in sessions.recent)
+    return len(sessions.recent) - bisect_right(sessions.recent, as_of, key=lambda session: session.opens)
 
 
 def age_text(age: int | None) -> str:

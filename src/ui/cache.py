@@ -4,13 +4,14 @@ Every cached read has a ttl and takes the database's token (data version) among 
 another process writes or migrates is seen at the next rerun.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from src import embedded
@@ -19,10 +20,15 @@ from src.database_enhanced import DatabaseManager
 from src.domain.freshness import Sessions
 from src.domain.quotes import Quote
 from src.domain.saves import Save
+from src.domain.valuation import Valuation, Valued, value
 from src.errors import HKStrategyError
 from src.market import calendar
 from src.migration import backup, service
 from src.migration.model import Event, Keep, Options, Phase, Plan, RunRecord
+from src.ui import charts, rows
+from src.ui.preferences import Palette
+
+Pictures = tuple[go.Figure | None, go.Figure | None]
 
 
 def settings() -> Settings:
@@ -102,9 +108,11 @@ def pulse() -> Pulse:
         return Pulse(None, False, None, "", here.replace(tzinfo=None), here, False, None, str(error))
 
 
-@st.cache_data(ttl=10, max_entries=5, show_spinner=False)
-def _overview(_manager: DatabaseManager, url: str, token: str, latest: datetime, _sessions: Sessions) -> pd.DataFrame:
-    return _manager.get_overview(_sessions)
+@st.cache_resource(ttl=10, max_entries=5, show_spinner=False)
+def _overview(
+    _manager: DatabaseManager, url: str, token: str, latest: datetime, _sessions: Sessions
+) -> tuple[rows.Entry, ...]:
+    return tuple(rows.entry(row) for row in _manager.get_overview(_sessions).to_dict("records"))
 
 
 def moved_on(seen: Pulse) -> bool:
@@ -118,7 +126,7 @@ def moved_on(seen: Pulse) -> bool:
     return True
 
 
-def overview(pulse_now: Pulse) -> pd.DataFrame:
+def overview(pulse_now: Pulse) -> tuple[rows.Entry, ...]:
     """All portfolios with their figures, those of the day included."""
     seen = sessions()
     return _overview(manager(), database_url(), pulse_now.token, seen.latest.opens, seen)
@@ -135,14 +143,24 @@ def curves(pulse_now: Pulse, portfolio_ids: Iterable[str]) -> pd.DataFrame:
     return _curves(manager(), database_url(), pulse_now.token, tuple(sorted(portfolio_ids)), since)
 
 
-@st.cache_data(ttl=10, max_entries=100, show_spinner=False)
-def _positions(_manager: DatabaseManager, url: str, token: str, portfolio_id: str | None) -> pd.DataFrame:
-    return _manager.get_portfolio_positions(portfolio_id)
+@st.cache_resource(ttl=10, max_entries=100, show_spinner=False)
+def _valuation(_manager: DatabaseManager, url: str, token: str, portfolio_id: str) -> Valuation:
+    return value(rows.positions(_manager.get_portfolio_positions(portfolio_id)))
 
 
-def positions(token: str, portfolio_id: str | None) -> pd.DataFrame:
-    """Of one portfolio, or of all."""
-    return _positions(manager(), database_url(), token, portfolio_id)
+def valuation(token: str, portfolio_id: str) -> Valuation:
+    """A portfolio's positions with their figures."""
+    return _valuation(manager(), database_url(), token, portfolio_id)
+
+
+@st.cache_resource(ttl=10, max_entries=100, show_spinner=False)
+def _pictures(url: str, token: str, portfolio_id: str, palette: Palette, _items: Sequence[Valued]) -> Pictures:
+    return charts.allocation(_items), charts.profit_and_loss(_items, palette)
+
+
+def pictures(token: str, portfolio_id: str, palette: Palette, items: Sequence[Valued]) -> Pictures:
+    """Allocation and P&L of `items`, the positions of that portfolio; None where there is nothing to draw."""
+    return _pictures(database_url(), token, portfolio_id, palette, items)
 
 
 def sessions() -> Sessions:
@@ -248,7 +266,8 @@ def forget() -> None:
         _pulse,
         _overview,
         _curves,
-        _positions,
+        _valuation,
+        _pictures,
         _quotes,
         _saves,
         _signals,

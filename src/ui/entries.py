@@ -1,48 +1,18 @@
 """Portfolios as the list shows them: each with what it is worth, sorted, searched, grouped by strategy. No drawing."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from src.domain.day import Day
 from src.domain.day import combined as days_together
-from src.domain.portfolio import DEFAULT_PORTFOLIO
 from src.domain.valuation import Totals, combined
 from src.ui import cache
-from src.ui.rows import day, moment, text, totals
+from src.ui.rows import Entry
 
+__all__ = ["Entry", "Group"]
 NO_STRATEGY = "No strategy"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A portfolio and what it is worth. Times by the server's clock, without a zone."""
-
-    portfolio_id: str
-    name: str
-    description: str
-    strategy: str
-    copied_from: str
-    copied_at: datetime | None
-    archived_at: datetime | None
-    updated_at: datetime | None
-    totals: Totals
-    day: Day
-
-    @property
-    def title(self) -> str:
-        return self.name or self.portfolio_id
-
-    @property
-    def url(self) -> str:
-        return f"portfolio?{urlencode({'id': self.portfolio_id})}"
-
-    @property
-    def fixed(self) -> bool:
-        """The single-portfolio application's: it can be neither archived nor deleted."""
-        return self.portfolio_id == DEFAULT_PORTFOLIO
 
 
 @dataclass(frozen=True)
@@ -64,24 +34,8 @@ class Group:
         return max((one.updated_at for one in self.entries if one.updated_at is not None), default=None)
 
 
-def entry(row: Mapping[Hashable, Any]) -> Entry:
-    """From a row of DatabaseManager.get_overview."""
-    return Entry(
-        portfolio_id=str(row["portfolio_id"]),
-        name=text(row["name"]),
-        description=text(row["description"]),
-        strategy=text(row["strategy"]),
-        copied_from=text(row["copied_from"]),
-        copied_at=moment(row["copied_at"]),
-        archived_at=moment(row["archived_at"]),
-        updated_at=moment(row["updated_at"]),
-        totals=totals(row),
-        day=day(row),
-    )
-
-
 def load(pulse: cache.Pulse) -> tuple[Entry, ...]:
-    return tuple(entry(row) for row in cache.overview(pulse).to_dict("records"))
+    return cache.overview(pulse)
 
 
 Line = Entry | Group

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from src.domain.day import day, moves
-from src.domain.valuation import Valued, value
+from src.domain.valuation import Valued
 from src.ui import (
     cache,
     charts,
@@ -23,7 +24,6 @@ from src.ui import (
 from src.ui import format as fmt
 from src.ui.entries import Entry
 from src.ui.markup import Cell, Column
-from src.ui.rows import positions
 
 SIGNALS = 200
 
@@ -46,7 +46,7 @@ def not_there(wanted: str, entries: Sequence[Entry]) -> None:
 
 
 def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
-    valuation = value(positions(cache.positions(pulse.token, entry.portfolio_id)))
+    valuation = cache.valuation(pulse.token, entry.portfolio_id)
     items = valuation.positions
     sessions = cache.sessions()
     symbols = [item.position.symbol for item in items]
@@ -64,10 +64,11 @@ def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
         return
     positions_table.show(items, moved)
     left, right = st.columns(2, gap="medium")
+    allocation, pnl = cache.pictures(pulse.token, entry.portfolio_id, preferences.palette(), items)
     with left:
-        _allocation(items)
+        _allocation(allocation, items)
     with right:
-        _profit_and_loss(items)
+        _profit_and_loss(pnl, items)
     signals_view.show(cache.signals(pulse.token, entry.portfolio_id, SIGNALS), pulse.now, SIGNALS)
 
 
@@ -117,9 +118,8 @@ def _subtitle(entry: Entry, now: datetime) -> str:
     return fmt.plain(" · ".join(parts))
 
 
-def _allocation(items: Sequence[Valued]) -> None:
+def _allocation(figure: go.Figure | None, items: Sequence[Valued]) -> None:
     st.subheader("Allocation")
-    figure = charts.allocation(items)
     if figure is None:
         st.caption("Nothing held has a price yet.")
         return
@@ -129,9 +129,8 @@ def _allocation(items: Sequence[Valued]) -> None:
         st.caption(f"Short positions count with their size: {', '.join(short)}.")
 
 
-def _profit_and_loss(items: Sequence[Valued]) -> None:
+def _profit_and_loss(figure: go.Figure | None, items: Sequence[Valued]) -> None:
     st.subheader("Unrealized P&L per position")
-    figure = charts.profit_and_loss(items, preferences.palette())
     if figure is None:
         st.caption("No position has both a quantity and a price.")
         return

@@ -1,15 +1,46 @@
 """From the rows that DatabaseManager gives to the values of src/domain. What is not known is None."""
 
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 
 from src.domain.day import Day
 from src.domain.portfolio import DEFAULT_PORTFOLIO, Position
 from src.domain.valuation import ZERO, Totals, known_price
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A portfolio and what it is worth. Times by the server's clock, without a zone."""
+
+    portfolio_id: str
+    name: str
+    description: str
+    strategy: str
+    copied_from: str
+    copied_at: datetime | None
+    archived_at: datetime | None
+    updated_at: datetime | None
+    totals: Totals
+    day: Day
+
+    @property
+    def title(self) -> str:
+        return self.name or self.portfolio_id
+
+    @property
+    def url(self) -> str:
+        return f"portfolio?{urlencode({'id': self.portfolio_id})}"
+
+    @property
+    def fixed(self) -> bool:
+        """The single-portfolio application's: it can be neither archived nor deleted."""
+        return self.portfolio_id == DEFAULT_PORTFOLIO
 
 
 def number(value: object) -> Decimal | None:
@@ -75,4 +106,20 @@ def day(row: Mapping[Hashable, Any]) -> Day:
         fresh_size=number(row["fresh_size"]) or ZERO,
         priced_size=number(row["value_size"]) or ZERO,
         oldest_at=moment(row["oldest_price_at"]),
+    )
+
+
+def entry(row: Mapping[Hashable, Any]) -> Entry:
+    """From a row of DatabaseManager.get_overview."""
+    return Entry(
+        portfolio_id=str(row["portfolio_id"]),
+        name=text(row["name"]),
+        description=text(row["description"]),
+        strategy=text(row["strategy"]),
+        copied_from=text(row["copied_from"]),
+        copied_at=moment(row["copied_at"]),
+        archived_at=moment(row["archived_at"]),
+        updated_at=moment(row["updated_at"]),
+        totals=totals(row),
+        day=day(row),
     )
