@@ -55,7 +55,7 @@ def test_more_positions_and_saves_take_no_more_statements_in_a_view(
         for quantity in range(saves):
             manager.change_position("P1", "0001.HK", quantity=quantity)
         manager.close()
-        with recorded() as said:
+        with counted() as said:
             app = open_page(url, "portfolio", id="P1")
             app.segmented_control("view").set_value(view).run()
             cache.forget()
