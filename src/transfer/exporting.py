@@ -37,7 +37,7 @@ WORKBOOK_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.she
 
 @dataclass(frozen=True)
 class About:
-    """What a workbook says about itself. `at`: when it was made, shown as it is given."""
+    """What a workbook says about itself. `at`: when it was made, in Hong Kong."""
 
     portfolio_id: str
     name: str
@@ -46,7 +46,7 @@ class About:
 
 
 def to_csv(positions: Sequence[Position]) -> bytes:
-    """UTF-8 with a byte order mark, CRLF, comma; HKD. Not known is empty. `price_as_of` is last_updated."""
+    """UTF-8 with a byte order mark, CRLF, comma; HKD. Not known is empty. `price_as_of` is last_updated, as given."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(CSV_COLUMNS)
@@ -76,7 +76,10 @@ def file_name(portfolio_id: str, at: datetime, ending: str) -> str:
 
 
 def to_workbook(positions: Sequence[Position], about: About) -> bytes:
-    """An .xlsx file with the sheets Positions and Summary. Numbers are numbers, dates dates, texts never formulas."""
+    """An .xlsx file with the sheets Positions and Summary. Numbers are numbers, dates dates, texts never formulas.
+
+    Times are written as their clock says, without their zone: give them in Hong Kong's.
+    """
     out = io.BytesIO()
     book = xlsxwriter.Workbook(
         out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -108,9 +111,9 @@ class _Looks:
         self.when: Format = book.add_format({"num_format": "yyyy-mm-dd hh:mm", "align": "left"})
 
 
-_WIDTHS = (12, 30, 18, 12, 14, 12, 18, 18, 18, 12, 10)
+_WIDTHS = (12, 30, 18, 12, 14, 12, 22, 18, 18, 12, 10)
 _HEADS = (
-    "Symbol", "Company name", "Sector", "Quantity", "Average cost, HKD", "Price, HKD", "Price as of",
+    "Symbol", "Company name", "Sector", "Quantity", "Average cost, HKD", "Price, HKD", "Price as of (Hong Kong)",
     "Market value, HKD", "Unrealized P&L, HKD", "P&L ÷ cost", "Weight",
 )  # fmt: skip
 
@@ -151,7 +154,7 @@ def _summary_sheet(sheet: Worksheet, valued: Valuation, about: About, looks: _Lo
     for row, (label, text) in enumerate(texts):
         sheet.write_string(row, 0, label, looks.label)
         sheet.write_string(row, 1, text, looks.text)
-    sheet.write_string(3, 0, "Exported at", looks.label)
+    sheet.write_string(3, 0, "Exported at (Hong Kong)", looks.label)
     sheet.write_datetime(3, 1, about.at.replace(tzinfo=None), looks.when)
     figures: list[tuple[str, Decimal | int | None, Format]] = [
         ("Positions", totals.position_count, looks.count),

@@ -112,6 +112,9 @@ def preview(
 ) -> Preview:
     """What the file would do to `current`, the positions of one portfolio. `mapping`: column index → field.
 
+    A time in the file without a zone is in that of the positions' `last_updated`, which says when their prices were
+    right: a price of the file that is not newer is left out.
+
     `notation` as the user says; found out where it is None. Raises InvalidInput where the mapping cannot be used; what
     is wrong with a row is in its result.
     """
@@ -176,7 +179,9 @@ class _Reader:
             theirs = datetime.fromisoformat(text)
         except ValueError as error:
             raise InvalidInput(f"Price as of: {text[:40]!r} is not a time like 2026-03-02 09:31:00.") from error
-        if (theirs.tzinfo is None) != (ours.tzinfo is None):
+        if theirs.tzinfo is None:
+            theirs = theirs.replace(tzinfo=ours.tzinfo)
+        if ours.tzinfo is None and theirs.tzinfo is not None:
             raise InvalidInput(f"Price as of: {text!r} cannot be compared with the time here: mind its time zone.")
         return theirs <= ours
 

@@ -1,23 +1,25 @@
 """Export of a portfolio: CSV that imports again unchanged, and a workbook."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import streamlit as st
 
 from src.domain.portfolio import Position
+from src.market.calendar import HONG_KONG
 from src.transfer import exporting
-from src.ui import cache
 from src.ui.entries import Entry
 
 
-def button(entry: Entry, positions: Sequence[Position], pulse: cache.Pulse) -> None:
+def button(entry: Entry, positions: Sequence[Position]) -> None:
     """Each file is made when it is asked for, not when the page is drawn."""
-    about = exporting.About(entry.portfolio_id, entry.title, pulse.now, entry.strategy)
+    now = datetime.now(HONG_KONG)
+    about = exporting.About(entry.portfolio_id, entry.title, now, entry.strategy)
     with st.popover("Export", icon=":material/download:", key="hk_export"):
         st.download_button(
             "CSV",
             lambda: exporting.to_csv(positions),
-            exporting.file_name(entry.portfolio_id, pulse.now, "csv"),
+            exporting.file_name(entry.portfolio_id, now, "csv"),
             exporting.CSV_TYPE,
             key="export_csv",
             on_click="ignore",
@@ -27,7 +29,7 @@ def button(entry: Entry, positions: Sequence[Position], pulse: cache.Pulse) -> N
         st.download_button(
             "Workbook",
             lambda: exporting.to_workbook(positions, about),
-            exporting.file_name(entry.portfolio_id, pulse.now, "xlsx"),
+            exporting.file_name(entry.portfolio_id, now, "xlsx"),
             exporting.WORKBOOK_TYPE,
             key="export_workbook",
             on_click="ignore",

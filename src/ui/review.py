@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -13,6 +12,7 @@ from src.domain.saves import SavedRow
 from src.domain.trading import lot_warning, tick_warning
 from src.domain.valuation import ZERO, Totals, cost_basis, market_value, total, unrealized_pnl
 from src.market import facts
+from src.market.calendar import HONG_KONG
 from src.ui import format as fmt
 from src.ui import markup
 from src.ui.draft import FIELDS, LABELS, changed_fields, positions_after
@@ -28,7 +28,6 @@ COLUMNS = (
     Column("Unrealized P&L", "number"),
 )
 EFFECT = (Column("HKD", "title"), Column("Now", "number"), Column("Then", "number"), Column("Difference", "number"))
-HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 PAGE_ROWS = 100
 PRICE_NOTE = "A price is the market's: where one changes, it changes in every portfolio that has the symbol."
 

@@ -1,7 +1,7 @@
 """What an import would do, row by row."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -202,6 +202,22 @@ def test_a_price_that_is_not_newer_than_ours_is_left_out(as_of: str, price: str)
     assert after is not None
     assert (after.quantity, after.price) == (3200, Decimal(price))
     assert found.older_prices == (1 if price == "315.200" else 0)
+
+
+def test_a_time_without_a_zone_is_in_that_of_ours() -> None:
+    hong_kong = timezone(timedelta(hours=8))
+    ours = replace(TENCENT, last_updated=datetime(2026, 3, 2, 16, 0, tzinfo=hong_kong))
+    for text, price in (
+        ("2026-03-02 16:00:00+08:00", "315.200"),
+        ("2026-03-02 16:00:00", "315.200"),
+        ("2026-03-02 16:01", "300"),
+        ("2026-03-02T08:00:01+00:00", "300"),
+        ("2026-03-02 09:00:00+00:00", "300"),
+        ("2026-03-02 07:59:59+00:00", "315.200"),
+    ):
+        found = imported(f"700,3200,300,{text}", header="Symbol,Quantity,Price,price_as_of", current=(ours,))
+        assert found.edits[0].after is not None
+        assert found.edits[0].after.price == Decimal(price), text
 
 
 def test_a_time_that_is_none_is_told() -> None:
