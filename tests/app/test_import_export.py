@@ -2,6 +2,7 @@
 
 import codecs
 import random
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.database_enhanced import DatabaseManager
+from src.domain.changes import diff
 from src.transfer.exporting import to_csv
 from src.ui.rows import positions
 from tests.app.conftest import OpenPage, shown
@@ -225,6 +227,19 @@ def test_history_says_who_changed_what_and_offers_what_can_be_undone(importing: 
     assert "undone by save 4" in shown(app)
     assert "undo_3" not in [one.key for one in app.button]
     app.button("undo_2").click().run()
+    app.button("undo_1").click().run()
+    assert held(manager)["0700.HK"][0] == 3100
+
+
+def test_history_on_v1(importing: Any) -> None:
+    manager, app = importing("v1", view="History")
+    assert not app.error
+    [tencent] = [one for one in positions(manager.get_portfolio_positions("DEFAULT")) if one.symbol == "0700.HK"]
+    manager.save_positions("DEFAULT", diff([tencent], [replace(tencent, quantity=3200)]), by="Ann")
+    while app.info:
+        app.run()
+    assert "Edited by Ann" in shown(app)
+    assert "Quantity 3,100 → 3,200" in shown(app)
     app.button("undo_1").click().run()
     assert held(manager)["0700.HK"][0] == 3100
 
