@@ -165,12 +165,14 @@ def _button(portfolio_id: str, name: str, preview: Preview, pulse: cache.Pulse) 
         type="primary",
         key="import_positions",
         on_click=_import,
-        args=(portfolio_id, name, edits, preview.digest),
+        args=(portfolio_id, name, edits, preview.digest, st.session_state.get(ROUND, 0)),
     )
 
 
-def _import(portfolio_id: str, name: str, edits: Sequence[Edit], digest: str) -> None:
+def _import(portfolio_id: str, name: str, edits: Sequence[Edit], digest: str, round_: int) -> None:
     """Callback: exactly what the preview showed, or nothing."""
+    if st.session_state.get(ROUND, 0) != round_:
+        return  # the second half of a double click
     try:
         save: Save = cache.manager().save_positions(
             portfolio_id, edits, by=preferences.your_name(), kind="import", note=name[:200], digest=digest

@@ -17,7 +17,6 @@ COLUMNS = (Column("Symbol", "title"), Column("What", "wide"))
 VERBS = {
     "edit": "Edited",
     "import": "Imported",
-    "undo": "Undone",
     "apply": "Changes of a copy applied",
     "fresh copy": "Made a fresh copy of its parent",
     "create": "Created",
@@ -82,9 +81,10 @@ def _entry(save: Save, can_undo: bool) -> None:
 
 
 def _title(save: Save) -> str:
+    what = VERBS.get(save.kind, save.kind) if save.undoes is None else f"Save {save.undoes} undone"
     state = f"undone by save {save.undone_by}" if save.undone_by is not None else ""
-    note = " · ".join(filter(None, (f"save {save.save_id}", save.note, state)))
-    return markup.lead(f"{VERBS.get(save.kind, save.kind)} by {save.by}", f"{fmt.moment(save.at)} · {note}")
+    note = " · ".join(filter(None, (f"save {save.save_id}", save.note if save.undoes is None else "", state)))
+    return markup.lead(f"{what} by {save.by}", f"{fmt.moment(save.at)} · {note}")
 
 
 def undo_mine(portfolio_id: str) -> None:
