@@ -55,7 +55,7 @@ def percent(value: Decimal | None, *, signed: bool = False, decimals: int = 2) -
     """`value` is a fraction: 0.031 is 3.10%."""
     if value is None:
         return MISSING
-    text = f"{abs(value) * 100:.{decimals}f}%"
+    text = f"{abs(value) * 100:,.{decimals}f}%"
     if signed:
         return _signed(text, value)
     return f"{MINUS}{text}" if value < 0 else text

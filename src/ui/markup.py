@@ -140,9 +140,8 @@ def figures(items: Sequence[Figure]) -> str:
                 f'<details class="hk-why"><summary class="hk-label" title="{escape(item.why)}">'
                 f"<span>{escape(item.label)}</span></summary><p>{escape(item.why)}</p></details>"
             )
-        parts.append(
-            f'<div class="hk-figure">{label}<div class="hk-value{tone}">{escape(item.value)}{unit}</div>{note}</div>'
-        )
+        value = f'<div class="hk-value{tone}"><b>{escape(item.value)}</b>{unit}</div>'
+        parts.append(f'<div class="hk-figure">{label}{value}{note}</div>')
     return f'<div class="hk-figures">{"".join(parts)}</div>'
 
 

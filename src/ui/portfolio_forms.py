@@ -1,6 +1,6 @@
 """Forms that create, copy, rename, archive, bring back and delete a portfolio, each with its own refusal in it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -196,16 +196,11 @@ def _manage(items: Sequence[Entry]) -> None:
             "Portfolio",
             list(by_id),
             key=_key("manage", "choice"),
-            format_func=lambda key: _option(by_id, key),
+            format_func=lambda key: by_id[key].label if key in by_id else key,
         )
         entry = by_id[chosen]
         archive(entry.portfolio_id, entry.archived_at is not None)
         _delete_form(entry)
-
-
-def _option(by_id: Mapping[str, Entry], key: str) -> str:
-    entry = by_id.get(key)
-    return key if entry is None else f"{entry.title} ({key}){' · archived' if entry.archived_at else ''}"
 
 
 def list_actions(items: Sequence[Entry]) -> None:

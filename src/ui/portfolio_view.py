@@ -26,23 +26,23 @@ from src.ui.entries import Entry
 from src.ui.markup import Cell, Column
 
 SIGNALS = 200
+OFFERED = 20
 
 
 def not_there(wanted: str, entries: Sequence[Entry]) -> None:
     """An unknown id: say so, and offer those that exist."""
     components.title("No such portfolio")
     st.title("No such portfolio")
-    st.warning(f"There is no portfolio {fmt.plain(repr(wanted))} in this database. These exist:")
+    asked = repr(wanted if len(wanted) <= 60 else f"{wanted[:60]}…")
+    st.warning(f"There is no portfolio {fmt.plain(asked)} in this database. These exist:")
     rows = [
-        (
-            Cell(entry.title, href=entry.url, note=entry.portfolio_id),
-            fmt.money(entry.totals.market_value),
-        )
-        for entry in entries
+        (Cell(entry.title, href=entry.url, note=entry.portfolio_id), fmt.money(entry.totals.market_value))
+        for entry in entries[:OFFERED]
     ]
-    st.html(
-        markup.table((Column("Portfolio", "title"), Column("Market value, HKD", "number")), rows, caption="Portfolios")
-    )
+    columns = (Column("Portfolio", "title"), Column("Market value, HKD", "number"))
+    st.html(markup.table(columns, rows, caption="Portfolios"))
+    if len(entries) > OFFERED:
+        st.page_link(components.PORTFOLIOS_PAGE, label=f"All {len(entries):,} portfolios")
 
 
 def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
@@ -81,7 +81,7 @@ def _header(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
         with st.container(width="content", gap=None):
             st.title(fmt.plain(entry.title))
             st.caption(_subtitle(entry, pulse.now))
-        names = {other.portfolio_id: other.name for other in entries}
+        names = {other.portfolio_id: other.label for other in entries}
         if len(names) > 1:
             key = f"choice {entry.portfolio_id}"
             st.selectbox(
@@ -90,7 +90,7 @@ def _header(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
                 index=list(names).index(entry.portfolio_id),
                 key=key,
                 width=260,
-                format_func=lambda one: f"{names.get(one, one)} ({one})",
+                format_func=lambda one: names.get(one, one),
                 on_change=_choose,
                 args=(key,),
             )

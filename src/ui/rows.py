@@ -34,6 +34,11 @@ class Entry:
         return self.name or self.portfolio_id
 
     @property
+    def label(self) -> str:
+        """For a list to choose from."""
+        return f"{self.title} ({self.portfolio_id}){' · archived' if self.archived_at else ''}"
+
+    @property
     def url(self) -> str:
         return f"portfolio?{urlencode({'id': self.portfolio_id})}"
 

@@ -72,7 +72,7 @@ def test_nothing_priced_is_not_worth_zero(make_database: MakeDatabase, open_page
     execute(url, "UPDATE public.portfolio_positions SET current_price = NULL")
     app = open_page(url, "portfolio", id="DEFAULT")
     text = shown(app)
-    assert '<div class="hk-value">— ' in text
+    assert '<div class="hk-value"><b>—</b> ' in text
     assert "0 of 11 positions priced" in text
     assert not app.get("plotly_chart")
     assert any("Nothing held has a price" in one.value for one in app.caption)

@@ -85,7 +85,7 @@ def test_the_headline_says_what_moved_and_of_how_much_that_is_known(
     assert "+2.31% · of 92% of the value" in text
     latest = fmt.day(sessions.latest.day)
     assert f"priced on {latest}; oldest: 3 sessions old; 1 without a price" in text
-    assert '<div class="hk-value hk-warn">92%</div>' in text
+    assert '<div class="hk-value hk-warn"><b>92%</b></div>' in text
     assert "4 of 5 positions priced" in text
 
 
@@ -94,7 +94,7 @@ def test_no_close_of_the_session_before_is_not_a_change_of_zero(priced: str, ope
     for page in ("portfolio", "portfolios"):
         text = shown(open_page(priced, page))
         figure = text[text.index("<span>Day change</span>") :].split("hk-figure")[0]
-        assert '<div class="hk-value">—</div>' in figure
+        assert '<div class="hk-value"><b>—</b></div>' in figure
         assert "with a close of" in figure
 
 
