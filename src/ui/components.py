@@ -53,7 +53,8 @@ def follow() -> None:
     """Switch to where a callback wanted to go."""
     wanted = st.session_state.pop(GO, None)
     if wanted == "":
-        st.switch_page(PORTFOLIOS_PAGE)
+        # Not None: Streamlit refuses to clear what widgets have put into the URL.
+        st.switch_page(PORTFOLIOS_PAGE, query_params={})
     if wanted is not None:
         st.switch_page(PORTFOLIO_PAGE, query_params={"id": wanted})
 

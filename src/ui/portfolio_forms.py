@@ -161,29 +161,30 @@ def archive(portfolio_id: str, archived: bool) -> None:
     )
 
 
-def _delete(entry: Entry) -> str:
+def _delete(entry: Entry, leave: bool) -> str:
     if _value("delete", "name") != entry.title.strip():
         raise InvalidInput(f"Type the portfolio's name, {entry.title}, to delete it. Nothing was deleted.")
     cache.manager().delete_portfolio(entry.portfolio_id)
-    components.leave()
+    if leave:
+        components.leave()
     held = fmt.plural(entry.totals.position_count, "position")
     return f"{fmt.plain(entry.title)} ({entry.portfolio_id}) is deleted for good, with {held}."
 
 
-def _delete_form(entry: Entry) -> None:
+def _delete_form(entry: Entry, *, leave: bool) -> None:
     held = fmt.plural(entry.totals.position_count, "position")
     with st.form(_key("delete", "form"), border=False):
         st.caption(f"Deletes {held} and their signals. This cannot be undone; archiving can.")
         st.text_input(f"Type {fmt.plain(entry.title)} to delete it", key=_key("delete", "name"), max_chars=200)
         _refusal("delete")
         st.form_submit_button(
-            "Delete for good", key="delete_submit", on_click=_submit, args=("delete", lambda: _delete(entry))
+            "Delete for good", key="delete_submit", on_click=_submit, args=("delete", lambda: _delete(entry, leave))
         )
 
 
 def delete(entry: Entry) -> None:
     with st.popover("Delete", icon=":material/delete:", key=_key("delete", "popover")):
-        _delete_form(entry)
+        _delete_form(entry, leave=True)
 
 
 def _manage(items: Sequence[Entry]) -> None:
@@ -200,7 +201,7 @@ def _manage(items: Sequence[Entry]) -> None:
         )
         entry = by_id[chosen]
         archive(entry.portfolio_id, entry.archived_at is not None)
-        _delete_form(entry)
+        _delete_form(entry, leave=False)
 
 
 def list_actions(items: Sequence[Entry]) -> None:
