@@ -29,7 +29,11 @@ def test_a_row_per_symbol_with_both_sides_and_the_difference() -> None:
     ]
     assert both["weight (DEFAULT)"] == "0.56338028"
     unknown = rows["0001.HK"]
-    assert (unknown["held_by"], unknown["market_value (TRY)"], unknown["market_value (right - left)"]) == ("right", "", "")
+    assert (unknown["held_by"], unknown["market_value (TRY)"], unknown["market_value (right - left)"]) == (
+        "right",
+        "",
+        "",
+    )
 
 
 def test_a_name_is_never_a_formula() -> None:

@@ -1,0 +1,112 @@
+"""Comparison: two portfolios side by side, and more beside them in the figures and the curves."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import streamlit as st
+
+from src.config import PROJECT_ROOT
+from src.domain.comparison import Comparison, compare
+from src.domain.portfolio import Position
+from src.transfer import comparing, exporting
+from src.ui import (
+    cache,
+    comparison_choice,
+    comparison_curves,
+    comparison_holdings,
+    comparison_sides,
+    lineage_pair,
+    lineage_view,
+    markup,
+    rows,
+)
+from src.ui import format as fmt
+from src.ui.comparison_choice import Choice
+from src.ui.comparison_sides import Side
+from src.ui.entries import Entry
+
+STATUS_PAGE = PROJECT_ROOT / "pages" / "system_status.py"
+V1_NOTE = (
+    "This is a v1 database: one portfolio, DEFAULT, and nothing to put beside it. Phase 1 (on System Status) would add "
+    "more portfolios and copies of them to compare, while v1 clients go on working."
+)
+
+
+def show(entries: Sequence[Entry], pulse: cache.Pulse) -> None:
+    st.title("Comparison")
+    if not pulse.multi_portfolio:
+        st.info(V1_NOTE, icon=":material/info:")
+        st.page_link(STATUS_PAGE, label="System Status", icon=":material/arrow_forward:")
+        return
+    choice = comparison_choice.read(entries)
+    comparison_choice.controls(choice, entries)
+    if comparison_choice.missing(choice, entries):
+        return
+    if choice.left is None or choice.right is None:
+        st.info("There is only one portfolio. Copy it on its page, change the copy, and compare the two here.")
+        return
+    if choice.left == choice.right:
+        comparison_choice.same(choice, entries)
+        return
+    _compare(choice, entries, pulse)
+
+
+def _compare(choice: Choice, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
+    left, right, *more = _sides(choice, entries, pulse)
+    found = compare(left.positions, right.positions)
+    if more:
+        _figures(left, right, more)
+        lines = comparison_curves.show((left, right, *more), pulse)
+    else:
+        beside, over = st.columns([5, 6], gap="medium")
+        with beside:
+            _figures(left, right, ())
+        with over:
+            lines = comparison_curves.show((left, right), pulse)
+    risk, weights = st.columns([5, 4], gap="medium")
+    with risk:
+        comparison_curves.risk((left, right, *more), lines)
+    with weights:
+        st.subheader("Weight by sector")
+        comparison_holdings.sectors(found, left, right)
+    pair = lineage_pair.of(left, right, pulse)
+    if pair is not None:
+        st.subheader(f"{fmt.plain(pair.copy.portfolio_id)}, a copy of {fmt.plain(pair.parent.portfolio_id)}")
+        lineage_view.changes(pair)
+        lineage_view.to_actions(pair)
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.subheader("Holdings")
+        _export(found, left, right, pulse.now)
+    comparison_holdings.show(found, left, right)
+
+
+def _figures(left: Side, right: Side, more: Sequence[Side]) -> None:
+    st.subheader("Figures")
+    columns, lines = comparison_sides.figures(left, right, more)
+    caption = f"Figures of {left.name} and {right.name}; HKD"
+    st.html(markup.table(columns, lines, caption=caption) + markup.legend(comparison_sides.EXPLAINED))
+
+
+def _export(found: Comparison, left: Side, right: Side, at: datetime) -> None:
+    ids = (left.portfolio_id, right.portfolio_id)
+    st.download_button(
+        "Export CSV",
+        lambda: comparing.to_csv(found, *ids),
+        exporting.file_name(f"{ids[0]} and {ids[1]}", at, "csv"),
+        exporting.CSV_TYPE,
+        key="export_comparison",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _sides(choice: Choice, entries: Sequence[Entry], pulse: cache.Pulse) -> list[Side]:
+    """All from one snapshot of the positions."""
+    known = {entry.portfolio_id: entry for entry in entries}
+    ids = tuple(one for one in choice.all_ids if one in known)
+    sessions = cache.sessions()
+    quotes = cache.quotes(pulse.token, sessions.latest.opens)
+    positions: dict[str, list[Position]] = {one: [] for one in ids}
+    for position in rows.positions(cache.positions_of(pulse.token, ids)):
+        positions[position.portfolio_id].append(position)
+    return [comparison_sides.side(known[one], positions[one], quotes, sessions) for one in ids]
