@@ -7,7 +7,7 @@ from src.db import changes, own, portfolios, saves
 from src.db.connection import Cursor
 from src.db.schema import SchemaState
 from src.db.sql import query, rows_of
-from src.domain.changes import Edit, Row
+from src.domain.changes import Edit, Row, rows_by_symbol
 from src.domain.portfolio import Position
 from src.domain.saves import Clash, Lineage, Save, SaveConflict
 from src.errors import InvalidInput
@@ -41,22 +41,43 @@ def get(cursor: Cursor, state: SchemaState, portfolio_id: str) -> Lineage | None
     return Lineage(parent_id, copied_at, None)
 
 
-def apply_to_parent(cursor: Cursor, state: SchemaState, portfolio_id: str, edits: Sequence[Edit], *, by: str) -> Save:
-    """Edits of the parent, which then is what the copy is compared with."""
+def apply_to_parent(
+    cursor: Cursor,
+    state: SchemaState,
+    portfolio_id: str,
+    edits: Sequence[Edit],
+    *,
+    by: str,
+    seen: Sequence[Position] | None = None,
+) -> Save:
+    """Edits of the parent that carry the copy's changes over. What the copy is now, both then have had in common.
+
+    So what the parent changed by itself, and keeps, goes on being a change of the parent. `seen`: the copy as the edits
+    were made from it; SaveConflict where it is something else now.
+    """
     parent_id = _lock_both(cursor, state, portfolio_id)
     changed = changes.apply(cursor, state, parent_id, edits)
     saved = saves.record(cursor, parent_id, by=by, kind="apply", note=f"from {portfolio_id}", changed=changed)
-    keep_base(cursor, portfolio_id, parent_id, saved.save_id)
+    keep_base(cursor, portfolio_id, portfolio_id, saved.save_id)
+    _check_source(cursor, portfolio_id, edits, seen)
     return saved
 
 
-def refresh_copy(cursor: Cursor, state: SchemaState, portfolio_id: str, edits: Sequence[Edit], *, by: str) -> Save:
-    """Edits of the copy that make it what its parent is. Raises SaveConflict where the parent is something else now."""
+def refresh_copy(
+    cursor: Cursor,
+    state: SchemaState,
+    portfolio_id: str,
+    edits: Sequence[Edit],
+    *,
+    by: str,
+    seen: Sequence[Position] | None = None,
+) -> Save:
+    """Edits of the copy that bring in what its parent is, or what that changed. `seen`: the parent, as above."""
     parent_id = _lock_both(cursor, state, portfolio_id)
     changed = changes.apply(cursor, state, portfolio_id, edits)
     saved = saves.record(cursor, portfolio_id, by=by, kind="fresh copy", note=f"of {parent_id}", changed=changed)
     keep_base(cursor, portfolio_id, parent_id, saved.save_id)
-    _check_parent(cursor, portfolio_id, parent_id, edits)
+    _check_source(cursor, parent_id, edits, seen)
     return saved
 
 
@@ -87,21 +108,31 @@ def _positions(cursor: Cursor, base_id: int, parent_id: str) -> tuple[Position, 
     )
 
 
-def _check_parent(cursor: Cursor, portfolio_id: str, parent_id: str, edits: Sequence[Edit]) -> None:
-    """The edits were made from the parent as it was seen; the base has it as it is now, under the lock."""
-    values = {"here": [edit.symbol for edit in edits], "portfolio_id": parent_id}
-    cursor.execute(query("changes.read"), values)
-    now = {row[2]: Row(*row[3:8]) for row in rows_of(cursor)}
+def _check_source(cursor: Cursor, source_id: str, edits: Sequence[Edit], seen: Sequence[Position] | None) -> None:
+    """The edits were made from the source as it was seen; the base has it as it is now, under the lock.
+
+    Where nobody says what was seen, the edits were to make the other side what the source is.
+    """
+    cursor.execute(query("lineage.source"), {"source": source_id})
+    now = {row[0]: Row(*row[1:]) for row in rows_of(cursor)}
+    if seen is None:
+        expected = {edit.symbol: edit.after for edit in edits}
+    else:
+        was = rows_by_symbol(seen)
+        expected = {symbol: was.get(symbol) for symbol in sorted(was.keys() | now.keys())}
     clashes = [
-        Clash(edit.symbol, edit.after, now.get(edit.symbol), edit.after)
-        for edit in edits
-        if not _alike(edit.after, now.get(edit.symbol))
+        Clash(symbol, row, now.get(symbol), row)
+        for symbol, row in expected.items()
+        if not _alike(row, now.get(symbol), whole=seen is not None)
     ]
     if clashes:
         raise SaveConflict(clashes)
 
 
-def _alike(wanted: Row | None, now: Row | None) -> bool:
-    if wanted is None or now is None:
-        return wanted is now
-    return (wanted.quantity, wanted.avg_cost) == (now.quantity, now.avg_cost)
+def _alike(seen: Row | None, now: Row | None, *, whole: bool) -> bool:
+    """In quantity and average cost; as a `whole`, in name and sector too. Prices are the market's."""
+    if seen is None or now is None:
+        return seen is now
+    if (seen.quantity, seen.avg_cost) != (now.quantity, now.avg_cost):
+        return False
+    return not whole or (seen.company_name, seen.sector) == (now.company_name, now.sector)

@@ -23,7 +23,12 @@ def to_csv(comparison: Comparison, left: str, right: str) -> bytes:
     writer.writerow(["symbol", "company_name", "held_by", *(f"{one} ({side})" for one in _FIGURES for side in sides)])
     for line in comparison.lines:
         writer.writerow(
-            [guarded(line.symbol), guarded(line.company_name or ""), line.where, *(_plain(value) for value in _of(line))]
+            [
+                guarded(line.symbol),
+                guarded(line.company_name or ""),
+                line.where,
+                *(_plain(value) for value in _of(line)),
+            ]
         )
     return out.getvalue().encode("utf-8-sig")
 

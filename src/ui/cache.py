@@ -18,8 +18,9 @@ from src import embedded
 from src.config import Settings, load_settings
 from src.database_enhanced import DatabaseManager
 from src.domain.freshness import Sessions
+from src.domain.portfolio import Position
 from src.domain.quotes import Quote
-from src.domain.saves import Save
+from src.domain.saves import Lineage, Save
 from src.domain.valuation import Valuation, Valued, value
 from src.errors import HKStrategyError
 from src.market import calendar
@@ -153,6 +154,39 @@ def valuation(token: str, portfolio_id: str) -> Valuation:
     return _valuation(manager(), database_url(), token, portfolio_id)
 
 
+@st.cache_resource(ttl=10, max_entries=30, show_spinner=False)
+def _valuations(_manager: DatabaseManager, url: str, token: str, ids: tuple[str, ...]) -> dict[str, Valuation]:
+    found: dict[str, list[Position]] = {one: [] for one in ids}
+    for position in rows.positions(_manager.get_positions_of(ids)):
+        found[position.portfolio_id].append(position)
+    return {one: value(positions) for one, positions in found.items()}
+
+
+def valuations(token: str, portfolio_ids: Iterable[str]) -> Mapping[str, Valuation]:
+    """Of several portfolios, from one snapshot, by id."""
+    return _valuations(manager(), database_url(), token, tuple(portfolio_ids))
+
+
+@st.cache_resource(ttl=60, max_entries=10, show_spinner=False)
+def _closes(_manager: DatabaseManager, url: str, token: str, symbols: tuple[str, ...], since: date) -> pd.DataFrame:
+    return _manager.get_closes(symbols, since)
+
+
+def closes(token: str, symbols: Iterable[str], since: date) -> pd.DataFrame:
+    """The last price of each Hong Kong day since then, a float column per symbol. Not to be changed: it is shared."""
+    return _closes(manager(), database_url(), token, tuple(sorted(set(symbols))), since)
+
+
+@st.cache_data(ttl=10, max_entries=100, show_spinner=False)
+def _lineage(_manager: DatabaseManager, url: str, token: str, portfolio_id: str) -> Lineage | None:
+    return _manager.get_lineage(portfolio_id)
+
+
+def lineage(token: str, portfolio_id: str) -> Lineage | None:
+    """What a copy was taken from, and when; None for a portfolio that is no copy."""
+    return _lineage(manager(), database_url(), token, portfolio_id)
+
+
 @st.cache_resource(ttl=10, max_entries=100, show_spinner=False)
 def _pictures(url: str, token: str, portfolio_id: str, palette: Palette, _items: Sequence[Valued]) -> Pictures:
     return charts.allocation(_items), charts.profit_and_loss(_items, palette)
@@ -267,6 +301,9 @@ def forget() -> None:
         _overview,
         _curves,
         _valuation,
+        _valuations,
+        _closes,
+        _lineage,
         _pictures,
         _quotes,
         _saves,

@@ -51,7 +51,8 @@ def curves(items: Sequence[Curve]) -> go.Figure:
     for item, height in zip(items, _apart([float(item.values.iloc[-1]) for item in items], items), strict=True):
         figure.add_annotation(
             x=1.0, xref="paper", xanchor="left", xshift=6, y=height, showarrow=False,
-            text=f"{escape(_short(item.name))} {float(item.values.iloc[-1]):.1f}", font={"color": item.colour, "size": 12},
+            text=f"{escape(_short(item.name))} {float(item.values.iloc[-1]):.1f}",
+            font={"color": item.colour, "size": 12},
         )  # fmt: skip
     figure.add_hline(y=100, line={"color": BENCHMARK, "width": 1}, opacity=0.5)
     figure.update_xaxes(fixedrange=True, showgrid=False, hoverformat="%Y-%m-%d")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 
 import pandas as pd
@@ -17,8 +17,6 @@ from src.ui.markup import Cell, Column
 
 BENCHMARK = "^HSI"
 MONTHS = {"3M": 3, "6M": 6, "1Y": 12, "2Y": 24}
-# A close is carried forward over holidays and suspensions of up to this long before the first day.
-BEFORE = timedelta(days=31)
 NOT_ENOUGH = "not enough history"
 
 
@@ -90,10 +88,10 @@ def show(sides: Sequence[Side], pulse: cache.Pulse) -> Lines:
             bind="query-params",
             label_visibility="collapsed",
         )
-    today = datetime.now(UTC).astimezone(HONG_KONG).date()
+    today = pulse.at.astimezone(HONG_KONG).date()
     wanted = start_of(period, today)
     symbols = {position.symbol for one in sides for position in one.positions if position.quantity}
-    closes = cache.closes(pulse.token, (*sorted(symbols), BENCHMARK), wanted - BEFORE)
+    closes = cache.closes(pulse.token, {*symbols, BENCHMARK}, wanted)
     found = lines(sides, closes, wanted)
     told = [fmt.plain(one) for one in found.told]
     if len(found.values) < 2:

@@ -9,7 +9,7 @@ from src.domain.day import Day
 from src.domain.freshness import Sessions
 from src.domain.portfolio import Position
 from src.domain.quotes import Quote
-from src.domain.valuation import Totals, value
+from src.domain.valuation import Totals, Valuation
 from src.ui import format as fmt
 from src.ui.entries import Entry
 from src.ui.markup import Cell, Column
@@ -36,17 +36,10 @@ class Side:
         full = self.entry.title
         return full if len(full) <= NAME_LENGTH else f"{full[: NAME_LENGTH - 1]}…"
 
-    @property
-    def current(self) -> Decimal | None:
-        """The share of the market value (0 to 1) whose price is of the latest session; None without a value."""
-        worth = self.totals.market_value
-        return self.today.fresh_value / worth if worth else None
 
-
-def side(entry: Entry, positions: Sequence[Position], quotes: Mapping[str, Quote], sessions: Sessions) -> Side:
-    found = value(positions)
+def side(entry: Entry, found: Valuation, quotes: Mapping[str, Quote], sessions: Sessions) -> Side:
     today = day.day(found.positions, day.moves(found.positions, quotes, sessions))
-    return Side(entry, tuple(positions), found.totals, today)
+    return Side(entry, tuple(one.position for one in found.positions), found.totals, today)
 
 
 @dataclass(frozen=True)
@@ -97,12 +90,10 @@ def _priced(one: Side) -> str:
 
 
 def _moved(one: Side) -> str:
-    share = None
-    if one.today.covered_value is not None and one.totals.market_value:
-        share = one.today.covered_value / one.totals.market_value
-    if share is None or share == 1:
-        return _signed_percent(one.today.ratio) if one.today.ratio is not None else ""
-    return f"{_signed_percent(one.today.ratio)} · of {fmt.percent(share, decimals=0)} of the value"
+    if one.today.change is None:
+        return ""
+    ratio, share = _signed_percent(one.today.ratio), one.today.covered_share
+    return ratio if share == 1 else f"{ratio} · of {fmt.percent(share, decimals=0)} of the value"
 
 
 _FIGURES = (
@@ -133,8 +124,9 @@ _FIGURES = (
         lambda s: Decimal(s.totals.held_count), _number, _signed_number,
     ),
     _Figure(
-        "Priced in the latest session", "The share of the market value whose price is of the latest session.",
-        lambda s: s.current, lambda v: fmt.percent(v, decimals=0), None,
+        "Priced in the latest session",
+        "The share of the market value, short positions by their size, whose price is of the latest session.",
+        lambda s: s.today.fresh_share, lambda v: fmt.percent(v, decimals=0), None,
     ),
 )  # fmt: skip
 EXPLAINED = tuple(Column(figure.label, why=figure.why) for figure in _FIGURES)

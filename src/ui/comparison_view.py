@@ -7,7 +7,6 @@ import streamlit as st
 
 from src.config import PROJECT_ROOT
 from src.domain.comparison import Comparison, compare
-from src.domain.portfolio import Position
 from src.transfer import comparing, exporting
 from src.ui import (
     cache,
@@ -15,10 +14,10 @@ from src.ui import (
     comparison_curves,
     comparison_holdings,
     comparison_sides,
+    components,
     lineage_pair,
     lineage_view,
     markup,
-    rows,
 )
 from src.ui import format as fmt
 from src.ui.comparison_choice import Choice
@@ -53,6 +52,7 @@ def show(entries: Sequence[Entry], pulse: cache.Pulse) -> None:
 
 def _compare(choice: Choice, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
     left, right, *more = _sides(choice, entries, pulse)
+    components.title(f"{left.name} and {right.name}")
     found = compare(left.positions, right.positions)
     if more:
         _figures(left, right, more)
@@ -104,9 +104,8 @@ def _sides(choice: Choice, entries: Sequence[Entry], pulse: cache.Pulse) -> list
     """All from one snapshot of the positions."""
     known = {entry.portfolio_id: entry for entry in entries}
     ids = tuple(one for one in choice.all_ids if one in known)
+    found = cache.valuations(pulse.token, ids)
+    symbols = {item.position.symbol for of in found.values() for item in of.positions}
     sessions = cache.sessions()
-    quotes = cache.quotes(pulse.token, sessions.latest.opens)
-    positions: dict[str, list[Position]] = {one: [] for one in ids}
-    for position in rows.positions(cache.positions_of(pulse.token, ids)):
-        positions[position.portfolio_id].append(position)
-    return [comparison_sides.side(known[one], positions[one], quotes, sessions) for one in ids]
+    quotes = cache.quotes(pulse.token, sessions.latest.opens, symbols)
+    return [comparison_sides.side(known[one], found[one], quotes, sessions) for one in ids]

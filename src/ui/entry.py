@@ -22,6 +22,7 @@ page = st.navigation(
         st.Page(components.go_home, title="HK Strategy", url_path="home", default=True, visibility="hidden"),
         st.Page(PAGES / "portfolios.py", title="Portfolios", url_path="portfolios"),
         st.Page(PAGES / "portfolio.py", title="Portfolio", url_path="portfolio"),
+        st.Page(PAGES / "comparison.py", title="Comparison", url_path="comparison"),
         st.Page(PAGES / "system_status.py", title="System Status", url_path="system_status"),
     ],
     position="top",

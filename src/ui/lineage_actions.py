@@ -48,19 +48,19 @@ def _ways(pair: Pair) -> tuple[Way, ...]:
             APPLY, parent, copy,
             f"What was changed in {copy} is changed in {parent} too. What was changed in {parent} itself stays.",
             merge(base, pair.now, pair.parent_now),
-            lambda edits: manager.apply_to_parent(copy, edits, by=by),
+            lambda edits: manager.apply_to_parent(copy, edits, seen=pair.now, by=by),
         ),
         Way(
             BRING, copy, parent,
             f"What was changed in {parent} is changed in {copy} too. What was changed in {copy} itself stays.",
             merge(base, pair.parent_now, pair.now),
-            lambda edits: manager.refresh_copy(copy, edits, by=by),
+            lambda edits: manager.refresh_copy(copy, edits, seen=pair.parent_now, by=by),
         ),
         Way(
             FRESH, copy, parent,
             f"{copy} becomes what {parent} is now. What was changed in {copy} goes.",
             Merge(replaced(pair.now, pair.parent_now), ()),
-            lambda edits: manager.refresh_copy(copy, edits, by=by),
+            lambda edits: manager.refresh_copy(copy, edits, seen=pair.parent_now, by=by),
         ),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from src.domain.portfolio import Position
-from src.ui import cache, rows
+from src.ui import cache
 from src.ui.comparison_sides import Side
 from src.ui.entries import Entry
 
@@ -26,9 +26,8 @@ class Pair:
 
 
 def load(copy: Entry, parent: Entry, pulse: cache.Pulse) -> Pair:
-    ids = (copy.portfolio_id, parent.portfolio_id)
-    both = rows.positions(cache.positions_of(pulse.token, ids))
-    now, parent_now = ([one for one in both if one.portfolio_id == portfolio_id] for portfolio_id in ids)
+    found = cache.valuations(pulse.token, (copy.portfolio_id, parent.portfolio_id))
+    now, parent_now = ([item.position for item in found[one.portfolio_id].positions] for one in (copy, parent))
     return _pair(copy, parent, now, parent_now, pulse)
 
 

@@ -39,7 +39,8 @@ def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
     parent = next((one for one in entries if one.portfolio_id == entry.copied_from), None)
     if parent is None:
         st.caption(
-            f"{fmt.plain(entry.copied_from)}, which it was copied from, is not there any more: nothing to hold it against."
+            f"{fmt.plain(entry.copied_from)}, which it was copied from, is not there any more: there is nothing to "
+            "hold it against."
         )
         return
     pair = lineage_pair.load(entry, parent, pulse)
@@ -60,8 +61,8 @@ def changes(pair: Pair) -> None:
     st.html(_headline(found, pair, trades))
     if not found.base_kept:
         st.caption(
-            f"The positions of {fmt.plain(pair.parent.portfolio_id)} at the time of the copy were not kept, so those of today "
-            "stand for them: every difference counts as a change of the copy."
+            f"The positions of {fmt.plain(pair.parent.portfolio_id)} at the time of the copy were not kept: those of "
+            "today stand for them, and every difference counts as a change of the copy."
         )
     if not found.changes:
         st.caption(f"Nothing was changed on either side since {_when(pair)}.")

@@ -13,6 +13,7 @@ from src.ui import (
     charts,
     components,
     headline,
+    lineage_view,
     markup,
     portfolio_forms,
     positions_table,
@@ -69,6 +70,7 @@ def show(entry: Entry, entries: Sequence[Entry], pulse: cache.Pulse) -> None:
         _allocation(allocation, items)
     with right:
         _profit_and_loss(pnl, items)
+    lineage_view.show(entry, entries, pulse)
     signals_view.show(cache.signals(pulse.token, entry.portfolio_id, SIGNALS), pulse.now, SIGNALS)
 
 

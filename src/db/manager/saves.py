@@ -8,6 +8,7 @@ from src.db.schema import CHANGE_POSITIONS, COPY_PORTFOLIO
 from src.domain import edits
 from src.domain import portfolio as checks
 from src.domain.changes import Edit
+from src.domain.portfolio import Position
 from src.domain.saves import Lineage, Save
 from src.errors import InvalidInput
 
@@ -64,24 +65,43 @@ class SaveMethods(Methods):
         """What a copy was taken from, and when; None for a portfolio that is no copy. Raises PortfolioNotFound."""
         return self._db.read(lambda cur, state: lineage.get(cur, state, portfolio_id))
 
-    def apply_to_parent(self, portfolio_id: str, edits: Sequence[Edit], *, by: str | None = None) -> Save:
-        """Edits of the parent of the copy `portfolio_id`; the copy is compared with its parent as it is then.
+    def apply_to_parent(
+        self,
+        portfolio_id: str,
+        edits: Sequence[Edit],
+        *,
+        seen: Sequence[Position] | None = None,
+        by: str | None = None,
+    ) -> Save:
+        """Edits of the parent of the copy `portfolio_id` that carry the copy's changes over.
 
-        Raises as save_positions does; PortfolioNotFound where the parent is gone.
+        From then on both are followed from what the copy is at that moment. `seen`: the copy's positions that the edits
+        were made from. Raises as save_positions does, and SaveConflict also where the copy is something else than
+        `seen` (than what the edits lead to, when that is not given); PortfolioNotFound where the parent is gone.
         """
         checked, who = _checked(edits), _author(by)
         return self._db.write(
-            lambda cur, state: lineage.apply_to_parent(cur, state, portfolio_id, checked, by=who), COPY_PORTFOLIO
+            lambda cur, state: lineage.apply_to_parent(cur, state, portfolio_id, checked, by=who, seen=seen),
+            COPY_PORTFOLIO,
         )
 
-    def refresh_copy(self, portfolio_id: str, edits: Sequence[Edit], *, by: str | None = None) -> Save:
-        """Edits of a copy that make it what its parent is; it is compared with its parent as it is then.
+    def refresh_copy(
+        self,
+        portfolio_id: str,
+        edits: Sequence[Edit],
+        *,
+        seen: Sequence[Position] | None = None,
+        by: str | None = None,
+    ) -> Save:
+        """Edits of a copy that make it what its parent is, or bring in what that changed.
 
-        Raises as save_positions does, and SaveConflict also where the parent is not what the edits lead to.
+        From then on both are followed from what the parent is at that moment. `seen`: the parent's positions that the
+        edits were made from; raises as apply_to_parent does.
         """
         checked, who = _checked(edits), _author(by)
         return self._db.write(
-            lambda cur, state: lineage.refresh_copy(cur, state, portfolio_id, checked, by=who), COPY_PORTFOLIO
+            lambda cur, state: lineage.refresh_copy(cur, state, portfolio_id, checked, by=who, seen=seen),
+            COPY_PORTFOLIO,
         )
 
 

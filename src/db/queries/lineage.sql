@@ -30,3 +30,8 @@ SELECT b.base_id, b.taken_at, b.save_id
 SELECT symbol, quantity, avg_cost, price, company_name, sector FROM hk_migration.lineage_position
  WHERE base_id = %(base_id)s
  ORDER BY symbol
+
+-- == source: what a portfolio holds, as `changes.lock` has it.
+SELECT symbol, quantity, avg_cost, nullif(company_name, ''), nullif(sector, ''), nullif(current_price, 0)
+  FROM public.portfolio_positions WHERE portfolio_id = %(source)s
+ ORDER BY symbol
