@@ -1,9 +1,14 @@
-"""`python -m bench`: prints how our migration compares with its rivals, measured now, on this machine."""
+"""`python -m bench`: prints how our migration compares with its rivals, and what the traders' pages cost beside their
+own SQL, measured now, on this machine.
+"""
 
 import argparse
+import logging
 import sys
 import time
+from collections.abc import Sequence
 
+from bench import pages
 from bench.live import FULL, QUICK, Measured, measure
 
 
@@ -18,6 +23,19 @@ def _ratio(value: float | None, base: float | None) -> str:
 HEADINGS = (
     "", "", "stall ms", "of (a)", "p99 ms", "failed", "after", "wrong", "lost", "wall s", "of (e)", "exclusive ms",
 )  # fmt: skip
+
+
+def columns(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Text in columns; the first two to the left, the others to the right."""
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if column < 2 else text.rjust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
 
 
 def table(rows: list[Measured]) -> str:
@@ -41,20 +59,33 @@ def table(rows: list[Measured]) -> str:
         )
         for row in rows
     ]
-    lines = [HEADINGS, *cells]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
-    return "\n".join(
-        "  ".join(
-            text.ljust(width) if column < 2 else text.rjust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+    return columns(HEADINGS, cells)
+
+
+PAGE_HEADINGS = ("", "page", "statements", "SQL ms", "script ms", "allowed ms", "of allowed", "again ms")
+
+
+def page_table(rows: list[pages.Timed]) -> str:
+    """The rows as text. Allowed: twice the page's own SQL, and 60 ms."""
+    cells = [
+        (
+            f"{row.size.portfolios:,} x {row.size.positions:,}",
+            row.page,
+            _number(row.statements),
+            _number(row.sql_ms, 1),
+            _number(row.script_ms, 1),
+            _number(row.allowed_ms, 1),
+            f"{row.script_ms / row.allowed_ms:.2f}x",
+            _number(row.again_ms, 1),
         )
-        for line in lines
-    )
+        for row in rows
+    ]
+    return columns(PAGE_HEADINGS, cells)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="300,000 prices instead of 5 million; about two minutes")
+    parser.add_argument("--quick", action="store_true", help="less data; about two minutes")
     quick = parser.parse_args().quick
     sizes = QUICK if quick else FULL
     begin = time.monotonic()
@@ -62,6 +93,13 @@ def main() -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - begin:5.0f} s] {text}", file=sys.stderr, flush=True)
 
+    logging.disable(logging.WARNING)  # Streamlit's remarks on running without its server
+    timed = pages.measure(quick=quick, say=say)
+    print(
+        "The traders' pages: medians of a script that remembers nothing, of the statements that it sends, sent again "
+        "alone,\nand of the script when nothing has changed since.\n"
+    )
+    print(page_table(timed), end="\n\n")
     rows, steps = measure(quick=quick, say=say)
     print(
         f"Phase 1 on PostgreSQL 18 with {sizes.prices:,} prices, {sizes.signals:,} signals, {sizes.positions:,} "
