@@ -132,7 +132,7 @@ def missing(choice: Choice, entries: Sequence[Entry]) -> bool:
     for side, one in zip(_SIDES, (choice.left, choice.right), strict=True):
         if one is not None and one not in known:
             st.warning(f"There is no portfolio {quoted(one)} in this database. These exist:")
-            _offer(side, choice, [entry for entry in entries if entry.archived_at is None])
+            _offer(side, choice, entries)
             return True
     gone = [one for one in choice.also if one not in known]
     if gone:
@@ -145,17 +145,18 @@ def same(choice: Choice, entries: Sequence[Entry]) -> None:
     st.warning(
         f"Both sides are {quoted(choice.left or '')}: nothing to compare. Choose another one for the right side."
     )
-    _offer("right", choice, [e for e in entries if e.archived_at is None and e.portfolio_id != choice.left])
+    _offer("right", choice, entries)
 
 
 def _offer(side: str, choice: Choice, entries: Sequence[Entry]) -> None:
     other = choice.right if side == "left" else choice.left
+    offered = [entry for entry in entries if entry.archived_at is None and entry.portfolio_id != other]
     rows = []
-    for entry in entries[:MOST_OFFERED]:
+    for entry in offered[:MOST_OFFERED]:
         pair = (entry.portfolio_id, other or "") if side == "left" else (other or "", entry.portfolio_id)
         name = Cell(entry.name or entry.portfolio_id, href=url_of(*pair), note=entry.portfolio_id)
         rows.append((name, fmt.money(entry.totals.market_value)))
     columns = (Column("Portfolio", "title"), Column("Market value, HKD", "number"))
     st.html(markup.table(columns, rows, caption=f"Portfolios for the {side} side"))
-    if len(entries) > MOST_OFFERED:
-        st.caption(f"And {len(entries) - MOST_OFFERED:,} more: choose above.")
+    if len(offered) > MOST_OFFERED:
+        st.caption(f"And {len(offered) - MOST_OFFERED:,} more: choose above.")

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from src.domain import curves
+from src.domain.valuation import ZERO, market_value
 from src.market.calendar import HONG_KONG
 from src.ui import cache, charts, comparison_charts, markup
 from src.ui import format as fmt
@@ -24,12 +25,12 @@ NOT_ENOUGH = "not enough history"
 class Lines:
     """`values`: 100 on the first common day, a column per drawn portfolio (by id) and the benchmark.
 
-    `told`: what is left out, and why, in sentences. `covered`: share of each portfolio that its curve follows.
+    `told`: what is left out, and why, in sentences. `covered`: the share (0 to 1) of each that its curve follows.
     """
 
     values: pd.DataFrame
     told: tuple[str, ...]
-    covered: Mapping[str, float | None]
+    covered: Mapping[str, Decimal | None]
 
 
 def start_of(period: str, today: date) -> date:
@@ -44,7 +45,7 @@ def lines(sides: Sequence[Side], closes: pd.DataFrame, wanted: date) -> Lines:
     days = closes[[one for one in closes.columns if one in symbols]].dropna(how="all").index
     start = max(wanted, days.min().date()) if len(days) else wanted
     drawn: dict[str, pd.Series] = {}
-    covered: dict[str, float | None] = {}
+    covered: dict[str, Decimal | None] = {}
     told = []
     for one in sides:
         found = curves.value_curve(held[one.portfolio_id], closes, start)
@@ -52,13 +53,20 @@ def lines(sides: Sequence[Side], closes: pd.DataFrame, wanted: date) -> Lines:
             told.append(_undrawn(one, found, start))
             continue
         drawn[one.portfolio_id] = found.values
-        covered[one.portfolio_id] = found.covered
+        covered[one.portfolio_id] = _covered(one, found)
         if found.left_out:
             told.append(_left_out(one, found, start))
     benchmark = curves.value_curve({BENCHMARK: 1}, closes, start)
     if not benchmark.values.empty:
         drawn[BENCHMARK] = benchmark.values
     return Lines(curves.rebased(pd.DataFrame(drawn)), tuple(told), covered)
+
+
+def _covered(one: Side, found: curves.Curve) -> Decimal | None:
+    """The share of what it is worth today, short positions by their size, whose past the curve follows."""
+    sizes = {position.symbol: abs(market_value(position) or ZERO) for position in one.positions}
+    whole = sum(sizes.values(), ZERO)
+    return 1 - sum((sizes[symbol] for symbol in found.left_out), ZERO) / whole if whole else None
 
 
 def _undrawn(one: Side, found: curves.Curve, start: date) -> str:
@@ -71,8 +79,9 @@ def _undrawn(one: Side, found: curves.Curve, start: date) -> str:
 
 def _left_out(one: Side, found: curves.Curve, start: date) -> str:
     names = ", ".join(found.left_out[:8]) + (f" and {len(found.left_out) - 8} more" if len(found.left_out) > 8 else "")
-    share = "" if found.covered is None else f"; the curve follows {found.covered:.0%} of what it holds"
-    return f"Left out of {one.name}: {names} (no price by {start}{share})."
+    share = _covered(one, found)
+    followed = "" if share is None else f"; the curve follows {fmt.percent(share, decimals=0)} of today's value"
+    return f"Left out of {one.name}: {names} (no price by {start}{followed})."
 
 
 def show(sides: Sequence[Side], pulse: cache.Pulse) -> Lines:
@@ -147,7 +156,11 @@ def risk(sides: Sequence[Side], found: Lines) -> None:
             )
             for name, told in zip(beside.values(), map(names.__getitem__, beside), strict=True)
         ),
-        Column("Followed", "number", "The share of what is held (by size) that has prices over the whole period."),
+        Column(
+            "Followed",
+            "number",
+            "The share of today's value, short positions by their size, that has prices from that day on.",
+        ),
     )
     rows: list[markup.Row] = [
         (
@@ -156,7 +169,7 @@ def risk(sides: Sequence[Side], found: Lines) -> None:
             _percent(curves.volatility(of), of),
             _percent(curves.max_drawdown(of), of),
             *(_correlation(one, other, daily) for other in beside),
-            fmt.percent(_decimal(found.covered.get(one)), decimals=0) if one != BENCHMARK else "",
+            fmt.percent(found.covered.get(one), decimals=0) if one != BENCHMARK else "",
         )
         for one, of in daily.items()
     ]

@@ -71,6 +71,7 @@ def _preview(way: Way) -> None:
     if way.merged.disagreements:
         edits = _decided(way)
     if edits:
+        st.markdown(f"**What will be changed in {fmt.plain(way.target)}**")
         _edits(edits, way)
         st.button(
             f"Change {fmt.plural(len(edits), 'position')} in {fmt.plain(way.target)}",
