@@ -1,7 +1,8 @@
 """What the market knows of symbols, and what that makes of portfolios. Each function is work for one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from src.db.sql import Row, query, rows_of
 from src.domain.freshness import Sessions
 from src.domain.quotes import Quote
 
+# Days since some day, and the price of each.
+_Days = tuple[Sequence[int], Sequence[float]]
+
 
 def quotes(cursor: Cursor, latest_opens: datetime, symbols: Sequence[str] | None) -> dict[str, Quote]:
     wanted = None if symbols is None else list(symbols)
@@ -22,10 +26,9 @@ def quotes(cursor: Cursor, latest_opens: datetime, symbols: Sequence[str] | None
 
 def closes(cursor: Cursor, symbols: Sequence[str], since: date) -> pd.DataFrame:
     cursor.execute(query("quotes.closes"), {"symbols": list(symbols), "since": since})
-    found: dict[str, dict[pd.Timestamp, float]] = {symbol: {} for symbol in symbols}
-    for symbol, day, price in rows_of(cursor):
-        found[symbol][pd.Timestamp(day)] = float(price)
-    return _table({symbol: pd.Series(days, dtype=float) for symbol, days in found.items()})
+    found: dict[str, _Days] = dict.fromkeys(symbols, ((), ()))
+    found.update((symbol, (days, prices)) for symbol, days, prices in rows_of(cursor))
+    return _table(since, found)
 
 
 def overview(cursor: Cursor, state: SchemaState, sessions: Sessions) -> list[Row]:
@@ -44,13 +47,13 @@ def value_curves(cursor: Cursor, state: SchemaState, portfolio_ids: Sequence[str
     cursor.execute(query(statement), {"portfolio_ids": list(portfolio_ids), "since": since})
     first = pd.Timestamp(since)
     held: dict[str, dict[str, int]] = {portfolio_id: {} for portfolio_id in portfolio_ids}
-    prices: dict[str, pd.Series] = {}
+    prices: dict[str, _Days] = {}
     for portfolio_id, symbol, quantity, days, values in rows_of(cursor):
         if portfolio_id is None:
-            prices[symbol] = pd.Series(values, index=first + pd.to_timedelta(days, unit="D"), dtype=float)
+            prices[symbol] = (days, values)
         elif portfolio_id in held:
             held[portfolio_id][symbol] = quantity
-    filled = _table(prices).ffill()
+    filled = _table(since, prices).ffill()
     begun = filled.loc[:first].iloc[-1:].notna().any()
     followed = [str(symbol) for symbol in filled.columns if begun.get(symbol, False)]
     quantities = pd.DataFrame(held, index=followed, columns=list(held), dtype=float)
@@ -60,7 +63,11 @@ def value_curves(cursor: Cursor, state: SchemaState, portfolio_ids: Sequence[str
     return pd.DataFrame(np.where(known, worth, np.nan), index=shown.index, columns=list(held))
 
 
-def _table(columns: dict[str, "pd.Series"]) -> pd.DataFrame:
+def _table(since: date, columns: Mapping[str, _Days]) -> pd.DataFrame:
     """Side by side, by day; also without any column, or any day."""
-    days = pd.DatetimeIndex(sorted(set().union(*(series.index for series in columns.values()))), dtype="datetime64[us]")
-    return pd.DataFrame({name: series.reindex(days) for name, series in columns.items()}, index=days, dtype=float)
+    numbers = np.unique(np.fromiter(chain.from_iterable(days for days, _ in columns.values()), dtype=int))
+    cells = np.full((len(numbers), len(columns)), np.nan)
+    for place, (days, prices) in enumerate(columns.values()):
+        cells[np.searchsorted(numbers, np.asarray(days, dtype=int)), place] = np.asarray(prices, dtype=float)
+    index = pd.DatetimeIndex(np.datetime64(since, "D") + numbers.astype("timedelta64[D]"), dtype="datetime64[us]")
+    return pd.DataFrame(cells, index=index, columns=list(columns))

@@ -26,7 +26,9 @@ from src.errors import HKStrategyError
 from src.market import calendar
 from src.migration import backup, service
 from src.migration.model import Event, Keep, Options, Phase, Plan, RunRecord
-from src.ui import charts, rows
+from src.ui import charts, comparison_lines, rows
+from src.ui.comparison_lines import OverTime
+from src.ui.comparison_sides import Side
 from src.ui.preferences import Palette
 
 Pictures = tuple[go.Figure | None, go.Figure | None]
@@ -167,14 +169,19 @@ def valuations(token: str, portfolio_ids: Iterable[str]) -> Mapping[str, Valuati
     return _valuations(manager(), database_url(), token, tuple(portfolio_ids))
 
 
-@st.cache_resource(ttl=60, max_entries=10, show_spinner=False)
-def _closes(_manager: DatabaseManager, url: str, token: str, symbols: tuple[str, ...], since: date) -> pd.DataFrame:
-    return _manager.get_closes(symbols, since)
+@st.cache_resource(ttl=10, max_entries=30, show_spinner=False)
+def _over_time(
+    _manager: DatabaseManager, url: str, token: str, ids: tuple[str, ...], since: date, _sides: Sequence[Side]
+) -> OverTime:
+    symbols = comparison_lines.symbols_of(_sides)
+    return comparison_lines.over_time(_sides, _manager.get_closes(sorted(symbols), since), since)
 
 
-def closes(token: str, symbols: Iterable[str], since: date) -> pd.DataFrame:
-    """The last price of each Hong Kong day since then, a float column per symbol. Not to be changed: it is shared."""
-    return _closes(manager(), database_url(), token, tuple(sorted(set(symbols))), since)
+def over_time(pulse_now: Pulse, sides: Sequence[Side], period: str) -> OverTime:
+    """What today's holdings of `sides` were worth in the period (1Y), and what that says about risk."""
+    since = comparison_lines.start_of(period, pulse_now.at.astimezone(calendar.HONG_KONG).date())
+    ids = tuple(one.portfolio_id for one in sides)
+    return _over_time(manager(), database_url(), pulse_now.token, ids, since, sides)
 
 
 @st.cache_data(ttl=10, max_entries=100, show_spinner=False)
@@ -302,7 +309,7 @@ def forget() -> None:
         _curves,
         _valuation,
         _valuations,
-        _closes,
+        _over_time,
         _lineage,
         _pictures,
         _quotes,

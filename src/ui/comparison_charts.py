@@ -1,6 +1,6 @@
 """Figures of the Comparison page. Colour is never alone: every line and bar carries its name or its share as text."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -35,33 +35,43 @@ def colours(further: int) -> tuple[str, ...]:
 
 def curves(items: Sequence[Curve]) -> go.Figure:
     """Lines over time, each with its name at its end."""
-    figure = go.Figure(
+    ends = [float(item.values.iloc[-1]) for item in items]
+    names = [
+        {
+            "x": 1.0, "xref": "paper", "xanchor": "left", "xshift": 6, "y": height, "showarrow": False,
+            "text": f"{escape(_short(item.name))} {end:.1f}", "font": {"color": item.colour, "size": 12},
+        }
+        for item, end, height in zip(items, ends, _apart(ends, items), strict=True)
+    ]  # fmt: skip
+    start = {
+        "type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 100, "y1": 100, "opacity": 0.5,
+        "line": {"color": BENCHMARK, "width": 1},
+    }  # fmt: skip
+    return _figure(
         [
-            go.Scatter(
-                x=item.values.index,
-                y=item.values.to_numpy(),
-                name=escape(item.name),
-                mode="lines",
-                line={"color": item.colour, "width": 1.6 if item.dash == "dot" else 2.2, "dash": item.dash},
-                hovertemplate="%{y:.2f}",
-            )
+            {
+                "type": "scatter", "mode": "lines", "name": escape(item.name),
+                "x": item.values.index, "y": item.values.to_numpy(),
+                "line": {"color": item.colour, "width": 1.6 if item.dash == "dot" else 2.2, "dash": item.dash},
+                "hovertemplate": "%{y:.2f}",
+            }
             for item in items
-        ]
-    )
-    for item, height in zip(items, _apart([float(item.values.iloc[-1]) for item in items], items), strict=True):
-        figure.add_annotation(
-            x=1.0, xref="paper", xanchor="left", xshift=6, y=height, showarrow=False,
-            text=f"{escape(_short(item.name))} {float(item.values.iloc[-1]):.1f}",
-            font={"color": item.colour, "size": 12},
-        )  # fmt: skip
-    figure.add_hline(y=100, line={"color": BENCHMARK, "width": 1}, opacity=0.5)
-    figure.update_xaxes(fixedrange=True, showgrid=False, hoverformat="%Y-%m-%d")
-    figure.update_yaxes(fixedrange=True, nticks=6, tickformat=".0f", zeroline=False)
-    figure.update_layout(
-        height=340, margin={"l": 0, "r": 104, "t": 8, "b": 0}, showlegend=False, hovermode="x unified", dragmode=False,
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        ],
+        height=340,
+        margin={"l": 0, "r": 104, "t": 8, "b": 0},
+        showlegend=False,
+        hovermode="x unified",
+        xaxis={"fixedrange": True, "showgrid": False, "hoverformat": "%Y-%m-%d"},
+        yaxis={"fixedrange": True, "nticks": 6, "tickformat": ".0f", "zeroline": False},
+        annotations=names,
+        shapes=[start],
     )  # fmt: skip
-    return figure
+
+
+def _figure(data: Sequence[Mapping[str, object]], **layout: object) -> go.Figure:
+    """Made at once: changing a figure bit by bit takes plotly several times as long."""
+    quiet = {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "dragmode": False}
+    return go.Figure({"data": data, "layout": {**quiet, **layout}})
 
 
 def _short(name: str) -> str:
@@ -87,31 +97,32 @@ def sectors(items: Sequence[Sector], left: str, right: str) -> go.Figure | None:
     if not known:
         return None
     names = [escape(item.name or NO_SECTOR) for item in known]
-    figure = go.Figure()
-    for name, colour, weights in (
+    weights = [float(weight) for item in known for weight in (item.left, item.right) if weight is not None]
+    reach, low = max(map(abs, weights)), min(weights)
+    sides = (
         (left, LEFT, [item.left for item in known]),
         (right, RIGHT, [item.right for item in known]),
-    ):
-        figure.add_bar(
-            name=escape(name),
-            orientation="h",
-            y=names,
-            x=[None if weight is None else float(weight) for weight in weights],
-            text=[fmt.percent(weight, decimals=1) for weight in weights],
-            textposition="outside",
-            cliponaxis=False,
-            marker={"color": colour},
-            hovertemplate="%{y}: %{text}<extra>" + name.replace("<", "&lt;") + "</extra>",
-        )
-    reach = max((abs(float(w)) for item in known for w in (item.left, item.right) if w is not None), default=1.0)
-    low = min((float(w) for item in known for w in (item.left, item.right) if w is not None), default=0.0)
-    figure.update_yaxes(autorange="reversed", type="category", ticks="", showgrid=False, fixedrange=True)
-    figure.update_xaxes(
-        range=[low * 1.25 if low < 0 else 0, (reach or 1.0) * 1.25], tickformat=".0%", nticks=5, fixedrange=True
     )
-    figure.update_layout(
-        barmode="group", bargap=0.3, bargroupgap=0.05, height=max(180, 50 * len(known) + 70), dragmode=False,
-        margin={"l": 0, "r": 0, "t": 4, "b": 0}, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+    return _figure(
+        [
+            {
+                "type": "bar", "orientation": "h", "name": escape(name), "y": names,
+                "x": [None if weight is None else float(weight) for weight in of],
+                "text": [fmt.percent(weight, decimals=1) for weight in of],
+                "textposition": "outside", "cliponaxis": False, "marker": {"color": colour},
+                "hovertemplate": f"%{{y}}: %{{text}}<extra>{escape(name)}</extra>",
+            }
+            for name, colour, of in sides
+        ],
+        barmode="group",
+        bargap=0.3,
+        bargroupgap=0.05,
+        height=max(180, 50 * len(known) + 70),
+        margin={"l": 0, "r": 0, "t": 4, "b": 0},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        xaxis={
+            "range": [low * 1.25 if low < 0 else 0, (reach or 1.0) * 1.25],
+            "tickformat": ".0%", "nticks": 5, "fixedrange": True,
+        },
+        yaxis={"autorange": "reversed", "type": "category", "ticks": "", "showgrid": False, "fixedrange": True},
     )  # fmt: skip
-    return figure

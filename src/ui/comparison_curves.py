@@ -1,91 +1,17 @@
-"""Value over time of several portfolios, rebased to 100 on their first common day, and what it says about risk."""
+"""Value over time of the compared portfolios, and their return and risk, on the page."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
-from src.domain import curves
-from src.domain.valuation import ZERO, market_value
-from src.market.calendar import HONG_KONG
-from src.ui import cache, charts, comparison_charts, markup
+from src.ui import cache, charts, markup
 from src.ui import format as fmt
+from src.ui.comparison_lines import MONTHS, OverTime
 from src.ui.comparison_sides import Side
-from src.ui.markup import Cell, Column
-
-BENCHMARK = "^HSI"
-MONTHS = {"3M": 3, "6M": 6, "1Y": 12, "2Y": 24}
-NOT_ENOUGH = "not enough history"
 
 
-@dataclass(frozen=True)
-class Lines:
-    """`values`: 100 on the first common day, a column per drawn portfolio (by id) and the benchmark.
-
-    `told`: what is left out, and why, in sentences. `covered`: the share (0 to 1) of each that its curve follows.
-    """
-
-    values: pd.DataFrame
-    told: tuple[str, ...]
-    covered: Mapping[str, Decimal | None]
-
-
-def start_of(period: str, today: date) -> date:
-    day: date = (pd.Timestamp(today) - pd.DateOffset(months=MONTHS[period])).date()
-    return day
-
-
-def lines(sides: Sequence[Side], closes: pd.DataFrame, wanted: date) -> Lines:
-    """The curves from `wanted` on, or from the first day that has any close where that is later."""
-    held = {one.portfolio_id: {p.symbol: p.quantity for p in one.positions if p.quantity} for one in sides}
-    symbols = {symbol for of in held.values() for symbol in of}
-    days = closes[[one for one in closes.columns if one in symbols]].dropna(how="all").index
-    start = max(wanted, days.min().date()) if len(days) else wanted
-    drawn: dict[str, pd.Series] = {}
-    covered: dict[str, Decimal | None] = {}
-    told = []
-    for one in sides:
-        found = curves.value_curve(held[one.portfolio_id], closes, start)
-        if found.values.empty or not bool((found.values > 0).all()):
-            told.append(_undrawn(one, found, start))
-            continue
-        drawn[one.portfolio_id] = found.values
-        covered[one.portfolio_id] = _covered(one, found)
-        if found.left_out:
-            told.append(_left_out(one, found, start))
-    benchmark = curves.value_curve({BENCHMARK: 1}, closes, start)
-    if not benchmark.values.empty:
-        drawn[BENCHMARK] = benchmark.values
-    return Lines(curves.rebased(pd.DataFrame(drawn)), tuple(told), covered)
-
-
-def _covered(one: Side, found: curves.Curve) -> Decimal | None:
-    """The share of what it is worth today, short positions by their size, whose past the curve follows."""
-    sizes = {position.symbol: abs(market_value(position) or ZERO) for position in one.positions}
-    whole = sum(sizes.values(), ZERO)
-    return 1 - sum((sizes[symbol] for symbol in found.left_out), ZERO) / whole if whole else None
-
-
-def _undrawn(one: Side, found: curves.Curve, start: date) -> str:
-    if not any(position.quantity for position in one.positions):
-        return f"{one.name} holds nothing, so it has no curve."
-    if found.values.empty:
-        return f"Nothing that {one.name} holds has a price by {start}, so it has no curve."
-    return f"The short positions of {one.name} outweigh its long ones on some days, so it has no curve."
-
-
-def _left_out(one: Side, found: curves.Curve, start: date) -> str:
-    names = ", ".join(found.left_out[:8]) + (f" and {len(found.left_out) - 8} more" if len(found.left_out) > 8 else "")
-    share = _covered(one, found)
-    followed = "" if share is None else f"; the curve follows {fmt.percent(share, decimals=0)} of today's value"
-    return f"Left out of {one.name}: {names} (no price by {start}{followed})."
-
-
-def show(sides: Sequence[Side], pulse: cache.Pulse) -> Lines:
-    """The period's choice, the chart and what is left out; what was drawn."""
+def show(sides: Sequence[Side], pulse: cache.Pulse) -> OverTime:
+    """The period's choice, the chart and what is left out."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Value over time")
         period = st.segmented_control(
@@ -97,103 +23,23 @@ def show(sides: Sequence[Side], pulse: cache.Pulse) -> Lines:
             bind="query-params",
             label_visibility="collapsed",
         )
-    today = pulse.at.astimezone(HONG_KONG).date()
-    wanted = start_of(period, today)
-    symbols = {position.symbol for one in sides for position in one.positions if position.quantity}
-    closes = cache.closes(pulse.token, {*symbols, BENCHMARK}, wanted)
-    found = lines(sides, closes, wanted)
-    told = [fmt.plain(one) for one in found.told]
-    if len(found.values) < 2:
+    found = cache.over_time(pulse, sides, period)
+    told = [fmt.plain(one) for one in found.lines.told]
+    if found.figure is None:
         st.caption(" ".join(("There are no prices of these holdings in this period yet.", *told)))
         return found
-    st.plotly_chart(
-        comparison_charts.curves(_drawn(sides, found)),
-        key="curves",
-        config=charts.CONFIG,
-        alt="Value over time, 100 on the first common day",
-    )
-    first = found.values.index[0]
+    alt = "Value over time, 100 on the first common day"
+    st.plotly_chart(found.figure, key="curves", config=charts.CONFIG, alt=alt)
     st.caption(
         f"Current holdings held constant: what the quantities of today were worth at past prices, 100 on "
-        f"{first:%Y-%m-%d}, their first common day. {' '.join(told)}"
+        f"{found.lines.values.index[0]:%Y-%m-%d}, their first common day. {' '.join(told)}"
     )
     return found
 
 
-def _drawn(sides: Sequence[Side], found: Lines) -> list[comparison_charts.Curve]:
-    colours = comparison_charts.colours(len(sides) - 2)
-    drawn = [
-        comparison_charts.Curve(one.name, found.values[one.portfolio_id], colour)
-        for one, colour in zip(sides, colours, strict=True)
-        if one.portfolio_id in found.values.columns
-    ]
-    if BENCHMARK in found.values.columns:
-        benchmark = found.values[BENCHMARK]
-        drawn.append(comparison_charts.Curve(BENCHMARK, benchmark, comparison_charts.BENCHMARK, "dot"))
-    return drawn
-
-
-def risk(sides: Sequence[Side], found: Lines) -> None:
-    """What the curves say, in figures."""
+def risk(found: OverTime) -> None:
     st.subheader("Return and risk")
-    if len(found.values) < 2:
+    if not found.rows:
         st.caption("Without curves there is nothing to say.")
         return
-    since = f"{found.values.index[0]:%Y-%m-%d}"
-    names = {one.portfolio_id: one.name for one in sides} | {BENCHMARK: BENCHMARK}
-    daily = {one: curves.returns(found.values[one]) for one in names if one in found.values.columns}
-    beside = {one: name for one, name in ((sides[0].portfolio_id, "left"), (BENCHMARK, BENCHMARK)) if one in daily}
-    columns = (
-        Column(f"Since {since}", "title"),
-        Column("Return", "number", "Value at the end ÷ value on the first common day − 1."),
-        Column("Volatility", "number", "Standard deviation of the daily returns (n − 1) × √252, by convention a year."),
-        Column("Max drawdown", "number", "The deepest fall from a peak of the period, the first day included."),
-        *(
-            Column(
-                f"Correlation, {name}",
-                "number",
-                f"Of the daily returns with those of {told}, on the days that both have.",
-            )
-            for name, told in zip(beside.values(), map(names.__getitem__, beside), strict=True)
-        ),
-        Column(
-            "Followed",
-            "number",
-            "The share of today's value, short positions by their size, that has prices from that day on.",
-        ),
-    )
-    rows: list[markup.Row] = [
-        (
-            Cell(names[one]),
-            _percent(curves.total_return(of), of, signed=True),
-            _percent(curves.volatility(of), of),
-            _percent(curves.max_drawdown(of), of),
-            *(_correlation(one, other, daily) for other in beside),
-            fmt.percent(found.covered.get(one), decimals=0) if one != BENCHMARK else "",
-        )
-        for one, of in daily.items()
-    ]
-    st.html(markup.table(columns, rows, caption=f"Return and risk since {since}") + markup.legend(columns))
-
-
-def _correlation(one: str, other: str, daily: Mapping[str, pd.Series]) -> Cell:
-    if one == other:
-        return Cell("")
-    found = curves.correlation(daily[one], daily[other])
-    return _known(found, daily[one], f"{found:.2f}".replace("-", fmt.MINUS) if found is not None else "")
-
-
-def _percent(value: float | None, daily: pd.Series, *, signed: bool = False) -> Cell:
-    text = fmt.percent(_decimal(value), signed=signed)
-    return _known(value, daily, text)
-
-
-def _known(value: float | None, daily: pd.Series, text: str) -> Cell:
-    """A statistic of few returns says more than it knows."""
-    if len(daily) < curves.MIN_RETURNS:
-        return Cell(NOT_ENOUGH, "muted")
-    return Cell(fmt.MISSING, "muted") if value is None else Cell(text)
-
-
-def _decimal(value: float | None) -> Decimal | None:
-    return None if value is None else Decimal(value)
+    st.html(markup.table(found.columns, found.rows, caption="Return and risk") + markup.legend(found.columns))

@@ -11,8 +11,8 @@ from src.domain.portfolio import Position
 from src.domain.quotes import Quote
 from src.domain.valuation import Totals, Valuation
 from src.ui import format as fmt
-from src.ui.entries import Entry
 from src.ui.markup import Cell, Column
+from src.ui.rows import Entry
 
 NAME_LENGTH = 28
 

@@ -56,16 +56,16 @@ def _compare(choice: Choice, entries: Sequence[Entry], pulse: cache.Pulse) -> No
     found = compare(left.positions, right.positions)
     if more:
         _figures(left, right, more)
-        lines = comparison_curves.show((left, right, *more), pulse)
+        over_time = comparison_curves.show((left, right, *more), pulse)
     else:
         beside, over = st.columns([5, 6], gap="medium")
         with beside:
             _figures(left, right, ())
         with over:
-            lines = comparison_curves.show((left, right), pulse)
+            over_time = comparison_curves.show((left, right), pulse)
     risk, weights = st.columns([5, 4], gap="medium")
     with risk:
-        comparison_curves.risk((left, right, *more), lines)
+        comparison_curves.risk(over_time)
     with weights:
         st.subheader("Weight by sector")
         comparison_holdings.sectors(found, left, right)

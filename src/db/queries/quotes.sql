@@ -41,8 +41,9 @@ SELECT q.symbol, q.price, CASE WHEN q.price IS NOT NULL THEN q.as_of::timestampt
         ORDER BY p."timestamp" DESC LIMIT 1) b ON true
  ORDER BY q.symbol
 
--- == closes: the last price of each day from `since` on, and the last one before.
-SELECT s.symbol, c.day, c.price
+-- == closes: the last price of each day from `since` on, and the last one before. Per symbol the days since `since` (below
+-- 0: before it) and their prices: as rows they would take far longer to read than to find.
+SELECT s.symbol, array_agg(c.day - %(since)s::date), array_agg(c.price::float8)
   FROM (SELECT DISTINCT symbol FROM unnest(%(symbols)s::varchar[]) u(symbol)) s
  CROSS JOIN LATERAL (
        (SELECT DISTINCT ON (1) (p."timestamp"::timestamptz AT TIME ZONE 'Asia/Hong_Kong')::date AS day, p.price
@@ -56,6 +57,7 @@ SELECT s.symbol, c.day, c.price
          WHERE p.symbol = s.symbol AND p.price <> 0
            AND p."timestamp" < (%(since)s::timestamp AT TIME ZONE 'Asia/Hong_Kong')::timestamp
          ORDER BY p."timestamp" DESC, p.id DESC LIMIT 1)) c
+ GROUP BY s.symbol
 
 -- == curves: what portfolios hold, and the closes of all that: rows of a portfolio with a quantity, then per symbol the
 -- days since `since` (below 0: the last close before it) and the closes of these days.
