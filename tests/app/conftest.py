@@ -1,6 +1,7 @@
 """Pages without a browser: Streamlit's AppTest on the entry script, with real servers behind it."""
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -69,7 +70,10 @@ def open_page(settings_env: pytest.MonkeyPatch) -> Iterator[OpenPage]:
         assert not app.exception, app.exception[0].message
         return app
 
+    # Streamlit puts the script in the place of the main module, and processes that other tests start would run it.
+    main = sys.modules["__main__"]
     yield show
+    sys.modules["__main__"] = main
     st.cache_resource.clear()
     st.cache_data.clear()
 
