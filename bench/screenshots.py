@@ -23,7 +23,12 @@ from src.database_enhanced import DatabaseManager
 from src.embedded import stop
 
 IMAGES = PROJECT_ROOT / "docs" / "images"
-PAGES = {"portfolios": "/portfolios", "portfolio": "/portfolio?id=TECH-TRY", "system_status": "/system_status"}
+PAGES = {
+    "portfolios": "/portfolios",
+    "portfolio": "/portfolio?id=TECH-TRY",
+    "comparison": "/comparison?left=DEFAULT&right=TECH-TRY&also=DIV",
+    "system_status": "/system_status",
+}
 WIDTHS = (1440, 390)
 THEMES = ("light", "dark")
 TALLEST = 2400

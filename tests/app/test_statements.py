@@ -20,7 +20,7 @@ INSERT INTO public.price_history (symbol, price, timestamp)
 SELECT DISTINCT symbol, 10, now() - d * interval '1 day' FROM public.portfolio_positions, generate_series(1, 5) d
 """
 # A page's own, and what every page asks: schema, clock, data token, mark of the sample, run.
-MOST = {"portfolios": 8, "portfolio": 12}
+MOST = {"portfolios": 8, "portfolio": 12, "comparison": 11}
 
 
 @pytest.mark.parametrize("page", MOST)
@@ -32,7 +32,7 @@ def test_more_portfolios_and_positions_take_no_more_statements(
         url = make_database("v3")
         execute(url, BOOKS, values={"books": books, "positions": positions})
         with counted() as said:
-            app = open_page(url, page, id="P1")
+            app = open_page(url, page, id="P1", left="P1", right="P2")
             cache.forget()
             said.clear()
             app.run()
@@ -63,6 +63,30 @@ def test_more_positions_and_saves_take_no_more_statements_in_a_view(
             app.run()
         assert not app.error
         counts.append([one for one in said if not one.startswith("SET ")])
+    small, large = counts
+    assert sorted(large) == sorted(small)
+    assert len(large) <= most, large
+
+
+@pytest.mark.parametrize(("page", "most"), [("portfolio", 16), ("comparison", 13)])
+def test_a_copy_takes_no_more_statements_however_much_was_changed(
+    make_database: MakeDatabase, open_page: OpenPage, page: str, most: int
+) -> None:
+    counts = []
+    for positions in (2, 40):
+        url = make_database("v3")
+        execute(url, BOOKS, values={"books": 2, "positions": positions})
+        manager = DatabaseManager(url)
+        manager.copy_portfolio("P1", "TRY", "A try")
+        manager.close()
+        execute(url, "UPDATE public.portfolio_positions SET quantity = 50 WHERE portfolio_id = 'TRY'")
+        with counted() as said:
+            app = open_page(url, page, id="TRY", left="P1", right="TRY", also="P2")
+            cache.forget()
+            said.clear()
+            app.run()
+        assert not app.error
+        counts.append(said)
     small, large = counts
     assert sorted(large) == sorted(small)
     assert len(large) <= most, large
