@@ -126,12 +126,17 @@ def _label(entry: Entry) -> str:
     return f"{text}, archived" if entry.archived_at else text
 
 
+def is_missing(choice: Choice, entries: Sequence[Entry]) -> bool:
+    """Whether the URL names a portfolio that is not there."""
+    return not {entry.portfolio_id for entry in entries}.issuperset(choice.all_ids)
+
+
 def missing(choice: Choice, entries: Sequence[Entry]) -> bool:
     """Say which portfolios of the URL are not there, and offer those that are. False when all are."""
     known = {entry.portfolio_id for entry in entries}
     for side, one in zip(_SIDES, (choice.left, choice.right), strict=True):
         if one is not None and one not in known:
-            st.warning(f"There is no portfolio {quoted(one)} in this database. These exist:")
+            st.warning(f"There is no portfolio {quoted(one)} in this database. Choose one of these:")
             _offer(side, choice, entries)
             return True
     gone = [one for one in choice.also if one not in known]
@@ -151,6 +156,9 @@ def same(choice: Choice, entries: Sequence[Entry]) -> None:
 def _offer(side: str, choice: Choice, entries: Sequence[Entry]) -> None:
     other = choice.right if side == "left" else choice.left
     offered = [entry for entry in entries if entry.archived_at is None and entry.portfolio_id != other]
+    if not offered:
+        st.caption("There is no other portfolio. Copy this one on its page to have two to compare.")
+        return
     rows = []
     for entry in offered[:MOST_OFFERED]:
         pair = (entry.portfolio_id, other or "") if side == "left" else (other or "", entry.portfolio_id)

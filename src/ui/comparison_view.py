@@ -38,6 +38,8 @@ def show(entries: Sequence[Entry], pulse: cache.Pulse) -> None:
         st.page_link(STATUS_PAGE, label="System Status", icon=":material/arrow_forward:")
         return
     choice = comparison_choice.read(entries)
+    if comparison_choice.is_missing(choice, entries) and cache.moved_on(pulse):
+        st.rerun()
     comparison_choice.controls(choice, entries)
     if comparison_choice.missing(choice, entries):
         return

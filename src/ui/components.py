@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import streamlit as st
 
 from src.config import PROJECT_ROOT
-from src.errors import DatabaseUnavailable, HKStrategyError
+from src.errors import CapabilityMissing, DatabaseUnavailable, HKStrategyError, PortfolioNotFound
 from src.ui import cache, markup
 
 FLASH = "hk_flash"
@@ -25,8 +25,20 @@ def edge() -> Iterator[None]:
     except DatabaseUnavailable as error:
         st.error(str(error), icon=":material/cloud_off:")
         st.caption("System Status says what is down and what to do. This page comes back by itself.")
+    except (PortfolioNotFound, CapabilityMissing) as error:
+        if _moved_on():
+            st.rerun()
+        st.error(str(error))
     except HKStrategyError as error:
         st.error(str(error))
+
+
+def _moved_on() -> bool:
+    """Whether the page was drawn for a schema that is no longer the live one."""
+    try:
+        return cache.moved_on(cache.pulse())
+    except HKStrategyError:
+        return False
 
 
 def flash(text: str, kind: str = "success") -> None:

@@ -1,17 +1,19 @@
 """Two portfolios side by side, as a trader sees them."""
 
-from collections.abc import Callable
+import dataclasses
 from decimal import Decimal
 
 import pytest
 
+from src.config import load_settings
 from src.database_enhanced import DatabaseManager
-from tests.app.conftest import OpenPage, shown
+from src.migration import service
+from src.migration.model import Options, Phase
+from src.ui import cache
+from tests.app.conftest import MakeAt, OpenPage, shown
 from tests.app.html_tables import figures, table
 from tests.conftest import MakeDatabase
 from tests.integration.helpers import execute
-
-Two = Callable[[], str]
 
 
 def managed(url: str) -> DatabaseManager:
@@ -211,3 +213,31 @@ def test_names_from_the_database_are_never_markup(two: str, open_page: OpenPage)
     assert any("holds" in one or "Left out" in one for one in read_as_markdown)
     assert not any("![y](http" in one for one in read_as_markdown)
     assert "&lt;img src=x&gt;" in shown(app)
+
+
+@pytest.mark.parametrize("forgotten", [("_valuations",), ("_overview", "_valuations")])
+def test_a_rollback_while_the_page_is_open_shows_no_error(
+    sample_at: MakeAt, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, forgotten: tuple[str, ...]
+) -> None:
+    url = sample_at("v2")
+    managed(url).copy_portfolio("DEFAULT", "TRY", "A try")
+    app = open_page(url, "comparison", left="DEFAULT", right="TRY")
+    assert table(app, "Figures of").rows
+    pulse, seen, forget = cache.pulse, cache.pulse(), cache.forget
+    # What the page saw moments ago counts until somebody notices.
+    monkeypatch.setattr(cache, "pulse", lambda: seen)
+
+    def noticed() -> None:
+        monkeypatch.setattr(cache, "pulse", pulse)
+        forget()
+
+    monkeypatch.setattr(cache, "forget", noticed)
+    settings = dataclasses.replace(load_settings(), database_url=url)
+    outcome = service.run(url, Phase.ROLLBACK_V1, Options(backup=False), settings, lambda event: None)
+    assert outcome.state == "done"
+    for cached in forgotten:
+        getattr(cache, cached).clear()
+    app.run()
+    assert not app.error
+    assert not app.warning
+    assert "Phase 1" in app.info[0].value
