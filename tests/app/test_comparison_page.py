@@ -1,7 +1,8 @@
 """Two portfolios side by side, as a trader sees them."""
 
 import dataclasses
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from typing import Any
 
 import pytest
 
@@ -73,39 +74,96 @@ def test_what_each_holds(two: str, open_page: OpenPage) -> None:
     assert set(table(app, "Holdings of").rows) == {"0005.HK", "0700.HK", "9618.HK", "0002.HK"}
 
 
-def test_every_figure_is_what_sql_makes_of_the_same_rows(two: str, open_page: OpenPage) -> None:
-    execute(two, "UPDATE public.portfolio_positions SET current_price = NULL WHERE symbol = '1810.HK'")
-    execute(two, "UPDATE public.portfolio_positions SET quantity = -133 WHERE symbol = '9618.HK'")
-    app = open_page(two, "comparison", left="DEFAULT", right="TRY")
-    shares = dict(
-        execute(
-            two,
-            "WITH w AS (SELECT portfolio_id, symbol, market_value / sum(market_value) OVER (PARTITION BY portfolio_id)"
-            " AS w FROM public.portfolio_positions WHERE quantity <> 0 AND current_price > 0),"
-            " p AS (SELECT coalesce(l.symbol, r.symbol) s, coalesce(l.w, 0) l, coalesce(r.w, 0) r"
-            "  FROM (SELECT * FROM w WHERE portfolio_id = 'DEFAULT') l"
-            "  FULL JOIN (SELECT * FROM w WHERE portfolio_id = 'TRY') r ON r.symbol = l.symbol)"
-            " SELECT 'Overlap', sum(least(l, r)) FROM p UNION ALL SELECT 'Active share', sum(abs(l - r)) / 2 FROM p",
-        )
-    )
-    found = figures(app)
-    for name, share in shares.items():
-        assert isinstance(share, Decimal)
-        assert found[str(name)] == f"{share * 100:.1f}%"
+GENERATED = """
+SELECT setseed(%(seed)s);
+INSERT INTO public.portfolios (portfolio_id, name) VALUES ('P1', 'One'), ('P2', 'Two');
+CREATE TEMP TABLE market AS
+SELECT lpad(s::text, 4, '0') || '.HK' AS symbol, 'Sector ' || s %% 5 AS sector,
+       CASE WHEN random() < 0.85 THEN round((0.001 + random() * 500)::numeric, 3) END AS price
+  FROM generate_series(1, 60) s;
+INSERT INTO public.portfolio_positions (portfolio_id, symbol, sector, quantity, avg_cost, current_price, last_updated)
+SELECT p, symbol, sector,
+       CASE WHEN random() < 0.1 THEN 0 WHEN random() < 0.1 THEN -floor(random() * 500)
+            ELSE 1 + floor(random() * random() * 13428) END,
+       CASE WHEN random() < 0.1 THEN 0 ELSE round((random() * 500)::numeric, 3) END, price, now()
+  FROM market, (VALUES ('P1'), ('P2')) v(p) WHERE random() < 0.7
+"""
+LINES = """
+WITH held AS (
+    SELECT portfolio_id p, symbol, quantity, coalesce(market_value, 0) AS worth, quantity * avg_cost AS cost,
+           CASE WHEN current_price IS NOT NULL THEN unrealized_pnl END AS pnl,
+           CASE WHEN current_price IS NOT NULL
+                THEN market_value / abs(sum(market_value) FILTER (WHERE current_price IS NOT NULL)
+                                        OVER (PARTITION BY portfolio_id)) END AS w
+      FROM public.portfolio_positions WHERE quantity <> 0)
+SELECT symbol, coalesce(l.quantity, 0), coalesce(r.quantity, 0),
+       CASE WHEN l.p IS NULL THEN 0 ELSE l.w END, CASE WHEN r.p IS NULL THEN 0 ELSE r.w END,
+       CASE WHEN l.p IS NULL THEN 0 ELSE l.pnl END, CASE WHEN r.p IS NULL THEN 0 ELSE r.pnl END
+  FROM (SELECT * FROM held WHERE p = 'P1') l
+  FULL JOIN (SELECT * FROM held WHERE p = 'P2') r USING (symbol)
+"""
+SUMS = """
+SELECT portfolio_id, sum(market_value) FILTER (WHERE current_price IS NOT NULL), sum(quantity * avg_cost),
+       sum(unrealized_pnl) FILTER (WHERE current_price IS NOT NULL),
+       sum(abs(quantity * avg_cost)) FILTER (WHERE current_price IS NOT NULL), count(*)
+  FROM public.portfolio_positions WHERE quantity <> 0 AND portfolio_id IN ('P1', 'P2') GROUP BY 1 ORDER BY 1
+"""
+
+
+def number(text: str) -> Decimal | None:
+    """What a cell says, exactly; percentages as ratios."""
+    plain = text.strip("▲▼+ ").replace("−", "-").replace(",", "")
+    if plain == "—":
+        return None
+    if plain.endswith(("%", " pp")):
+        return Decimal(plain.rstrip("% p")) / 100
+    return Decimal(plain)
+
+
+def to(places: str, value: Decimal | None) -> Decimal | None:
+    return None if value is None else value.quantize(Decimal(places), ROUND_HALF_EVEN)
+
+
+def less(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else one - other
+
+
+@pytest.mark.parametrize("seed", [0.1, 0.2, 0.3])
+def test_every_figure_is_what_sql_makes_of_the_same_rows(
+    make_database: MakeDatabase, open_page: OpenPage, seed: float
+) -> None:
+    url = make_database("v3")
+    execute(url, GENERATED, {"seed": seed})
+    app = open_page(url, "comparison", left="P1", right="P2")
+    lines: dict[str, Any] = {str(symbol): values for symbol, *values in execute(url, LINES)}
     rows = table(app, "Holdings of").rows
-    expected = execute(
-        two,
-        "SELECT l.symbol, r.quantity - l.quantity, r.unrealized_pnl - l.unrealized_pnl"
-        "  FROM public.portfolio_positions l JOIN public.portfolio_positions r ON r.symbol = l.symbol"
-        " WHERE l.portfolio_id = 'DEFAULT' AND r.portfolio_id = 'TRY' AND l.quantity <> 0 AND l.current_price > 0",
-    )
-    assert len(expected) == 9
-    for symbol, _, pnl in expected:
-        assert rows[str(symbol)]["Difference in P&L"].lstrip("▲▼ ").replace("−", "-") in (f"{pnl:+,.2f}", f"{pnl:,.2f}")
-    assert rows["1810.HK"]["Difference in P&L"] == "—"
-    assert rows["1810.HK"]["Weight, left"] == "—"
-    worth = table(app, "Figures of")
-    assert "10 of 11 positions priced" in worth.notes["Market value, HKD"]["Legacy Portfolio"]
+    assert rows.keys() == lines.keys()
+    for symbol, (q1, q2, w1, w2, pnl1, pnl2) in lines.items():
+        row = {column: number(text) for column, text in rows[symbol].items() if column not in ("Symbol", "Held by")}
+        assert row == {
+            "Quantity, left": q1,
+            "Quantity, right": q2,
+            "Weight, left": to("0.0001", w1),
+            "Weight, right": to("0.0001", w2),
+            "Difference in weight": to("0.0001", less(w2, w1)),
+            "P&L, left": pnl1,
+            "P&L, right": pnl2,
+            "Difference in P&L": less(pnl2, pnl1),
+        }, symbol
+    found = figures(app)
+    pairs = [(w1 or Decimal(0), w2 or Decimal(0)) for _, _, w1, w2, _, _ in lines.values()]
+    assert number(found["Overlap"]) == to("0.001", sum((min(pair) for pair in pairs), Decimal(0)))
+    assert number(found["Active share"]) == to("0.001", sum((abs(a - b) for a, b in pairs), Decimal(0)) / 2)
+    one, two = execute(url, SUMS)
+    totals = table(app, "Figures of").rows
+    for column, (_, worth, cost, pnl, size, held) in (("One", one), ("Two", two)):
+        assert number(totals["Market value, HKD"][column]) == worth
+        assert number(totals["Cost, HKD"][column]) == cost.quantize(Decimal("0.01"), ROUND_HALF_UP)
+        assert number(totals["Unrealized P&L, HKD"][column]) == pnl
+        assert number(totals["Return on cost"][column]) == to("0.0001", pnl / size)
+        assert number(totals["Positions held"][column]) == held
+    assert number(totals["Unrealized P&L, HKD"]["Difference"]) == two[3] - one[3]
+    assert number(totals["Market value, HKD"]["Difference"]) == two[1] - one[1]
 
 
 def test_further_portfolios_stand_in_the_figures_and_the_curves(two: str, open_page: OpenPage) -> None:

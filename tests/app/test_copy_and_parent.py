@@ -204,3 +204,29 @@ def test_a_parent_that_is_gone_is_said(v3: str, open_page: OpenPage) -> None:
     app = open_page(v3, "portfolio", id="LATER")
     assert any("is not there any more" in one.value for one in app.caption)
     assert not app.error
+
+
+@pytest.mark.parametrize("seed", [0.4, 0.5])
+def test_parts_of_any_changes_add_up_to_what_sql_makes_of_the_difference(
+    sample_at: MakeAt, open_page: OpenPage, seed: float
+) -> None:
+    url = sample_at("v3")
+    manager = DatabaseManager(url)
+    manager.copy_portfolio("DEFAULT", "TRY", "A try")
+    execute(
+        url,
+        "SELECT setseed(%(seed)s)",
+        "DELETE FROM public.portfolio_positions WHERE random() < 0.2",
+        "UPDATE public.portfolio_positions SET quantity = floor(random() * 13428 - 1000) WHERE random() < 0.5",
+        "UPDATE public.portfolio_positions SET avg_cost = round((random() * 400)::numeric, 3) WHERE random() < 0.5",
+        "UPDATE public.portfolio_positions SET current_price = NULL WHERE symbol IN ('0823.HK', '1810.HK')",
+        values={"seed": seed},
+    )
+    pnl = manager.get_portfolios().set_index("portfolio_id")["total_unrealized_pnl"]
+    manager.close()
+    rows = dict(table(open_page(url, "portfolio", id="TRY"), CHANGES).rows)
+    whole = money(rows.pop(f"All {len(rows) - 1} changes")["Part of the P&L difference"])
+    parts = [row["Part of the P&L difference"] for row in rows.values()]
+    assert whole == pnl["TRY"] - pnl["DEFAULT"]
+    assert sum(money(part) for part in parts if part != "—") == whole
+    assert len(parts) > 8
