@@ -1,5 +1,6 @@
 """What the integration tests share."""
 
+import threading
 from collections.abc import Callable
 
 import psycopg2
@@ -35,6 +36,26 @@ def execute(url: str, statement: str, values: object = None) -> list[tuple[objec
             return cursor.fetchall() if cursor.description else []
     finally:
         conn.close()
+
+
+def at_once(*works: Callable[[], None]) -> list[BaseException]:
+    """Run all, each in a thread; what they raised."""
+    raised: list[BaseException] = []
+    gate = threading.Barrier(len(works))
+
+    def run(work: Callable[[], None]) -> None:
+        gate.wait()
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - handed to the test, which fails on any
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
 
 
 def database_name(url: str) -> str:

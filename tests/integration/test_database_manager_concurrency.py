@@ -1,6 +1,5 @@
 """Several editors and v1 clients on the same rows at once: nobody gets a deadlock, and no update is lost."""
 
-import threading
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -9,7 +8,7 @@ import pytest
 
 from src.database_enhanced import DatabaseManager
 from src.errors import Conflict, DatabaseUnavailable, InvalidInput, PortfolioNotFound
-from tests.integration.helpers import MULTI, Database, ManagerOf, execute
+from tests.integration.helpers import MULTI, Database, ManagerOf, at_once, execute
 
 SYMBOLS = [f"{code:04d}.HK" for code in range(1, 201)]
 OF_DEFAULT = "SELECT 1 FROM public.portfolio_positions WHERE portfolio_id = 'DEFAULT'"
@@ -27,26 +26,6 @@ def url(request: pytest.FixtureRequest, database: Database, pg_version: int) -> 
 @pytest.fixture
 def manager(url: str, manager_of: ManagerOf) -> DatabaseManager:
     return manager_of(url)
-
-
-def at_once(*works: Callable[[], None]) -> list[BaseException]:
-    """Run all, each in a thread; what they raised."""
-    raised: list[BaseException] = []
-    gate = threading.Barrier(len(works))
-
-    def run(work: Callable[[], None]) -> None:
-        gate.wait()
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - handed to the test, which fails on any
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return raised
 
 
 def v1_updates(url: str, rounds: int, first: int) -> Callable[[], None]:
