@@ -45,6 +45,8 @@ def trades(pair: Pair) -> WhatIf:
 def figure(found: WhatIf) -> Figure:
     """The headline: what these trades cost in all."""
     note = fmt.plural(len(found.trades), "trade")
+    if found.trades and found.cash is not None:
+        note += f", {fmt.money(found.cash, signed=True)} cash after costs"
     if found.unknown:
         note += f", {len(found.unknown)} of them with unknown costs"
     return Figure("Costs of the trades", fmt.money(found.costs), note, unit="HKD", why=WHY_COSTS)
@@ -70,7 +72,7 @@ def show(found: WhatIf, pair: Pair) -> None:
         fmt.money(amount),
         fmt.money(found.costs),
         "",
-        "" if found.cash is None else f"Cash {fmt.money(found.cash, signed=True)} after costs",
+        "",
     )
     st.html(
         markup.table(COLUMNS, drawn, caption="Trades from parent to copy; HKD", total=total) + markup.legend(COLUMNS)
