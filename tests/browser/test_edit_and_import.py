@@ -95,6 +95,7 @@ def test_wrong_input_stays_in_the_table_with_its_reason(
         expect(page.get_by_role("button", name="Save", exact=True)).to_be_disabled()
     type_into(page, 1, QUANTITY, "3,200")
     expect(page.get_by_role("button", name="Save (1 changed)")).to_be_enabled()
+    page.wait_for_function("window.onbeforeunload !== null")
     asked: list[str] = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     page.evaluate("location.href = '/portfolios'")
@@ -102,6 +103,8 @@ def test_wrong_input_stays_in_the_table_with_its_reason(
     assert asked == ["beforeunload"]
     page.get_by_role("button", name="Discard").click()
     expect(page.get_by_text("Nothing was saved")).to_be_visible()
+    # Said above the table, and so a moment before the page below it is drawn.
+    page.wait_for_function("window.onbeforeunload === null")
     page.evaluate("location.href = '/portfolios'")
     expect(page.get_by_role("heading", name="Portfolios", exact=True)).to_be_visible()
     assert len(asked) == 1
