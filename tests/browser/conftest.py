@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from src.config import PROJECT_ROOT
 
@@ -22,6 +22,8 @@ CHROMIUM = os.environ.get("CHROMIUM") or next(
 )
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 START_LIMIT_S = 90
+# A busy machine is slow to draw, and that is no fault of the page.
+expect.set_options(timeout=30_000)
 
 
 def free_port() -> int:
