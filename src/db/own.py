@@ -68,5 +68,5 @@ def _refused(cursor: Cursor, state: _State, *rights: str) -> ConfigurationError:
     grants = " ".join(f"GRANT {right} TO {role};" for right in rights)
     return ConfigurationError(
         f"Who changed what is kept in the schema hk_migration, where the role {state.role} lacks a right. "
-        f"Nothing was changed. Let the owner of the database run: {grants}"
+        f"Let the owner of the database run: {grants}"
     )
