@@ -63,18 +63,17 @@ CREATE TABLE IF NOT EXISTS hk_migration.lineage_position (
     sector       varchar(50),
     PRIMARY KEY (base_id, symbol)
 );
+-- A function of its own: the migration's may belong to another role.
+CREATE OR REPLACE FUNCTION hk_migration.refuse_change_of_saves() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'hk_migration.% is append-only: rows are never changed or deleted', TG_TABLE_NAME;
+END $$;
 DO $$
 DECLARE
     tbl text;
 BEGIN
-    IF to_regprocedure('hk_migration.refuse_change()') IS NULL THEN
-        CREATE FUNCTION hk_migration.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
-BEGIN
-    RAISE EXCEPTION 'hk_migration.% is append-only: rows are never changed or deleted', TG_TABLE_NAME;
-END $body$;
-    END IF;
     FOREACH tbl IN ARRAY ARRAY['save', 'saved_row', 'lineage_base', 'lineage_position'] LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER %I BEFORE UPDATE OR DELETE OR TRUNCATE ON hk_migration.%I
-            FOR EACH STATEMENT EXECUTE FUNCTION hk_migration.refuse_change()', tbl || '_append_only', tbl);
+            FOR EACH STATEMENT EXECUTE FUNCTION hk_migration.refuse_change_of_saves()', tbl || '_append_only', tbl);
     END LOOP;
 END $$;
