@@ -147,7 +147,8 @@ def rename(portfolio_id: str, name: str, description: str, strategy: str) -> Non
         )
 
 
-def archive(portfolio_id: str, archived: bool) -> None:
+def archive(portfolio_id: str, archived: bool, choice: str | None = None) -> None:
+    """The button for `portfolio_id`. `choice`: the key of a selectbox that says which portfolio it is when pressed."""
     label, icon, action = (
         ("Bring back", ":material/unarchive:", _bring_back) if archived else ("Archive", ":material/archive:", _archive)
     )
@@ -156,7 +157,8 @@ def archive(portfolio_id: str, archived: bool) -> None:
         icon=icon,
         key="archive",
         on_click=components.attempt,
-        args=(lambda: action(portfolio_id),),
+        # Chosen and pressed at once, the press arrives before the button was drawn for the new choice.
+        args=(lambda: action(st.session_state.get(choice, portfolio_id) if choice else portfolio_id),),
         help="Nothing is deleted: an archived portfolio is out of the list and its totals, and can be brought back.",
     )
 
@@ -171,14 +173,18 @@ def _delete(entry: Entry, leave: bool) -> str:
     return f"{fmt.plain(entry.title)} ({entry.portfolio_id}) is deleted for good, with {held}."
 
 
-def _delete_form(entry: Entry, *, leave: bool) -> None:
+def _delete_form(entry: Entry, *, leave: bool, chosen: Callable[[], Entry] | None = None) -> None:
+    """`chosen`: which portfolio it is when the button is pressed, where that can be another than `entry`."""
     held = fmt.plural(entry.totals.position_count, "position")
     with st.form(_key("delete", "form"), border=False):
         st.caption(f"Deletes {held} and their signals. This cannot be undone; archiving can.")
         st.text_input(f"Type {fmt.plain(entry.title)} to delete it", key=_key("delete", "name"), max_chars=200)
         _refusal("delete")
         st.form_submit_button(
-            "Delete for good", key="delete_submit", on_click=_submit, args=("delete", lambda: _delete(entry, leave))
+            "Delete for good",
+            key="delete_submit",
+            on_click=_submit,
+            args=("delete", lambda: _delete(chosen() if chosen else entry, leave)),
         )
 
 
@@ -192,16 +198,17 @@ def _manage(items: Sequence[Entry]) -> None:
     by_id = {entry.portfolio_id: entry for entry in items if not entry.fixed}
     if not by_id:
         return
+    choice = _key("manage", "choice")
     with st.popover("Archive, delete", icon=":material/archive:", key=_key("manage", "popover")):
         chosen = st.selectbox(
             "Portfolio",
             list(by_id),
-            key=_key("manage", "choice"),
+            key=choice,
             format_func=lambda key: by_id[key].label if key in by_id else key,
         )
         entry = by_id[chosen]
-        archive(entry.portfolio_id, entry.archived_at is not None)
-        _delete_form(entry, leave=False)
+        archive(entry.portfolio_id, entry.archived_at is not None, choice)
+        _delete_form(entry, leave=False, chosen=lambda: by_id.get(st.session_state.get(choice, chosen), entry))
 
 
 def list_actions(items: Sequence[Entry]) -> None:

@@ -238,3 +238,18 @@ def test_figures_explain_themselves(make_database: MakeDatabase, open_page: Open
         text = shown(open_page(make_database("v1", sample=True), page))
         assert '<details class="hk-why"><summary class="hk-label" title="Price × quantity' in text
         assert "How these figures are made" in text
+
+
+def test_what_is_archived_is_the_choice_of_the_moment_it_is_pressed(
+    make_database: MakeDatabase, open_page: OpenPage
+) -> None:
+    """Chosen and pressed at once: the button was drawn for the portfolio that was chosen before."""
+    url = make_database("v3", sample=True)
+    execute(url, "INSERT INTO public.portfolios (portfolio_id, name) VALUES ('ONE', 'First'), ('TWO', 'Second')")
+    app = open_page(url, "portfolios")
+    app.selectbox("manage_choice_0").set_value("TWO")
+    app.button("archive").click().run()
+    assert "TWO is archived" in app.success[0].value
+    text = tables(app)
+    assert "First" in text
+    assert "Second" not in text
