@@ -7,6 +7,7 @@ import streamlit as st
 
 from src.domain.changes import Edit, Row
 from src.domain.merging import Disagreement, Merge, merge, replaced
+from src.errors import Conflict
 from src.ui import cache, components, markup, preferences
 from src.ui import format as fmt
 from src.ui.lineage_pair import Pair
@@ -33,9 +34,10 @@ def show(pair: Pair) -> None:
     ways = {way.name: way for way in _ways(pair) if way.merged.edits or way.merged.disagreements}
     if not ways:
         return
-    chosen = st.segmented_control("Bring both together", list(ways), key=f"together {pair.copy.portfolio_id}")
+    key = f"together {pair.copy.portfolio_id}"
+    chosen = st.segmented_control("Bring both together", list(ways), key=key)
     if chosen in ways:
-        _preview(ways[chosen])
+        _preview(ways[chosen], {key: chosen})
 
 
 def _ways(pair: Pair) -> tuple[Way, ...]:
@@ -65,11 +67,12 @@ def _ways(pair: Pair) -> tuple[Way, ...]:
     )  # fmt: skip
 
 
-def _preview(way: Way) -> None:
+def _preview(way: Way, drawn: dict[str, str]) -> None:
+    """`drawn`: the choices that the preview is of, by the key of their widget."""
     st.caption(fmt.plain(f"{way.text} Its page can undo it."))
     edits: Sequence[Edit] = way.merged.edits
     if way.merged.disagreements:
-        edits = _decided(way)
+        edits = _decided(way, drawn)
     if edits:
         st.markdown(f"**What will be changed in {fmt.plain(way.target)}**")
         _edits(edits, way)
@@ -78,13 +81,13 @@ def _preview(way: Way) -> None:
             key="together_save",
             type="primary",
             on_click=components.attempt,
-            args=(lambda: _save(way, edits),),
+            args=(lambda: _save(way, edits, dict(drawn)),),
         )
     else:
         st.caption(f"Nothing else to change in {fmt.plain(way.target)}.")
 
 
-def _decided(way: Way) -> Sequence[Edit]:
+def _decided(way: Way, drawn: dict[str, str]) -> Sequence[Edit]:
     """Show what both changed, and ask whose side counts there."""
     both = way.merged.disagreements
     columns = (
@@ -98,7 +101,8 @@ def _decided(way: Way) -> Sequence[Edit]:
     if len(both) > PAGE_ROWS:
         st.caption(f"The first {PAGE_ROWS} of {len(both):,}.")
     keep, take = f"Keep {way.target}'s", f"Take {way.source}'s"
-    side = st.radio("Where both changed", (keep, take), key=f"side {way.name}", format_func=fmt.plain, horizontal=True)
+    key = f"side {way.name}"
+    side = drawn[key] = st.radio("Where both changed", (keep, take), key=key, format_func=fmt.plain, horizontal=True)
     return way.merged.all_edits() if side == take else way.merged.edits
 
 
@@ -146,6 +150,9 @@ def _name(*found: Row | None) -> str:
     return next((row.company_name for row in found if row is not None and row.company_name), "")
 
 
-def _save(way: Way, edits: Sequence[Edit]) -> str:
+def _save(way: Way, edits: Sequence[Edit], drawn: dict[str, str]) -> str:
+    # Chosen and pressed at once, the press arrives before the preview of the new choice was drawn.
+    if any(st.session_state.get(key) != choice for key, choice in drawn.items()):
+        raise Conflict("The preview was of another choice. Nothing was changed; look at it again.")
     way.save(edits)
     return f"{fmt.plural(len(edits), 'position')} changed in {way.target}. Its page can undo that."
