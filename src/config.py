@@ -17,7 +17,9 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 class Settings:
     """What the environment says. A URL of None means: use the embedded server.
 
-    `repr` leaves the URLs out, since they may hold passwords.
+    `dashboard_hosts`: names by which browsers may reach the dashboard besides its own. `trusted_proxy`: the address
+    whose X-Forwarded headers count. E-mail addresses are in lower case. `acting_for`: on whose behalf the dashboard
+    started this command. `repr` leaves the URLs and the token out, since they are secrets.
     """
 
     database_url: str | None
@@ -27,6 +29,12 @@ class Settings:
     log_dir: Path
     dashboard_address: str
     dashboard_port: int
+    dashboard_hosts: tuple[str, ...] = ()
+    trusted_proxy: str | None = None
+    admin_emails: frozenset[str] = frozenset()
+    trader_emails: frozenset[str] = frozenset()
+    metrics_token: str | None = None
+    acting_for: str | None = None
 
     def __repr__(self) -> str:
         kind = "embedded" if self.database_url is None else "configured"
@@ -47,6 +55,11 @@ def load_settings(env_file: Path | None = None) -> Settings:
     port_text = values.get("DASHBOARD_PORT") or "8501"
     if not port_text.isdecimal() or not 0 < int(port_text) < 65536:
         raise ConfigurationError(f"DASHBOARD_PORT is {port_text!r}; it must be a number from 1 to 65535.")
+    metrics_token = values.get("METRICS_TOKEN") or None
+    if metrics_token is not None and len(metrics_token) < 20:
+        raise ConfigurationError(
+            "METRICS_TOKEN is too short to be a secret: use 20 characters or more, made at random."
+        )
     return Settings(
         database_url=values.get("DATABASE_URL") or None,
         redis_url=values.get("REDIS_URL") or None,
@@ -55,6 +68,12 @@ def load_settings(env_file: Path | None = None) -> Settings:
         log_dir=_folder(values, "HK_STRATEGY_LOGS", PROJECT_ROOT / "logs"),
         dashboard_address=values.get("DASHBOARD_ADDRESS") or "127.0.0.1",
         dashboard_port=int(port_text),
+        dashboard_hosts=_words(values.get("DASHBOARD_HOSTS")),
+        trusted_proxy=values.get("DASHBOARD_TRUSTED_PROXY") or None,
+        admin_emails=frozenset(_words(values.get("ADMIN_EMAILS"))),
+        trader_emails=frozenset(_words(values.get("TRADER_EMAILS"))),
+        metrics_token=metrics_token,
+        acting_for=values.get("HK_STRATEGY_ACTING_FOR") or None,
     )
 
 
@@ -85,3 +104,8 @@ def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:
         return (PROJECT_ROOT / Path(values.get(name) or default).expanduser()).resolve()
     except RuntimeError:
         raise ConfigurationError(f"{name} is {values[name]!r}: there is no such user's home.") from None
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    """What is separated by commas, in lower case."""
+    return tuple(word.strip().lower() for word in (text or "").split(",") if word.strip())

@@ -42,9 +42,13 @@ def ensure_own_schema(conn: Connection) -> None:
         cur.execute(OWN_SCHEMA_SQL.read_text(encoding="utf-8"))
 
 
-def start_run(conn: Connection, plan: Plan, options: Options, sql_files: Mapping[str, str]) -> int:
+def start_run(
+    conn: Connection, plan: Plan, options: Options, sql_files: Mapping[str, str], acting_for: str | None = None
+) -> int:
     """Write a run down before its first step. Returns its id."""
     who = f"{getpass.getuser()}@{socket.gethostname()}"
+    if acting_for:
+        who = f"{acting_for} via {who}"
     with conn.cursor() as cur:
         cur.execute(
             "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "

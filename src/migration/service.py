@@ -144,10 +144,11 @@ def _begin(url: str, work: Connection, plan: Plan, options: Options, settings: S
         earlier = None
     resumed = earlier is not None and earlier.phase is plan.phase
     with _journal_connection(url) as journal:
+        stored_sums: dict[str, str] = {}
         if resumed and earlier is not None:
             run_id, stored_sums = earlier.run_id, store.read_run(work, earlier.run_id)[1]
         else:
-            run_id, stored_sums = store.start_run(journal, plan, options, checksums(plan.phase)), {}
+            run_id = store.start_run(journal, plan, options, checksums(plan.phase), settings.acting_for)
         execution = Execution(url, work, journal, run_id, plan, options, settings, on_event)
         execution.open(resumed, _changed_files(stored_sums, checksums(plan.phase)))
         return _finish(execution, earlier, resumed, url)

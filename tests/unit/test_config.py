@@ -83,3 +83,21 @@ def test_printing_settings_shows_no_password(tmp_path: Path) -> None:
 
 def test_the_example_changes_nothing(tmp_path: Path) -> None:
     assert load_settings(PROJECT_ROOT / ".env.example") == load_settings(tmp_path / "none")
+
+
+def test_who_may_come_in_and_by_which_names(tmp_path: Path) -> None:
+    text = (
+        "ADMIN_EMAILS=' Mei@Example.com ,'\nTRADER_EMAILS=tom@example.com,ann@example.com\n"
+        "DASHBOARD_HOSTS=Dash.example.com\nMETRICS_TOKEN=0123456789abcdefghij\n"
+    )
+    settings = load_settings(env_file(tmp_path, text))
+    assert settings.admin_emails == {"mei@example.com"}
+    assert settings.trader_emails == {"tom@example.com", "ann@example.com"}
+    assert settings.dashboard_hosts == ("dash.example.com",)
+    assert "0123456789abcdefghij" not in repr(settings)
+
+
+def test_a_metrics_token_that_can_be_guessed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="METRICS_TOKEN is too short") as caught:
+        load_settings(env_file(tmp_path, "METRICS_TOKEN=hunter2\n"))
+    assert "hunter2" not in str(caught.value)

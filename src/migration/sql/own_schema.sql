@@ -38,11 +38,25 @@ CREATE TABLE IF NOT EXISTS hk_migration.event (
 );
 CREATE INDEX IF NOT EXISTS event_run_id_idx ON hk_migration.event(run_id, event_id);
 
+-- What admins did, and tried to do, on the dashboard.
+CREATE TABLE IF NOT EXISTS hk_migration.audit (
+    audit_id bigserial PRIMARY KEY,
+    at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    by       text NOT NULL,
+    role     text NOT NULL,
+    address  text NOT NULL,
+    action   text NOT NULL,
+    detail   jsonb NOT NULL DEFAULT '{}',
+    outcome  text NOT NULL
+);
+
 CREATE OR REPLACE FUNCTION hk_migration.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'hk_migration.% is append-only: rows are never changed or deleted', TG_TABLE_NAME;
 END $$;
 CREATE OR REPLACE TRIGGER run_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hk_migration.run
+    FOR EACH STATEMENT EXECUTE FUNCTION hk_migration.refuse_change();
+CREATE OR REPLACE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hk_migration.audit
     FOR EACH STATEMENT EXECUTE FUNCTION hk_migration.refuse_change();
 CREATE OR REPLACE TRIGGER event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hk_migration.event
     FOR EACH STATEMENT EXECUTE FUNCTION hk_migration.refuse_change();

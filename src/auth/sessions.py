@@ -1,0 +1,116 @@
+"""Sessions: a signed cookie in the browser, and a record here of those that were ended before their time."""
+
+import hashlib
+import json
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from src.auth import files
+from src.auth.store import folder_of
+from src.errors import ConfigurationError
+
+LIFETIME_S = 12 * 3600
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the cookie says. Times in seconds since the epoch.
+
+    `kind`: "account" (then `generation` is its account's), "token" (whoever started the dashboard) or "identity"
+    (vouched for by the OpenID Connect provider). The role is not in it: it is looked up at each use.
+    """
+
+    session_id: str
+    kind: str
+    name: str
+    generation: str
+    issued: int
+    expires: int
+
+
+class Sessions:
+    """Issues, reads and ends sessions. Safe for several threads and processes; survives a restart."""
+
+    def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
+        folder = folder_of(home)
+        self._signer = URLSafeSerializer(
+            files.secret(folder / "session.key"),
+            salt="hk_strategy session",
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
+        self._ended = Ended(folder / "ended.json", now)
+        self._now = now
+
+    def issue(self, kind: str, name: str, generation: str = "") -> str:
+        """A new session's cookie."""
+        now = int(self._now())
+        session = Session(secrets.token_urlsafe(16), kind, name, generation, now, now + LIFETIME_S)
+        return str(self._signer.dumps(asdict(session)))
+
+    def read(self, cookie: str) -> Session | None:
+        """The session, or None for a cookie that is forged, expired or ended."""
+        if not cookie.isascii():
+            return None
+        try:
+            session = Session(**self._signer.loads(cookie))
+        except (BadSignature, TypeError):
+            return None
+        now = self._now()
+        if not session.issued - 60 <= now < session.expires or session.session_id in self._ended:
+            return None
+        return session
+
+    def end(self, session: Session) -> None:
+        """From now on its cookie is refused, whoever sends it."""
+        self._ended.add(session.session_id, session.expires)
+
+    def use_once(self, ticket: str, expires: float) -> bool:
+        """Whether nobody has used `ticket` before; from now on somebody has."""
+        return self._ended.add(ticket, math.ceil(expires))
+
+
+class Ended:
+    """A file of ids that are not accepted any more, each kept until it would have expired anyway."""
+
+    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+        self._path = path
+        self._now = now
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int, int] | None = None
+        self._known: dict[str, int] = {}
+
+    def __contains__(self, key: str) -> bool:
+        with self._lock:
+            seen = files.signature(self._path)
+            if seen != self._seen:
+                self._known = self._parse()
+                self._seen = seen
+            return key in self._known
+
+    def add(self, key: str, expires: int) -> bool:
+        """False when it was in there already."""
+        with files.locked(self._path.with_suffix(".lock")):
+            known = self._parse()
+            if key in known:
+                return False
+            now = self._now()
+            kept = {one: until for one, until in known.items() if until > now}
+            files.write(self._path, json.dumps(kept | {key: expires}))
+        return True
+
+    def _parse(self) -> dict[str, int]:
+        text = files.read(self._path)
+        try:
+            return {} if text is None else {str(key): int(until) for key, until in json.loads(text).items()}
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ConfigurationError(
+                f"{self._path} is damaged, so no session is accepted. Move it away, and session.key beside it: "
+                "everyone logs in again."
+            ) from error

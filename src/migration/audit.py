@@ -1,0 +1,82 @@
+"""The audit: what admins did on the dashboard, and what was refused. Append-only, in hk_migration.audit."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import psycopg2
+from psycopg2.extras import Json
+
+from src.db.connection import Connection, connect, redact
+from src.errors import DatabaseUnavailable, PrerequisiteError
+from src.migration.history import ensure_own_schema
+
+SQL = Path(__file__).parent / "sql"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`outcome`: "started", "done", "refused" or "failed"; `detail` says more, in values that JSON knows.
+
+    `at`: when, with a time zone; None until the database has written it down.
+    """
+
+    by: str
+    role: str
+    address: str
+    action: str
+    outcome: str
+    detail: Mapping[str, object] = field(default_factory=dict)
+    at: datetime | None = None
+
+
+def record(url: str, entry: Entry) -> None:
+    """Write `entry` down, and the project's own schema first where it is not there yet.
+
+    Raises DatabaseUnavailable, and PrerequisiteError where the role may not write it.
+    """
+    values = {
+        "by": entry.by,
+        "role": entry.role,
+        "address": entry.address,
+        "action": entry.action,
+        "detail": Json(dict(entry.detail)),
+        "outcome": entry.outcome,
+    }
+    try:
+        with closing(connect(url, purpose="audit")) as conn, conn, conn.cursor() as cur:
+            cur.execute("SET LOCAL statement_timeout = '10s'")
+            if not _exists(conn):
+                ensure_own_schema(conn)
+            cur.execute((SQL / "audit_add.sql").read_text(encoding="utf-8"), values)
+    except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ReadOnlySqlTransaction) as error:
+        raise PrerequisiteError(
+            f"The audit cannot be written ({redact(str(error).strip(), url)}): the role needs CREATE on the database, "
+            "and the schema hk_migration."
+        ) from None
+    except psycopg2.Error as error:
+        raise DatabaseUnavailable(f"The audit cannot be written: {redact(str(error).strip(), url)}") from None
+
+
+def read(url: str, limit: int = 200) -> list[Entry]:
+    """The newest first. Empty where nothing has been written down yet. Raises DatabaseUnavailable."""
+    try:
+        with closing(connect(url, purpose="audit")) as conn, conn, conn.cursor() as cur:
+            if not _exists(conn):
+                return []
+            cur.execute((SQL / "audit_read.sql").read_text(encoding="utf-8"), {"limit": limit})
+            return [
+                Entry(by, role, address, action, outcome, detail, at)
+                for at, by, role, address, action, detail, outcome in cur.fetchall()
+            ]
+    except psycopg2.Error as error:
+        raise DatabaseUnavailable(f"The audit cannot be read: {redact(str(error).strip(), url)}") from None
+
+
+def _exists(conn: Connection) -> bool:
+    with conn.cursor() as cur:
+        cur.execute("SELECT to_regclass('hk_migration.audit') IS NOT NULL")
+        row = cur.fetchone()
+    return bool(row and row[0])
