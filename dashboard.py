@@ -10,10 +10,12 @@ if __name__ == "__main__":
     prepare(__file__, ("streamlit", "psycopg2", "dotenv", "redis"))
 
 import streamlit as st  # only now: the Python that has the packages may have had to be found
+from starlette.middleware import Middleware
 
+from src.ui.door import door
 from src.ui.server import lifespan, serve
 
-app = st.App("src/ui/entry.py", lifespan=lifespan)
+app = st.App("src/ui/entry.py", lifespan=lifespan, middleware=[Middleware(door)])
 
 if __name__ == "__main__":
     raise SystemExit(serve(app))

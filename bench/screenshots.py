@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
+from src.auth.sessions import Sessions
 from src.config import PROJECT_ROOT, load_settings
 from src.database_enhanced import DatabaseManager
 from src.embedded import stop
@@ -67,7 +68,7 @@ def dashboard() -> Iterator[str]:
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                found = re.search(r"http://\S+", line)
+                found = re.search(r"http://[^\s/]+", line)
                 if found:
                     yield found.group()
                     break
@@ -79,6 +80,8 @@ def take(browser: Browser, url: str, name: str, width: int, theme: str) -> None:
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme="dark" if theme == "dark" else "light"
     )
+    session = Sessions(load_settings().home).issue("token", "admin")
+    context.add_cookies([{"name": f"hk_session_{PORT}", "value": session, "url": url}])
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector(".hk-table")

@@ -1,6 +1,5 @@
 """System Status: health, schema, the migration, backups, history. Traders see health, an admin also buttons."""
 
-from src.ui import admin, status_view
+from src.ui import auth, status_view
 
-may = admin.may_administer()
-status_view.show(may)
+status_view.show(auth.require_user())

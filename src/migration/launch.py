@@ -57,6 +57,7 @@ def child_environment(settings: Settings, url: str | None) -> dict[str, str]:
         "HK_STRATEGY_HOME": str(settings.home),
         "HK_STRATEGY_BACKUPS": str(settings.backup_dir),
         "HK_STRATEGY_LOGS": str(settings.log_dir),
+        "HK_STRATEGY_ACTING_FOR": settings.acting_for or "",
     }
 
 

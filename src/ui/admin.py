@@ -1,28 +1,26 @@
 """What only an admin may do. Each action checks that again itself: a button that is not drawn is no protection.
 
-Until accounts exist, an admin is whoever sits at the machine it runs on: the server must listen on loopback.
+All of it is in the audit, what was refused too.
 """
 
 import json
+import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import streamlit as st
 
+from src.auth.gate import User
 from src.errors import Conflict, HKStrategyError, InvalidInput, RunInProgress
-from src.migration import launch
+from src.migration import audit, launch
 from src.migration.model import UNDO, Keep, Phase
-from src.ui import cache
-from src.ui.address import is_loopback
+from src.ui import auth, cache
 
-REFUSAL = (
-    "Actions are offered only when the dashboard listens on loopback (DASHBOARD_ADDRESS=127.0.0.1), until accounts "
-    "exist. On the machine itself, run_migration.py does the same."
-)
 # What an admin types, and what run_migration.py is told.
 NAMES = {
     Phase.PHASE1: "phase1",
@@ -32,22 +30,38 @@ NAMES = {
 }
 
 
-class NotAllowed(HKStrategyError):
-    """Whoever asked may not do it. Nothing was done."""
+_log = logging.getLogger("hk_strategy.admin")
 
 
-def may_administer() -> bool:
-    """Both what is configured and what Streamlit really listens on must be loopback, and no proxy in between."""
-    listening = st.get_option("server.address") or ""
-    if not (is_loopback(listening) and is_loopback(cache.settings().dashboard_address)):
-        return False
-    return not any(name.lower() in ("forwarded", "x-forwarded-for") for name in st.context.headers)
+@dataclass(frozen=True)
+class _Asked:
+    """What somebody asked for. `who`: None for nobody that is logged in."""
+
+    who: User | None
+    action: str
+    detail: dict[str, object]
+
+    def write_down(self, outcome: str, **more: object) -> None:
+        """In the audit, and in the log file: that is there also where the database is not."""
+        by, role = ("nobody", "none") if self.who is None else (self.who.name, self.who.role.value)
+        entry = audit.Entry(by, role, auth.address(), self.action, outcome, {**self.detail, **more})
+        _log.info("%s (%s) from %s: %s %s", by, role, entry.address, self.action, outcome)
+        try:
+            audit.record(cache.database_url(), entry)
+        except HKStrategyError as error:
+            _log.error("%s", error)
 
 
-def require() -> None:
-    """Raise NotAllowed unless this session may administer."""
-    if not may_administer():
-        raise NotAllowed(REFUSAL)
+@contextmanager
+def _as_admin(action: str, **detail: object) -> Iterator[_Asked]:
+    """Only an admin comes to what is within; whoever is refused, here or there, is written down."""
+    asked = _Asked(auth.user(), action, detail)
+    try:
+        auth.require_admin()
+        yield asked
+    except HKStrategyError as error:
+        asked.write_down("refused", why=str(error))
+        raise
 
 
 def _records(output: Path) -> list[dict[str, Any]]:
@@ -112,8 +126,7 @@ def last_task() -> Task | None:
     return tasks[-1] if tasks else None
 
 
-def _start(argv: Sequence[str]) -> Task:
-    require()
+def _start(argv: Sequence[str], asked: _Asked) -> Task:
     url = cache.database_url()
     task = last_task()
     if task is not None and task.running:
@@ -122,7 +135,9 @@ def _start(argv: Sequence[str]) -> Task:
     run = cache.pulse().run
     if run is not None and run.state == "running":
         raise RunInProgress(f"{run.phase} is running since {run.started_at:%H:%M:%S}, started by {run.started_by}.")
-    task = Task(tuple(argv), launch.launch(cache.settings(), url, argv))
+    asked.write_down("started")
+    settings = replace(cache.settings(), acting_for=asked.who.name if asked.who else None)
+    task = Task(tuple(argv), launch.launch(settings, url, argv))
     tasks = _tasks()
     tasks.append(task)
     del tasks[:-20]
@@ -147,8 +162,22 @@ def start_phase(
 
     `shown_version`: the schema version that the admin was looking at. Raises Conflict when the database has moved on.
     """
-    require()
-    _check_typed(typed, NAMES[phase])
+    with _as_admin(NAMES[phase], phase=phase.value, keep=keep.value, force=force) as asked:
+        _check_typed(typed, NAMES[phase])
+        _check_still(shown_version)
+        argv = [NAMES[phase], "--yes"]
+        if phase in (Phase.ROLLBACK_V1, Phase.ROLLBACK_V2):
+            argv += ["--to", "v1" if phase is Phase.ROLLBACK_V1 else "v2"]
+        if phase is Phase.ROLLBACK_V1:
+            argv += ["--keep", keep.value]
+        if force and phase is Phase.PHASE2:
+            argv.append("--force")
+        if not restore_archive and phase is Phase.PHASE1:
+            argv += ["--archived", "leave"]
+        return _start(argv, asked)
+
+
+def _check_still(shown_version: str | None) -> None:
     cache.forget()
     now = cache.pulse()
     if now.problem is not None:
@@ -158,20 +187,11 @@ def start_phase(
             f"The schema is {now.version or 'not recognised'} by now, not {shown_version}: look at the plan again. "
             "Nothing was started."
         )
-    argv = [NAMES[phase], "--yes"]
-    if phase in (Phase.ROLLBACK_V1, Phase.ROLLBACK_V2):
-        argv += ["--to", "v1" if phase is Phase.ROLLBACK_V1 else "v2"]
-    if phase is Phase.ROLLBACK_V1:
-        argv += ["--keep", keep.value]
-    if force and phase is Phase.PHASE2:
-        argv.append("--force")
-    if not restore_archive and phase is Phase.PHASE1:
-        argv += ["--archived", "leave"]
-    return _start(argv)
 
 
 def resume() -> Task:
-    return _start(["resume", "--yes"])
+    with _as_admin("resume") as asked:
+        return _start(["resume", "--yes"], asked)
 
 
 def undo_command(phase: Phase) -> str:
@@ -181,28 +201,30 @@ def undo_command(phase: Phase) -> str:
 
 def undo(phase: Phase, typed: str) -> Task:
     """Undo the unfinished run of `phase`; the admin types the first word of what undoes it."""
-    require()
-    command = undo_command(phase).split()
-    _check_typed(typed, command[0])
-    return _start([*command, "--yes"])
+    with _as_admin("undo", phase=phase.value) as asked:
+        command = undo_command(phase).split()
+        _check_typed(typed, command[0])
+        return _start([*command, "--yes"], asked)
 
 
 def back_up() -> Task:
-    return _start(["backup"])
+    with _as_admin("backup") as asked:
+        return _start(["backup"], asked)
 
 
 def verify(name: str) -> Task:
-    return _start(["verify", name])
+    with _as_admin("verify", backup=name) as asked:
+        return _start(["verify", name], asked)
 
 
 def restore(name: str, typed: str) -> Task:
     """Put a backup in the place of the database; the admin types its name."""
-    require()
-    _check_typed(typed, name)
-    return _start(["restore", name, "--yes"])
+    with _as_admin("restore", backup=name) as asked:
+        _check_typed(typed, name)
+        return _start(["restore", name, "--yes"], asked)
 
 
 def remove_sample(typed: str) -> Task:
-    require()
-    _check_typed(typed, "sample")
-    return _start(["remove-sample", "--yes"])
+    with _as_admin("remove-sample") as asked:
+        _check_typed(typed, "sample")
+        return _start(["remove-sample", "--yes"], asked)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import streamlit as st
 
+from src.auth.gate import User
 from src.config import PROJECT_ROOT
 from src.errors import CapabilityMissing, DatabaseUnavailable, HKStrategyError, PortfolioNotFound
 from src.ui import cache, markup
@@ -39,6 +40,17 @@ def _moved_on() -> bool:
         return cache.moved_on(cache.pulse())
     except HKStrategyError:
         return False
+
+
+def ask_to_log_in() -> None:
+    """Instead of every page."""
+    st.title("Log in")
+    st.html('<p>Your session has ended. <a href="/auth/login" target="_self">Log in again</a></p>')
+
+
+def account_menu(me: User) -> None:
+    """Who is logged in, at the top of every page; leads to the password and to logging out."""
+    st.html(markup.account(me.name, me.role.value))
 
 
 def flash(text: str, kind: str = "success") -> None:

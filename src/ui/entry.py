@@ -9,13 +9,18 @@ from pathlib import Path
 import streamlit as st
 
 from src.config import PROJECT_ROOT
-from src.ui import cache, components, markup, preferences
+from src.ui import auth, cache, components, markup, preferences
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
 PAGES = PROJECT_ROOT / "pages"
 
 st.set_page_config(page_title="HK Strategy", page_icon=str(ICON), layout="wide", initial_sidebar_state="auto")
 st.html(markup.STYLE)
+me = auth.user()
+if me is None:
+    # The door lets nobody in without a login. This is for a session that has ended, and for a script run past the door.
+    components.ask_to_log_in()
+    st.stop()
 page = st.navigation(
     [
         # Streamlit serves its default page at "/" alone; /portfolios is to be a URL too.
@@ -27,6 +32,7 @@ page = st.navigation(
     ],
     position="top",
 )
+components.account_menu(me)
 components.follow()
 preferences.show()
 components.remember(cache.pulse())

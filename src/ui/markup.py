@@ -223,3 +223,11 @@ def log(lines: Sequence[tuple[str, str]]) -> str:
     """Log lines: time and text, the newest at the end."""
     body = "".join(f"<div><time>{escape(at)}</time> {escape(text)}</div>" for at, text in lines)
     return f'<div class="hk-log">{body}</div>'
+
+
+def account(name: str, role: str) -> str:
+    """The way to the account's page."""
+    return (
+        f'<a class="hk-account" href="/auth/account" target="_self" title="Your account">{escape(name)}'
+        f'<span class="hk-note"> · {escape(role)}</span></a>'
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 import sys
@@ -15,11 +16,15 @@ from typing import Any
 import psutil
 import streamlit as st
 
+from src.auth.gate import Gate, Mode
 from src.config import Settings, load_settings
 from src.embedded import cache_url, is_embedded
 from src.embedded_stop import processes_of
-from src.errors import ConfigurationError, HKStrategyError
-from src.ui.address import ANY, is_loopback, url_of
+from src.errors import ConfigurationError, HKStrategyError, PrerequisiteError
+from src.logs import start_run_log
+from src.ui import auth
+from src.ui.address import ANY, url_of
+from src.ui.door import host_names
 
 
 def taken(address: str, port: int) -> str:
@@ -86,26 +91,49 @@ def _say_what_is_not_heeded(address: str) -> None:
         )
 
 
+def _keep_a_log() -> None:
+    """Who logged in, and who failed to, is in there."""
+    try:
+        start_run_log(load_settings().log_dir, "dashboard")
+    except PrerequisiteError as error:
+        sys.stderr.write(f"{error}\n")
+
+
+def check_way_in(gate: Gate) -> None:
+    """Raise ConfigurationError where nobody could log in: on an address that others reach, without an account."""
+    if gate.mode is Mode.CLOSED:
+        raise ConfigurationError(
+            "The dashboard does not start on an address that others reach while there is no account. Add one, "
+            "python -m src.accounts add NAME --role admin, or leave DASHBOARD_ADDRESS at 127.0.0.1."
+        )
+
+
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
-    """Before the first request: the database. Then the URL on the terminal."""
+    """Before the first request: the log, a way in, the database. Then the URL on the terminal."""
+    address = st.get_option("server.address") or ANY
+    _keep_a_log()
+    check_way_in(auth.gate())
     if is_embedded(load_settings()):
         sys.stdout.write("Starting the embedded PostgreSQL and cache; the first time this takes some seconds ...\n")
         sys.stdout.flush()
     await asyncio.to_thread(warm_up)
-    address = st.get_option("server.address") or ANY
     _say_what_is_not_heeded(address)
-    sys.stdout.write(f"HK Strategy is at {url_of(address, st.get_option('server.port'))}   (Ctrl-C ends it)\n")
-    sys.stdout.flush()
+    if auth.gate().mode is Mode.TOKEN:
+        auth.gate().token.ensure()
+    else:
+        sys.stdout.write(f"HK Strategy is at {url_of(address, st.get_option('server.port'))}   (Ctrl-C ends it)\n")
+        sys.stdout.flush()
     yield None
 
 
 def run_options(settings: Settings) -> Mapping[str, Any]:
     """What Streamlit is to be told beyond .streamlit/config.toml."""
-    options: dict[str, Any] = {"server.address": settings.dashboard_address, "server.port": settings.dashboard_port}
-    if not is_loopback(settings.dashboard_address):
-        options["server.allowedHosts"] = ["*"]
-    return options
+    return {
+        "server.address": settings.dashboard_address,
+        "server.port": settings.dashboard_port,
+        "server.allowedHosts": sorted(host_names(settings, settings.dashboard_address)),
+    }
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
@@ -131,6 +159,8 @@ def serve(app: st.App) -> int:
         return 1
     if _say_port(settings):
         return 1
+    # Uvicorn believes X-Forwarded headers from this machine, unless it is told whose to believe.
+    os.environ["FORWARDED_ALLOW_IPS"] = settings.trusted_proxy or ""
     # Uvicorn closes the connections on a signal and then hands it on: these make that an orderly exit.
     signal.signal(signal.SIGTERM, _end)
     try:

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from src.auth.gate import User
 from src.ui import admin, backups_view, cache, components, markup, plan_view, run_view
 from src.ui import format as fmt
 from src.ui.markup import Cell, Column, Stage
@@ -26,7 +27,9 @@ HISTORY_COLUMNS = (
 )
 
 
-def show(may: bool) -> None:
+def show(who: User) -> None:
+    """For an admin with buttons."""
+    may = who.is_admin
     st.title("System Status")
     pulse = cache.pulse()
     with components.edge():
@@ -37,7 +40,7 @@ def show(may: bool) -> None:
     with components.edge():
         _schema(pulse)
     if not may:
-        st.caption(admin.REFUSAL)
+        st.caption(f"Only an admin may migrate, back up and restore; you are logged in as {who.name}, {who.role}.")
     run_view.panel(may)
     with components.edge():
         plan_view.show(pulse, may)

@@ -1,6 +1,7 @@
 """Pages without a browser: Streamlit's AppTest on the entry script, with real servers behind it."""
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,9 +11,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from src.auth.passwords import Cost
+from src.auth.sessions import Sessions
+from src.auth.store import Accounts, Role
 from src.config import PROJECT_ROOT, load_settings
 from src.migration import service
 from src.migration.model import Options, Phase
+from src.ui import auth
 from tests.conftest import MakeDatabase
 
 ENTRY = PROJECT_ROOT / "src" / "ui" / "entry.py"
@@ -27,7 +32,22 @@ def settings_env(tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HK_STRATEGY_BACKUPS", str(tmp_path / "backups"))
     monkeypatch.setenv("HK_STRATEGY_LOGS", str(tmp_path / "logs"))
     monkeypatch.setenv("DASHBOARD_ADDRESS", "127.0.0.1")
+    log_in(monkeypatch, "admin")
     return monkeypatch
+
+
+def log_in(monkeypatch: pytest.MonkeyPatch, name: str | None, role: Role = Role.ADMIN) -> None:
+    """From now on pages are opened by the account `name`, added where it is not there yet; None: by nobody.
+
+    AppTest has no browser that could show a cookie; the cookie itself is a real one.
+    """
+    cookie = None
+    if name is not None:
+        home = Path(os.environ["HK_STRATEGY_HOME"])
+        accounts = Accounts(home, Cost(16, 1, 1))
+        account = accounts.get(name) or accounts.add(name, role, "correct horse battery")
+        cookie = Sessions(home).issue("account", account.name, account.generation)
+    monkeypatch.setattr(auth, "presented_cookie", lambda: cookie)
 
 
 def execute(url: str, *statements: str, values: Mapping[str, object] | None = None) -> None:

@@ -1,12 +1,17 @@
 """System Status: what it says, who may press what, and that the refusal is in the action, not in the drawing."""
 
+import time
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from src.auth.store import Role
 from src.errors import HKStrategyError
+from src.migration import audit
 from src.migration.model import Phase
 from src.ui import admin
-from tests.app.conftest import OpenPage, shown
+from src.ui.auth import NotAllowed
+from tests.app.conftest import ENTRY, OpenPage, log_in, shown
 from tests.conftest import MakeDatabase
 
 DOWN = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
@@ -40,16 +45,29 @@ def test_a_wrong_word_starts_nothing(make_database: MakeDatabase, open_page: Ope
     assert "Start phase 1" in labels(app)
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.7", "::"])
-def test_no_action_is_offered_off_loopback(
-    make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch, address: str
+def test_a_trader_sees_health_and_no_button(
+    make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch
 ) -> None:
-    settings_env.setenv("DASHBOARD_ADDRESS", address)
+    log_in(settings_env, "tom", Role.TRADER)
     app = open_page(make_database("v1", sample=True), "system_status")
     assert labels(app) == []
-    assert any("only when the dashboard listens on loopback" in one.value for one in app.caption)
+    assert any("Only an admin may migrate" in one.value and "tom, trader" in one.value for one in app.caption)
     assert "✓ healthy" in shown(app)
     assert "portfolio_positions" in shown(app)
+
+
+@pytest.mark.parametrize("page", ["portfolios", "portfolio", "system_status"])
+def test_nobody_sees_nothing_where_there_is_no_door(
+    make_database: MakeDatabase, settings_env: pytest.MonkeyPatch, page: str
+) -> None:
+    """`streamlit run src/ui/entry.py` has no door in front of it."""
+    log_in(settings_env, None)
+    settings_env.setenv("DATABASE_URL", make_database("v1", sample=True))
+    app = AppTest.from_file(ENTRY, default_timeout=60).run()
+    app.switch_page(f"../../pages/{page}.py").run()
+    assert [one.value for one in app.title] == ["Log in"]
+    assert "Sample data" not in shown(app)
+    assert not app.exception
 
 
 ACTIONS = {
@@ -64,15 +82,33 @@ ACTIONS = {
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_every_action_refuses_by_itself_off_loopback(
-    make_database: MakeDatabase, settings_env: pytest.MonkeyPatch, name: str
+@pytest.mark.parametrize("who", ["tom", None])
+def test_every_action_refuses_by_itself_whoever_is_no_admin_and_writes_it_down(
+    make_database: MakeDatabase, settings_env: pytest.MonkeyPatch, name: str, who: str | None
 ) -> None:
-    settings_env.setenv("DATABASE_URL", make_database("v1"))
-    settings_env.setenv("DASHBOARD_ADDRESS", "0.0.0.0")
+    url = make_database("v1")
+    settings_env.setenv("DATABASE_URL", url)
+    log_in(settings_env, who, Role.TRADER)
     before = admin.last_task()
-    with pytest.raises(HKStrategyError, match="loopback"):
+    with pytest.raises(NotAllowed):
         ACTIONS[name]()
     assert admin.last_task() is before
+    (entry,) = audit.read(url)
+    assert (entry.by, entry.outcome) == (who or "nobody", "refused")
+    assert "admin" in str(entry.detail["why"]) or "log in" in str(entry.detail["why"])
+
+
+def test_an_action_is_written_down_with_who_started_it(
+    make_database: MakeDatabase, settings_env: pytest.MonkeyPatch
+) -> None:
+    url = make_database("v1")
+    settings_env.setenv("DATABASE_URL", url)
+    task = admin.verify("20260101-none")
+    while task.running:
+        time.sleep(0.05)
+    (entry,) = audit.read(url)
+    assert (entry.by, entry.role, entry.action, entry.outcome) == ("admin", "admin", "verify", "started")
+    assert entry.detail == {"backup": "20260101-none"}
 
 
 def test_the_schema_moved_on_since_the_page_was_drawn(

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from src.auth.passwords import Cost
+from src.auth.sessions import Sessions
+from src.auth.store import Accounts, Role
 from src.config import PROJECT_ROOT
 
 CHROMIUM = os.environ.get("CHROMIUM") or next(
@@ -22,6 +25,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or next(
 )
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 START_LIMIT_S = 90
+PASSWORD = "correct horse battery"
 # A busy machine is slow to draw, and that is no fault of the page.
 expect.set_options(timeout=30_000)
 
@@ -35,12 +39,31 @@ def free_port() -> int:
 
 @dataclass
 class Dashboard:
-    """A running dashboard. `said`: what it wrote so far."""
+    """A running dashboard. `said`: what it wrote so far; `link`: what it tells whoever starts it to open."""
 
     process: subprocess.Popen[str]
     url: str
     environment: dict[str, str]
     said: list[str] = field(default_factory=list)
+    link: str = ""
+
+    @property
+    def home(self) -> Path:
+        return Path(self.environment["HK_STRATEGY_HOME"])
+
+    @property
+    def cookie_name(self) -> str:
+        return f"hk_session_{self.url.rsplit(':', 1)[1]}"
+
+    def admin(self) -> str:
+        """The cookie of a session that whoever started the dashboard has logged in to."""
+        return Sessions(self.home).issue("token", "tester")
+
+    def account(self, name: str, role: Role) -> str:
+        """The cookie of a session of an account; it is added where it is not there yet."""
+        accounts = Accounts(self.home, Cost(16, 1, 1))
+        account = accounts.get(name) or accounts.add(name, role, PASSWORD)
+        return Sessions(self.home).issue("account", account.name, account.generation)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
@@ -60,6 +83,22 @@ class Dashboard:
 
 
 StartDashboard = Callable[..., Dashboard]
+_running: dict[str, Dashboard] = {}
+
+
+def log_in(context: BrowserContext, dashboard: Dashboard, cookie: str) -> None:
+    """As if the browser had logged in."""
+    context.add_cookies(
+        [
+            {
+                "name": dashboard.cookie_name,
+                "value": cookie,
+                "url": dashboard.url,
+                "httpOnly": True,
+                "sameSite": "Strict",
+            }
+        ]
+    )
 
 
 def _await_url(process: subprocess.Popen[str], said: list[str]) -> str:
@@ -101,7 +140,9 @@ def start_dashboard(tmp_path: Path, cache_url: str) -> Iterator[StartDashboard]:
         said: list[str] = []
         dashboard = Dashboard(process, "", environment, said)
         started.append(dashboard)
-        dashboard.url = _await_url(process, said)
+        dashboard.link = _await_url(process, said)
+        dashboard.url = dashboard.link.partition("/auth/")[0]
+        _running[dashboard.url] = dashboard
         return dashboard
 
     yield start
@@ -124,14 +165,20 @@ OpenBrowser = Callable[..., Page]
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[OpenBrowser]:
-    """`visit(url, width=390)` opens a page in a session of its own, and waits until it is drawn."""
+    """`visit(url, width=390)` opens a page in a session of its own, and waits until it is drawn.
+
+    As the admin, unless `cookie` is somebody else's; with `cookie=""` as nobody.
+    """
     contexts = []
 
-    def open_url(url: str, *, width: int = 1440, dark: bool = False) -> Page:
+    def open_url(url: str, *, width: int = 1440, dark: bool = False, cookie: str | None = None) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
         )
         contexts.append(context)
+        dashboard = _running["/".join(url.split("/")[:3])]
+        if cookie != "":
+            log_in(context, dashboard, cookie or dashboard.admin())
         page = context.new_page()
         page.set_default_timeout(30_000)
         page.goto(url)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -196,27 +195,6 @@ class Loser:
         self.other.bind(("127.0.0.1", self.port))
         self.other.listen()
         raise SystemExit(1)
-
-
-def handshake(url: str, host: str, origin: str) -> str:
-    """The status line that the WebSocket of the dashboard answers a browser with."""
-    address, port = url.removeprefix("http://").split(":")
-    asking = (
-        f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    with socket.create_connection((address, int(port)), timeout=20) as link:
-        link.sendall(asking.encode())
-        return link.recv(200).decode(errors="replace").splitlines()[0]
-
-
-def test_a_page_elsewhere_gets_no_connection(make_database: MakeDatabase, start_dashboard: StartDashboard) -> None:
-    """Whoever can open the WebSocket may press an admin's buttons: not another site, and not by a rebound name."""
-    url = start_dashboard(make_database("v1")).url
-    port = url.rsplit(":", 1)[1]
-    assert "101" in handshake(url, f"127.0.0.1:{port}", url)
-    assert "101" not in handshake(url, f"127.0.0.1:{port}", "http://evil.example")
-    assert "101" not in handshake(url, f"evil.example:{port}", f"http://evil.example:{port}")
 
 
 def test_it_starts_and_answers_while_the_database_is_down(start_dashboard: StartDashboard, visit: OpenBrowser) -> None:
