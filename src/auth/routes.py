@@ -64,7 +64,11 @@ class Routes:
             ours = scope["type"] == "http" and scope["path"].startswith("/auth/")
             if ours and self._provider is not None and scope["path"] == "/auth/login":
                 ours = b"provider=" not in scope["query_string"]
-            await (router if ours else app)(scope, receive, send)
+            if ours:
+                # Without the app around it the router answers 404 and 405 itself, instead of raising them.
+                await router({key: value for key, value in scope.items() if key != "app"}, receive, send)
+            else:
+                await app(scope, receive, send)
 
         return inner
 

@@ -113,7 +113,11 @@ async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     """Before the first request: the log, a way in, the database. Then the URL on the terminal."""
     address = st.get_option("server.address") or ANY
     _keep_a_log()
-    check_way_in(auth.gate())
+    try:
+        check_way_in(auth.gate())
+    except ConfigurationError:
+        sys.tracebacklimit = 0  # what uvicorn prints of it is for whoever starts the dashboard, not for a programmer
+        raise
     if is_embedded(load_settings()):
         sys.stdout.write("Starting the embedded PostgreSQL and cache; the first time this takes some seconds ...\n")
         sys.stdout.flush()

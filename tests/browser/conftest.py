@@ -65,6 +65,27 @@ class Dashboard:
         account = accounts.get(name) or accounts.add(name, role, PASSWORD)
         return Sessions(self.home).issue("account", account.name, account.generation)
 
+    def await_url(self) -> None:
+        """Wait until it says where it is."""
+        line = self.await_line("HK Strategy is at ")
+        self.link = line.split("HK Strategy is at ")[1].split()[0]
+        self.url = self.link.partition("/auth/")[0]
+        _running[self.url] = self
+
+    def await_line(self, part: str) -> str:
+        """The next line it writes that has `part` in it."""
+        assert self.process.stdout is not None
+        deadline = time.monotonic() + START_LIMIT_S
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([self.process.stdout], [], [], 1)
+            line = self.process.stdout.readline() if ready else ""
+            self.said.append(line)
+            if part in line:
+                return line
+            if self.process.poll() is not None:
+                break
+        raise AssertionError(f"the dashboard never said {part!r}: {''.join(self.said)}")
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(how)
@@ -101,18 +122,28 @@ def log_in(context: BrowserContext, dashboard: Dashboard, cookie: str) -> None:
     )
 
 
-def _await_url(process: subprocess.Popen[str], said: list[str]) -> str:
-    assert process.stdout is not None
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline:
-        ready, _, _ = select.select([process.stdout], [], [], 1)
-        line = process.stdout.readline() if ready else ""
-        said.append(line)
-        if "HK Strategy is at" in line:
-            return line.split("HK Strategy is at ")[1].split()[0]
-        if process.poll() is not None:
-            break
-    raise AssertionError(f"the dashboard did not start: {''.join(said)}")
+def launch(
+    url: str, cache_url: str, directory: Path, *, command: tuple[str, ...] = (), port: int | None = None, **more: str
+) -> Dashboard:
+    """Start a dashboard that keeps its files in `directory`. Not up yet: `await_url`."""
+    port = port or free_port()
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "REDIS_URL": cache_url,
+        "HK_STRATEGY_HOME": str(directory / "home"),
+        "HK_STRATEGY_BACKUPS": str(directory / "backups"),
+        "HK_STRATEGY_LOGS": str(directory / "logs"),
+        "DASHBOARD_ADDRESS": "127.0.0.1",
+        "DASHBOARD_PORT": str(port),
+        "PYTHONUNBUFFERED": "1",
+        **more,
+    }
+    words = [part.format(port=port) for part in command] or [sys.executable, "dashboard.py"]
+    process = subprocess.Popen(
+        words, env=environment, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return Dashboard(process, "", environment)
 
 
 @pytest.fixture
@@ -120,29 +151,10 @@ def start_dashboard(tmp_path: Path, cache_url: str) -> Iterator[StartDashboard]:
     """`start_dashboard(database_url)`; `command` starts it in another way. All are ended after the test."""
     started: list[Dashboard] = []
 
-    def start(url: str, *, command: tuple[str, ...] = (), port: int | None = None) -> Dashboard:
-        port = port or free_port()
-        environment = {
-            **os.environ,
-            "DATABASE_URL": url,
-            "REDIS_URL": cache_url,
-            "HK_STRATEGY_HOME": str(tmp_path / "home"),
-            "HK_STRATEGY_BACKUPS": str(tmp_path / "backups"),
-            "HK_STRATEGY_LOGS": str(tmp_path / "logs"),
-            "DASHBOARD_ADDRESS": "127.0.0.1",
-            "DASHBOARD_PORT": str(port),
-            "PYTHONUNBUFFERED": "1",
-        }
-        words = [part.format(port=port) for part in command] or [sys.executable, "dashboard.py"]
-        process = subprocess.Popen(
-            words, env=environment, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        said: list[str] = []
-        dashboard = Dashboard(process, "", environment, said)
+    def start(url: str, *, command: tuple[str, ...] = (), port: int | None = None, **more: str) -> Dashboard:
+        dashboard = launch(url, cache_url, tmp_path, command=command, port=port, **more)
         started.append(dashboard)
-        dashboard.link = _await_url(process, said)
-        dashboard.url = dashboard.link.partition("/auth/")[0]
-        _running[dashboard.url] = dashboard
+        dashboard.await_url()
         return dashboard
 
     yield start

@@ -50,6 +50,7 @@ def test_all_the_way_there_and_back_by_button(
     page.reload()
     await_outcome(page, "Phase1 is complete")
     expect(page.get_by_text("DEFAULT, unrealized P&L, HKD").first).to_be_visible()
+    expect(page.get_by_text("trader (tester via ").first).to_be_visible()
     assert errors(page) == []
     assert sums(url) == before
 

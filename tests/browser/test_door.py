@@ -1,0 +1,268 @@
+"""The door, spoken to without a browser: what nobody, a trader, and a forged message get."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+
+from src.auth.sessions import LIFETIME_S, Sessions
+from src.auth.store import Role
+from src.migration import audit
+from tests.browser import wire
+from tests.browser.conftest import PASSWORD, Dashboard, StartDashboard, launch
+from tests.browser.wire import ask, handshake
+from tests.conftest import MakeDatabase
+
+NOWHERE = "postgresql://trader:n0t-told@127.0.0.1:9/hk_strategy?connect_timeout=2"
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """A dashboard with an admin mei and a trader tom, and nothing behind it."""
+    dashboard = launch(NOWHERE, "redis://127.0.0.1:9/0", tmp_path_factory.mktemp("door"))
+    dashboard.account("mei", Role.ADMIN)
+    dashboard.account("tom", Role.TRADER)
+    try:
+        dashboard.await_url()
+        yield dashboard
+    finally:
+        dashboard.end()
+        assert dashboard.process.stdout is not None
+        dashboard.process.stdout.close()
+
+
+def sessions_of(superuser: str, database: str) -> int:
+    """How many connections the database has seen so far."""
+    conn = psycopg2.connect(superuser)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("SELECT sessions FROM pg_stat_database WHERE datname = %s", (database,))
+        row = cursor.fetchone()
+    conn.close()
+    assert row is not None
+    return int(row[0])
+
+
+def test_on_a_cold_server_no_page_runs_for_nobody(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, servers: Mapping[int, str]
+) -> None:
+    url = make_database("v1", sample=True)
+    database = urlsplit(url).path.lstrip("/")
+    dashboard = start_dashboard(url)
+    first = ask(dashboard, "/system_status")
+    assert (first.status, first.text, first.goes_to) == (303, "", "/auth/login?next=%2Fsystem_status")
+    assert handshake(dashboard) == 403
+    for path in ("/", "/portfolios", "/_stcore/host-config", "/static/js/index.js", "/media/x", "/metrics", "/nothing"):
+        assert ask(dashboard, path).status in (303, 401), path
+        assert ask(dashboard, path, Accept="*/*").status == 401, path
+    assert sessions_of(servers[18], database) == 0
+    with wire.socket(dashboard, cookie=dashboard.admin()) as page:
+        page.run("system_status")
+        assert "Sample data" in page.text
+    deadline = time.monotonic() + 30
+    while not sessions_of(servers[18], database) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert sessions_of(servers[18], database) > 0
+
+
+def test_health_is_open_and_says_nothing_else(door: Dashboard) -> None:
+    answer = ask(door, "/_stcore/health", Host="10.0.0.1")
+    assert (answer.status, answer.text) == (200, "ok")
+
+
+@pytest.mark.parametrize("path", ["/", "/auth/login", "/auth/token", "/_stcore/health", "/system_status", "/nothing"])
+def test_every_answer_forbids_frames_and_foreign_scripts(door: Dashboard, path: str) -> None:
+    for cookie in ("", door.account("mei", Role.ADMIN)):
+        headers = ask(door, path, cookie=cookie).headers
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "script-src 'self' 'sha256-" in headers["content-security-policy"]
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "strict-transport-security" not in headers
+
+
+def forged(door: Dashboard) -> dict[str, str]:
+    good = door.account("mei", Role.ADMIN)
+    old = Sessions(door.home, now=lambda: time.time() - LIFETIME_S - 1)
+    account = good.partition(".")[0]
+    return {
+        "none": "",
+        "nonsense": "x",
+        "tampered": good[:-3] + ("AAA" if good[-3:] != "AAA" else "BBB"),
+        "unsigned": account,
+        "expired": old.issue("account", "mei", "whatever"),
+        "another generation": Sessions(door.home).issue("account", "mei", "0123456789abcdef"),
+        "nobody's account": Sessions(door.home).issue("account", "eve", "0"),
+        "the terminal's, while there are accounts": door.admin(),
+        "another kind": Sessions(door.home).issue("god", "mei", ""),
+    }
+
+
+def test_a_cookie_that_is_not_good_is_none(door: Dashboard) -> None:
+    assert ask(door, "/portfolios", cookie=door.account("mei", Role.ADMIN)).status == 200
+    assert handshake(door, cookie=door.account("mei", Role.ADMIN)) == 101
+    for kind, cookie in forged(door).items():
+        assert ask(door, "/portfolios", cookie=cookie).status == 303, kind
+        assert handshake(door, cookie=cookie) == 403, kind
+
+
+def test_a_forged_host_or_origin_is_refused_with_the_best_of_cookies(door: Dashboard) -> None:
+    good, port = door.account("mei", Role.ADMIN), door.url.rsplit(":", 1)[1]
+    here = f"127.0.0.1:{port}"
+    assert handshake(door, cookie=good, host=f"localhost:{port}", origin=f"http://localhost:{port}") == 101
+    for host, origin in (
+        (here, "http://evil.example"),
+        (here, f"http://127.0.0.1:{int(port) - 1}"),
+        (here, "null"),
+        (here, None),
+        (f"evil.example:{port}", f"http://evil.example:{port}"),
+        (f"evil.example:{port}", door.url),
+    ):
+        assert handshake(door, cookie=good, host=host, origin=origin) == 403, (host, origin)
+    assert ask(door, "/portfolios", cookie=good, Host=f"evil.example:{port}").status == 421
+    for origin in ("http://evil.example", "null", None):
+        answer = ask(door, "/auth/logout", cookie=good, form={}, Origin=origin)
+        assert answer.status == 403, origin
+    assert ask(door, "/portfolios", cookie=good).status == 200
+
+
+def test_a_replay_after_logout_is_refused_and_open_pages_end(door: Dashboard) -> None:
+    cookie = door.account("tom", Role.TRADER)
+    with wire.socket(door, cookie=cookie) as page:
+        page.run("portfolios")
+        assert ask(door, "/auth/logout", cookie=cookie).status == 303, "a link cannot log out"
+        assert ask(door, "/portfolios", cookie=cookie).status == 200
+        out = ask(door, "/auth/logout", cookie=cookie, form={})
+        assert (out.status, out.goes_to) == (303, "/auth/login?left=1")
+        before = len(page.heard)
+        message = BackMsg()
+        message.rerun_script.page_name = "portfolios"
+        page.send(message)
+        assert page.await_end() == 1008
+        said = page.heard[before:]
+        assert any(one.HasField("auth_redirect") for one in said)
+        assert not any(one.HasField("new_session") for one in said), "the page ran once more"
+    assert ask(door, "/portfolios", cookie=cookie).status == 303
+    assert ask(door, "/_stcore/host-config", cookie=cookie, Accept="*/*").status == 401
+    assert handshake(door, cookie=cookie) == 403
+
+
+def test_the_login_leads_back_and_its_cookie_is_for_this_site_and_no_script(door: Dashboard) -> None:
+    page = ask(door, "/auth/login?next=%2Fportfolio%3Fid%3DTECH%22%3E%3Cscript%3E")
+    assert 'value="/portfolio?id=TECH&quot;&gt;&lt;script&gt;"' in page.text
+    form = {"name": "Tom", "password": PASSWORD, "next": "/portfolio?id=TECH"}
+    answer = ask(door, "/auth/login", form=form)
+    assert (answer.status, answer.goes_to) == (303, "/portfolio?id=TECH")
+    (cookie,) = answer.cookies
+    parts = {part.strip().lower() for part in cookie.split(";")[1:]}
+    assert {"httponly", "samesite=strict", "path=/", f"max-age={LIFETIME_S}"} <= parts
+    assert "secure" not in parts
+    value = cookie.split(";")[0].split("=", 1)[1]
+    assert ask(door, "/portfolios", cookie=value).status == 200
+    for elsewhere in ("//evil.example", "http://evil.example", "/\\evil.example"):
+        assert ask(door, "/auth/login", form={**form, "next": elsewhere}).goes_to == "/"
+
+
+def test_tries_are_limited_and_told_for_how_long(door: Dashboard) -> None:
+    wrong = {"name": "mei", "password": "wrong", "next": "/"}
+    for _ in range(5):
+        answer = ask(door, "/auth/login", form=wrong, X_Forwarded_For="203.0.113.5")
+        assert answer.status == 403
+        assert "Name or password is wrong." in answer.text
+    # Whoever invents an address to come from does not begin anew with it.
+    blocked = ask(door, "/auth/login", form={**wrong, "password": PASSWORD}, X_Forwarded_For="203.0.113.6")
+    assert blocked.status == 429
+    assert 0 < int(blocked.headers["retry-after"]) <= 300
+    assert ask(door, "/auth/login", form={**wrong, "password": PASSWORD}).status == 303
+
+
+def test_a_request_too_large_or_odd_is_answered_calmly(door: Dashboard) -> None:
+    assert ask(door, "/auth/login", form={"name": "x" * 100_000, "password": "y"}).status == 403
+    assert ask(door, "/auth/login", form={}).status == 403
+    assert ask(door, "/auth/login", method="DELETE", Origin=door.url).status == 405
+    assert ask(door, "/auth/nothing", cookie=door.account("tom", Role.TRADER)).status == 404
+    assert ask(door, "/%2e%2e/%2e%2e/etc/passwd").status in (303, 401)
+
+
+def test_nobody_is_told_whether_a_name_exists(door: Dashboard) -> None:
+    answers = {
+        ask(door, "/auth/login", form={"name": name, "password": "wrong password"}).text.replace(f'value="{name}"', "")
+        for name in ("tom", "eve")
+    }
+    assert len(answers) == 1
+
+
+def test_damaged_accounts_let_nobody_in(tmp_path: Path) -> None:
+    dashboard = launch(NOWHERE, "redis://127.0.0.1:9/0", tmp_path)
+    try:
+        cookie = dashboard_with_mei(dashboard)
+        assert ask(dashboard, "/portfolios", cookie=cookie).status == 200
+        accounts = dashboard.home / "auth" / "accounts.json"
+        accounts.write_text("{")
+        answer = ask(dashboard, "/portfolios", cookie=cookie)
+        assert answer.status == 503
+        assert "nobody is let in" in answer.text
+        assert handshake(dashboard, cookie=cookie) == 403
+    finally:
+        dashboard.end()
+        assert dashboard.process.stdout is not None
+        dashboard.process.stdout.close()
+
+
+def dashboard_with_mei(dashboard: Dashboard) -> str:
+    cookie = dashboard.account("mei", Role.ADMIN)
+    dashboard.await_url()
+    return cookie
+
+
+def test_no_secret_is_in_a_log_or_on_the_terminal(door: Dashboard) -> None:
+    cookie = door.account("mei", Role.ADMIN)
+    ask(door, "/auth/login", form={"name": "mei", "password": PASSWORD})
+    ask(door, "/portfolios", cookie=cookie)
+    logs = "".join(path.read_text() for path in Path(door.environment["HK_STRATEGY_LOGS"]).iterdir())
+    assert "mei (admin) logged in from 127.0.0.1" in logs
+    key = (door.home / "auth" / "session.key").read_text()
+    for secret in (PASSWORD, "wrong password", cookie, key, "n0t-told"):
+        assert secret not in logs + "".join(door.said)
+
+
+def test_a_trader_starts_nothing_by_any_message(make_database: MakeDatabase, start_dashboard: StartDashboard) -> None:
+    url = make_database("v1", sample=True)
+    dashboard = start_dashboard(url)
+    mei, tom = dashboard.account("mei", Role.ADMIN), dashboard.account("tom", Role.TRADER)
+    with wire.socket(dashboard, cookie=mei) as admin:
+        admin.run("system_status")
+        button = admin.buttons["backup_make"]
+        # With the admin's button, and in the name of the admin's own session, while it is open and after it.
+        click_as(dashboard, tom, button, "")
+        click_as(dashboard, tom, button, admin.session_id)
+    click_as(dashboard, tom, button, admin.session_id)
+    backups = Path(dashboard.environment["HK_STRATEGY_BACKUPS"])
+    assert [entry for entry in audit.read(url) if entry.outcome == "started"] == []
+    assert not backups.exists()
+    # The very same message of an admin does start it.
+    with wire.socket(dashboard, cookie=mei) as admin:
+        admin.run("system_status")
+        admin.run("system_status", clicked=button)
+    (entry,) = audit.read(url)
+    assert (entry.by, entry.action, entry.outcome) == ("mei", "backup", "started")
+    deadline = time.monotonic() + 60
+    while not (backups.exists() and any(backups.glob("*/manifest.json"))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def click_as(dashboard: Dashboard, cookie: str, button: str, resume: str) -> None:
+    with wire.socket(dashboard, cookie=cookie, resume=resume) as page:
+        page.run("system_status")
+        assert "backup_make" not in page.buttons
+        assert "tom" in page.text
+        page.run("system_status", clicked=button)
+        if resume:
+            assert page.session_id != resume
+        clear = BackMsg()
+        clear.clear_cache = True
+        page.send(clear)
+        page.run("system_status")
