@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 import socket
-from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -20,7 +19,7 @@ from src.auth.gate import User
 from src.auth.middleware import Door, Policy, Socket
 from src.auth.routes import Routes
 from src.config import Settings, load_settings
-from src.ui import auth, oidc
+from src.ui import auth, oidc, preferences
 from src.ui.address import ANY, is_loopback
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -49,10 +48,10 @@ def hash_of(script: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
-def script_hashes(more: Iterable[str] = ()) -> tuple[str, ...]:
-    """Of the scripts within Streamlit's page, and of those that our pages bring."""
+def script_hashes() -> tuple[str, ...]:
+    """Of the scripts within Streamlit's page, and of the one that our pages bring."""
     page = (Path(get_static_dir()) / "index.html").read_text(encoding="utf-8")
-    return tuple(hash_of(script) for script in (*INLINE_SCRIPT.findall(page), *more))
+    return tuple(hash_of(script) for script in (*INLINE_SCRIPT.findall(page), preferences.SCRIPT))
 
 
 def _allows(user: User, message: bytes) -> bool:

@@ -34,7 +34,7 @@ page = st.navigation(
 )
 components.account_menu(me)
 components.follow()
-preferences.show()
+preferences.show(me)
 components.remember(cache.pulse())
 components.notices()
 components.show_flash()

@@ -11,8 +11,10 @@ from urllib.parse import quote, unquote
 
 import streamlit as st
 
+from src.auth.gate import User
 from src.domain.portfolio import check_text
 from src.errors import InvalidInput
+from src.ui import auth
 
 COLOURS = "hk_colours"
 NAME = "hk_name"
@@ -23,8 +25,8 @@ CHOICES = {HONG_KONG: "▲ green, ▼ red (Hong Kong)", MAINLAND: "▲ red, ▼ 
 
 GREEN, RED = "#1f9d66", "#d8475a"
 _SWAPPED = "<style>:root:root{--hk-up:var(--hk-red);--hk-down:var(--hk-green)}</style>"
-# Reads what to keep from the element before it. An empty value takes the cookie away.
-_KEEP = """<script>(() => {
+# Reads what to keep from the element before it. An empty value takes the cookie away. The door allows this very text.
+SCRIPT = """(() => {
   const kept = document.getElementById("hk-keep");
   if (!kept) return;
   const secure = location.protocol === "https:" ? "; Secure" : "";
@@ -33,7 +35,7 @@ _KEEP = """<script>(() => {
     const age = value ? 31536000 : 0;
     document.cookie = name + "=" + value + "; Path=/; SameSite=Strict; Max-Age=" + age + secure;
   }
-})();</script>"""
+})();"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,14 @@ def palette() -> Palette:
 
 
 def your_name() -> str | None:
-    """Who changes things here, as they call themselves; None where they do not say."""
+    """Who changes things here: the account's name; by the terminal's link, which several may use, what they say."""
+    me = auth.user()
+    if me is None or me.kind != "token":
+        return None if me is None else me.name
+    return _own_name() or me.name
+
+
+def _own_name() -> str | None:
     try:
         return check_text(_kept(NAME), "Your name", MAX_NAME)
     except InvalidInput:
@@ -77,7 +86,7 @@ def _changed() -> None:
     st.session_state[CHANGED] = True
 
 
-def show() -> None:
+def show(me: User) -> None:
     """The settings, in the corner of every page."""
     if _colours() == MAINLAND:
         st.html(_SWAPPED)
@@ -90,21 +99,22 @@ def show() -> None:
             format_func=lambda choice: CHOICES[choice],
             on_change=_changed,
         )
-        st.text_input(
-            "Your name",
-            your_name() or "",
-            key=NAME,
-            max_chars=MAX_NAME,
-            placeholder="Optional",
-            help="It stands beside the changes that you save, for your colleagues to see who it was.",
-            on_change=_changed,
-        )
+        if me.kind == "token":
+            st.text_input(
+                "Your name",
+                _own_name() or "",
+                key=NAME,
+                max_chars=MAX_NAME,
+                placeholder=me.name,
+                help="It stands beside the changes that you save, for your colleagues to see who it was.",
+                on_change=_changed,
+            )
         st.caption("Kept in this browser only.")
         if st.session_state.get(CHANGED):
-            st.html(_keeper(_colours(), your_name() or ""), unsafe_allow_javascript=True)
+            st.html(_keeper(_colours(), _own_name() or ""), unsafe_allow_javascript=True)
 
 
 def _keeper(colours: str, name: str) -> str:
     # Percent-encoded: nothing in it can end an attribute, a cookie or a tag.
     values = f'data-hk_colours="{escape(quote(colours, safe=""))}" data-hk_name="{escape(quote(name, safe=""))}"'
-    return f'<div id="hk-keep" {values}></div>{_KEEP}'
+    return f'<div id="hk-keep" {values}></div><script>{SCRIPT}</script>'

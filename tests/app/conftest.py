@@ -26,13 +26,14 @@ OpenPage = Callable[..., AppTest]
 
 @pytest.fixture
 def settings_env(tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment of this test's own; DATABASE_URL is left to it."""
+    """An environment of this test's own, DATABASE_URL left to it; pages are opened by whoever started the dashboard."""
     monkeypatch.setenv("REDIS_URL", cache_url)
     monkeypatch.setenv("HK_STRATEGY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HK_STRATEGY_BACKUPS", str(tmp_path / "backups"))
     monkeypatch.setenv("HK_STRATEGY_LOGS", str(tmp_path / "logs"))
     monkeypatch.setenv("DASHBOARD_ADDRESS", "127.0.0.1")
-    log_in(monkeypatch, "admin")
+    cookie = Sessions(tmp_path / "home").issue("token", "admin")
+    monkeypatch.setattr(auth, "presented_cookie", lambda: cookie)
     return monkeypatch
 
 
