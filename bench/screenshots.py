@@ -85,7 +85,7 @@ def take(browser: Browser, url: str, name: str, width: int, theme: str) -> None:
     page = context.new_page()
     page.goto(url)
     page.wait_for_selector(".hk-table")
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
+    page.locator("[data-testid=stStatusWidget]").wait_for(state="detached")
     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": min(max(height, 700), TALLEST)})
     page.wait_for_timeout(1500)

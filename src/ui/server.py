@@ -23,7 +23,7 @@ from src.embedded_stop import processes_of
 from src.errors import ConfigurationError, HKStrategyError, PrerequisiteError
 from src.logs import start_run_log
 from src.ui import auth
-from src.ui.address import ANY, url_of
+from src.ui.address import ANY, is_loopback, url_of
 from src.ui.door import host_names
 
 
@@ -91,6 +91,14 @@ def _say_what_is_not_heeded(address: str) -> None:
         )
 
 
+def _say_what_is_readable(address: str) -> None:
+    if not is_loopback(address) and not st.get_option("server.sslCertFile"):
+        sys.stderr.write(
+            "Others on the network can read what is sent to this address, passwords too. docs/operating.md shows how to "
+            "put nginx with TLS in front.\n"
+        )
+
+
 def _keep_a_log() -> None:
     """Who logged in, and who failed to, is in there."""
     try:
@@ -123,6 +131,7 @@ async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
         sys.stdout.flush()
     await asyncio.to_thread(warm_up)
     _say_what_is_not_heeded(address)
+    _say_what_is_readable(address)
     if auth.gate().mode is Mode.TOKEN:
         auth.gate().token.ensure()
     else:

@@ -12,9 +12,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from src.auth.sessions import LIFETIME_S, Sessions
 from src.auth.store import Role
 from src.migration import audit
-from tests.browser import wire
 from tests.browser.conftest import PASSWORD, Dashboard, StartDashboard, launch
-from tests.browser.wire import ask, handshake
+from tests.browser.wire import ask, handshake, page_of
 from tests.conftest import MakeDatabase
 
 NOWHERE = "postgresql://trader:n0t-told@127.0.0.1:9/hk_strategy?connect_timeout=2"
@@ -59,7 +58,7 @@ def test_on_a_cold_server_no_page_runs_for_nobody(
         assert ask(dashboard, path).status in (303, 401), path
         assert ask(dashboard, path, Accept="*/*").status == 401, path
     assert sessions_of(servers[18], database) == 0
-    with wire.socket(dashboard, cookie=dashboard.admin()) as page:
+    with page_of(dashboard, cookie=dashboard.admin()) as page:
         page.run("system_status")
         assert "Sample data" in page.text
     deadline = time.monotonic() + 30
@@ -131,7 +130,7 @@ def test_a_forged_host_or_origin_is_refused_with_the_best_of_cookies(door: Dashb
 
 def test_a_replay_after_logout_is_refused_and_open_pages_end(door: Dashboard) -> None:
     cookie = door.account("tom", Role.TRADER)
-    with wire.socket(door, cookie=cookie) as page:
+    with page_of(door, cookie=cookie) as page:
         page.run("portfolios")
         assert ask(door, "/auth/logout", cookie=cookie).status == 303, "a link cannot log out"
         assert ask(door, "/portfolios", cookie=cookie).status == 200
@@ -233,7 +232,7 @@ def test_a_trader_starts_nothing_by_any_message(make_database: MakeDatabase, sta
     url = make_database("v1", sample=True)
     dashboard = start_dashboard(url)
     mei, tom = dashboard.account("mei", Role.ADMIN), dashboard.account("tom", Role.TRADER)
-    with wire.socket(dashboard, cookie=mei) as admin:
+    with page_of(dashboard, cookie=mei) as admin:
         admin.run("system_status")
         button = admin.buttons["backup_make"]
         # With the admin's button, and in the name of the admin's own session, while it is open and after it.
@@ -244,7 +243,7 @@ def test_a_trader_starts_nothing_by_any_message(make_database: MakeDatabase, sta
     assert [entry for entry in audit.read(url) if entry.outcome == "started"] == []
     assert not backups.exists()
     # The very same message of an admin does start it.
-    with wire.socket(dashboard, cookie=mei) as admin:
+    with page_of(dashboard, cookie=mei) as admin:
         admin.run("system_status")
         admin.run("system_status", clicked=button)
     (entry,) = audit.read(url)
@@ -255,7 +254,7 @@ def test_a_trader_starts_nothing_by_any_message(make_database: MakeDatabase, sta
 
 
 def click_as(dashboard: Dashboard, cookie: str, button: str, resume: str) -> None:
-    with wire.socket(dashboard, cookie=cookie, resume=resume) as page:
+    with page_of(dashboard, cookie=cookie, resume=resume) as page:
         page.run("system_status")
         assert "backup_make" not in page.buttons
         assert "tom" in page.text

@@ -90,7 +90,7 @@ def test_a_password_its_change_and_the_way_out(
 def test_a_link_on_another_site_needs_no_second_login(start_dashboard: StartDashboard, visit: OpenBrowser) -> None:
     """A cookie that is for this site alone is not sent along with another site's link."""
     dashboard = start_dashboard("postgresql://trader:x@127.0.0.1:9/x?connect_timeout=2")
-    page = visit(f"{dashboard.url}/portfolios")
+    page = visit(f"{dashboard.url}/system_status")
 
     def chat(route: Route) -> None:
         route.fulfill(content_type="text/html", body=f'<h1>Chat</h1><a href="{dashboard.url}/system_status">Look</a>')

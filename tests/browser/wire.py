@@ -1,6 +1,7 @@
 """Speaking to a dashboard without a browser: HTTP, and the messages of Streamlit's WebSocket."""
 
 import http.client
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def ask(
 def handshake(dashboard: Dashboard, *, cookie: str = "", host: str = "", origin: str | None = "") -> int:
     """The status that the dashboard answers a WebSocket's opening with; 101 is a connection."""
     try:
-        with socket(dashboard, cookie=cookie, host=host, origin=origin):
+        with page_of(dashboard, cookie=cookie, host=host, origin=origin):
             return 101
     except InvalidStatus as refused:
         return refused.response.status_code
@@ -120,7 +121,7 @@ class Page:
 
 
 @contextmanager
-def socket(
+def page_of(
     dashboard: Dashboard, *, cookie: str = "", host: str = "", origin: str | None = "", resume: str = ""
 ) -> Iterator[Page]:
     place = dashboard.url.removeprefix("http://")
@@ -129,7 +130,7 @@ def socket(
     name, port = place.split(":")
     with connect(
         f"ws://{host or place}/_stcore/stream",
-        sock=_dial(name, int(port)),
+        sock=socket.create_connection((name, int(port)), timeout=PATIENCE_S),
         origin=dashboard.url if origin == "" else origin,  # type: ignore[arg-type]
         additional_headers=headers,
         subprotocols=protocols,  # type: ignore[arg-type]
@@ -137,9 +138,3 @@ def socket(
         max_size=None,
     ) as link:
         yield Page(link)
-
-
-def _dial(name: str, port: int) -> object:
-    import socket as sockets
-
-    return sockets.create_connection((name, port), timeout=PATIENCE_S)
