@@ -94,8 +94,8 @@ def _say_what_is_not_heeded(address: str) -> None:
 def _say_what_is_readable(address: str) -> None:
     if not is_loopback(address) and not st.get_option("server.sslCertFile"):
         sys.stderr.write(
-            "Others on the network can read what is sent to this address, passwords too. docs/operating.md shows how to "
-            "put nginx with TLS in front.\n"
+            "Others on the network can read what is sent to this address, passwords too. docs/operating.md shows how "
+            "to put nginx with TLS in front.\n"
         )
 
 

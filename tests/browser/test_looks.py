@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 
 import psycopg2
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenBrowser, StartDashboard
