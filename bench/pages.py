@@ -18,11 +18,12 @@ import psycopg2
 from psycopg2 import sql
 from streamlit.testing.v1 import AppTest
 
+from src.auth.sessions import Sessions
 from src.config import PROJECT_ROOT
 from src.db.connection import Connection, Cursor
 from src.db.pool import Pool
 from src.embedded import PrivateServer
-from src.ui import cache
+from src.ui import auth, cache
 
 ENTRY = PROJECT_ROOT / "src" / "ui" / "entry.py"
 PAGES: dict[str, dict[str, str]] = {
@@ -149,7 +150,9 @@ def measure(*, quick: bool, say: Callable[[str], None]) -> list[Timed]:
             say(f"pages, {size.portfolios:,} portfolios of {size.positions:,} positions")
             url = _database(server, f"pages_{number}", size)
             os.environ.update(DATABASE_URL=url, REDIS_URL="redis://127.0.0.1:9/0", HK_STRATEGY_HOME=directory)
-            found += [_page(url, size, name) for name in PAGES]
+            cookie = Sessions(Path(directory)).issue("token", "bench")
+            with patch.object(auth, "presented_cookie", return_value=cookie):
+                found += [_page(url, size, name) for name in PAGES]
             cache.manager().close()
     return found
 

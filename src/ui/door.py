@@ -19,7 +19,7 @@ from src.auth.gate import User
 from src.auth.middleware import Door, Policy, Socket
 from src.auth.routes import Routes
 from src.config import Settings, load_settings
-from src.ui import auth, oidc, preferences
+from src.ui import auth, oidc, scripts
 from src.ui.address import ANY, is_loopback
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -49,9 +49,9 @@ def hash_of(script: str) -> str:
 
 
 def script_hashes() -> tuple[str, ...]:
-    """Of the scripts within Streamlit's page, and of the one that our pages bring."""
+    """Of the scripts within Streamlit's page, and of those that our pages bring."""
     page = (Path(get_static_dir()) / "index.html").read_text(encoding="utf-8")
-    return tuple(hash_of(script) for script in (*INLINE_SCRIPT.findall(page), preferences.SCRIPT))
+    return tuple(hash_of(script) for script in (*INLINE_SCRIPT.findall(page), *scripts.ALL))
 
 
 def _allows(user: User, message: bytes) -> bool:

@@ -14,7 +14,7 @@ import streamlit as st
 from src.auth.gate import User
 from src.domain.portfolio import check_text
 from src.errors import InvalidInput
-from src.ui import auth
+from src.ui import auth, scripts
 
 COLOURS = "hk_colours"
 NAME = "hk_name"
@@ -25,17 +25,6 @@ CHOICES = {HONG_KONG: "▲ green, ▼ red (Hong Kong)", MAINLAND: "▲ red, ▼ 
 
 GREEN, RED = "#1f9d66", "#d8475a"
 _SWAPPED = "<style>:root:root{--hk-up:var(--hk-red);--hk-down:var(--hk-green)}</style>"
-# Reads what to keep from the element before it. An empty value takes the cookie away. The door allows this very text.
-SCRIPT = """(() => {
-  const kept = document.getElementById("hk-keep");
-  if (!kept) return;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  for (const name of ["hk_colours", "hk_name"]) {
-    const value = kept.getAttribute("data-" + name) || "";
-    const age = value ? 31536000 : 0;
-    document.cookie = name + "=" + value + "; Path=/; SameSite=Strict; Max-Age=" + age + secure;
-  }
-})();"""
 
 
 @dataclass(frozen=True)
@@ -117,4 +106,4 @@ def show(me: User) -> None:
 def _keeper(colours: str, name: str) -> str:
     # Percent-encoded: nothing in it can end an attribute, a cookie or a tag.
     values = f'data-hk_colours="{escape(quote(colours, safe=""))}" data-hk_name="{escape(quote(name, safe=""))}"'
-    return f'<div id="hk-keep" {values}></div><script>{SCRIPT}</script>'
+    return f'<div id="hk-keep" {values}></div>{scripts.tag(scripts.KEEP)}'

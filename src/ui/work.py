@@ -6,13 +6,12 @@ import streamlit as st
 
 from src.config import PROJECT_ROOT
 from src.domain.saves import Save
+from src.ui import scripts
 
 VIEWS = POSITIONS, EDIT, IMPORT, HISTORY = "Positions", "Edit", "Import", "History"
 VIEW = "view"
 MINE = "hk_my_save"
 GUARDED = "hk_guarded"
-_ASK = "<script>window.onbeforeunload = event => event.preventDefault();</script>"
-_DO_NOT_ASK = "<script>window.onbeforeunload = null;</script>"
 STATUS_PAGE = PROJECT_ROOT / "pages" / "system_status.py"
 
 
@@ -43,9 +42,9 @@ def forget_mine() -> None:
 def guard(unsaved: bool) -> None:
     """Let the browser ask before it leaves while something is typed and not saved: a link in a table loads anew."""
     if unsaved:
-        st.html(_ASK, unsafe_allow_javascript=True)
+        st.html(scripts.tag(scripts.ASK), unsafe_allow_javascript=True)
     elif st.session_state.get(GUARDED):
-        st.html(_DO_NOT_ASK, unsafe_allow_javascript=True)
+        st.html(scripts.tag(scripts.DO_NOT_ASK), unsafe_allow_javascript=True)
     st.session_state[GUARDED] = unsaved or bool(st.session_state.get(GUARDED))
 
 

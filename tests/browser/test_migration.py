@@ -87,7 +87,7 @@ WORTH, GAIN = "2,177,898.90", "+18,730.90"
 
 
 def settled(page: Page) -> None:
-    page.wait_for_function("!document.querySelector('[data-testid=stApp][data-test-script-state=running]')")
+    page.locator("[data-testid=stApp][data-test-script-state=running]").wait_for(state="detached")
 
 
 def click_through(page: Page, turn: int) -> None:
