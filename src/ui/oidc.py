@@ -60,6 +60,7 @@ def _ticket(cookies: Mapping[str, str]) -> Ticket | None:
     said = json.loads(content)
     if not said.get("is_logged_in") or said.get("origin") != get_origin_from_redirect_uri():
         return None
-    vouched = said.get("email_verified") is not False
+    email = said.get("email")
+    vouched = isinstance(email, str) and said.get("email_verified") is not False
     unique = hashlib.sha256(cookies[USER_COOKIE_NAME].encode("latin-1")).hexdigest()
-    return Ticket(said.get("email") if vouched else None, f"oidc {unique}", time.time() + TICKET_S + 1)
+    return Ticket(email if vouched else None, f"oidc {unique}", time.time() + TICKET_S + 1)
