@@ -8,6 +8,7 @@ from src.migration.model import Client, Finding, Keep, Kind, Phase, Plan, Step
 from src.ui import admin, cache, components, markup
 from src.ui import format as fmt
 from src.ui.markup import Cell, Column, StepLine
+from src.ui.tasks import last_task
 
 TITLES = {
     Phase.PHASE1: "Phase 1",
@@ -54,7 +55,7 @@ def findings(items: Sequence[Finding]) -> None:
 
 def offers(pulse: cache.Pulse) -> bool:
     """Whether there is a plan to show: not while a run, or something that this dashboard started, is under way."""
-    task = admin.last_task()
+    task = last_task()
     return pulse.version in POSSIBLE and pulse.run is None and not (task is not None and task.running)
 
 

@@ -9,6 +9,7 @@ from src.migration.model import Event, Phase, ProofRow, RunRecord
 from src.ui import admin, cache, components, markup, run_story
 from src.ui import format as fmt
 from src.ui.markup import Cell, Column, Figure
+from src.ui.tasks import Task, last_task
 
 WATCHED = "hk_watched"
 STORY = "hk_story"
@@ -28,7 +29,7 @@ STATES = {
 
 def panel(may: bool) -> None:
     """The run under way, else the last one. Polled each second only while something runs."""
-    task = admin.last_task()
+    task = last_task()
     run = cache.pulse().run
     busy = (run is not None and run.state == "running") or (task is not None and task.running)
     st.session_state[WATCHED] = _watched(run, busy)
@@ -42,7 +43,7 @@ def _watched(run: RunRecord | None, busy: bool) -> tuple[object, ...]:
 def _panel(may: bool, busy: bool) -> None:
     with components.edge():
         run = cache.current_run()
-        task = admin.last_task()
+        task = last_task()
         now_busy = (run is not None and run.state == "running") or (task is not None and task.running)
         if _watched(run, now_busy) != st.session_state.get(WATCHED):
             cache.forget()
@@ -59,7 +60,7 @@ def _last() -> RunRecord | None:
     return runs[0] if runs else None
 
 
-def _task(task: admin.Task, run: RunRecord | None) -> None:
+def _task(task: Task, run: RunRecord | None) -> None:
     """A command this dashboard started: what is not told by a run in the database."""
     if task.running:
         if run is None:

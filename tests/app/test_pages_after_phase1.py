@@ -10,7 +10,7 @@ from src.config import load_settings
 from src.errors import InvalidInput
 from src.migration import service
 from src.migration.model import Options, Phase
-from src.ui import admin, cache
+from src.ui import admin, cache, tasks
 from tests.app.conftest import OpenPage, shown
 from tests.conftest import MakeDatabase
 
@@ -103,7 +103,7 @@ def test_what_is_started_is_what_is_chosen_now_not_what_was_drawn(
     """Whoever chooses and presses at once is faster than the page is drawn again."""
     started: list[Sequence[str]] = []
 
-    def start(argv: Sequence[str], _asked: object) -> admin.Task:
+    def start(argv: Sequence[str], _asked: object) -> tasks.Task:
         started.append(argv)
         raise InvalidInput("not in this test")
 

@@ -9,7 +9,7 @@ from src.auth.store import Role
 from src.errors import HKStrategyError
 from src.migration import audit
 from src.migration.model import Phase
-from src.ui import admin
+from src.ui import admin, tasks
 from src.ui.auth import NotAllowed
 from tests.app.conftest import ENTRY, OpenPage, log_in, shown
 from tests.conftest import MakeDatabase
@@ -89,10 +89,10 @@ def test_every_action_refuses_by_itself_whoever_is_no_admin_and_writes_it_down(
     url = make_database("v1")
     settings_env.setenv("DATABASE_URL", url)
     log_in(settings_env, who, Role.TRADER)
-    before = admin.last_task()
+    before = tasks.last_task()
     with pytest.raises(NotAllowed):
         ACTIONS[name]()
-    assert admin.last_task() is before
+    assert tasks.last_task() is before
     (entry,) = audit.read(url)
     assert (entry.by, entry.outcome) == (who or "nobody", "refused")
     assert "admin" in str(entry.detail["why"]) or "log in" in str(entry.detail["why"])
