@@ -22,7 +22,9 @@ from src.migration.cli_parser import ASKING, Arguments, UsageError, parse
 from src.migration.cli_render import Ending, Renderer, choose_renderer
 
 # These change something, or take long: each has a log file of its own.
-LOGGED = ("init", "phase1", "phase2", "rollback", "resume", "backup", "verify", "restore", "remove-sample")
+LOGGED = (
+    "init", "phase1", "phase2", "rollback", "resume", "backup", "verify", "restore", "delete", "prune", "remove-sample",
+)  # fmt: skip
 
 SEE_STATE = "See the state: python run_migration.py check"
 

@@ -1,15 +1,19 @@
-"""`backup`, `backups`, `verify` and `restore`."""
+"""`backup`, `backups`, `verify`, `restore`, `delete` and `prune`."""
 
 from src.errors import PrerequisiteError
 from src.migration import backup as store
 from src.migration import service
-from src.migration.cli_context import Context, done
+from src.migration.cli_context import Context, done, nothing
 from src.migration.cli_render import Ending, to_json
-from src.migration.cli_text import backup_lines, size
+from src.migration.cli_text import backup_lines, moment, plural, size, verdict_lines
 
 
 def cmd_backup(context: Context) -> Ending:
     """A backup counts once it has been restored elsewhere and compared: made and verified in one go."""
+    age = context.arguments.if_older_than
+    young = None if age is None else store.is_young(context.url, context.backup_dir, age)
+    if young is not None:
+        return nothing(f"Nothing to do: {young.name}, verified, was made {moment(young.created_at)}.")
     context.refuse_while_running()
     inspection = service.inspect(context.url)
     if not inspection.tables:
@@ -58,3 +62,31 @@ def cmd_restore(context: Context) -> Ending:
     context.renderer.show("result", outcome, outcome.notes)
     message = f"Restored {backup.name} ({outcome.how}): {len(outcome.tables)} tables, each equal to the backup."
     return done(message, "See the state: python run_migration.py check", outcome)
+
+
+def cmd_delete(context: Context) -> Ending:
+    backup = store.find_backup(context.backup_dir, str(context.arguments.backup))
+    wanted = store.holder_of(context.url).wanted
+    store.refuse_deletion(backup, wanted)
+    lines = [*backup_lines([backup], context.backup_dir), "", "It will be deleted for good."]
+    context.renderer.show("delete", {"backup": to_json(backup)}, lines)
+    context.ask("delete")
+    store.delete_backup(backup, wanted=wanted)
+    return done(f"Deleted {backup.name}: {size(backup.bytes)} freed.")
+
+
+def cmd_prune(context: Context) -> Ending:
+    rule = context.arguments.rule
+    assert rule is not None, "the parser asks for it"
+    verdicts = store.preview(context.url, context.backup_dir, rule)
+    going = [verdict.backup.name for verdict in verdicts if verdict.goes]
+    value = [{"backup": one.backup.name, "goes": one.goes, "why": one.why} for one in verdicts]
+    context.renderer.show("prune", {"verdicts": value}, verdict_lines(verdicts, context.backup_dir))
+    if not going:
+        return nothing("Nothing to do: no backup is to be deleted.")
+    context.ask("prune")
+    gone = store.prune(context.url, context.backup_dir, rule, going)
+    freed = size(sum(backup.bytes for backup in gone))
+    return done(
+        f"Deleted {plural(len(gone), 'backup')}: {freed} freed.", value={"deleted": [backup.name for backup in gone]}
+    )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from src.errors import InvalidInput
 from src.migration import service
-from src.migration.cli_backups import cmd_backup, cmd_backups, cmd_restore, cmd_verify
+from src.migration.cli_backups import cmd_backup, cmd_backups, cmd_delete, cmd_prune, cmd_restore, cmd_verify
 from src.migration.cli_check import cmd_check
 from src.migration.cli_context import Context, done, nothing
 from src.migration.cli_ending import EXIT_FAILED, EXIT_PREREQUISITE
@@ -130,6 +130,8 @@ COMMANDS: Mapping[str, Callable[[Context], Ending]] = {
     "backups": cmd_backups,
     "verify": cmd_verify,
     "restore": cmd_restore,
+    "delete": cmd_delete,
+    "prune": cmd_prune,
     "history": cmd_history,
     "remove-sample": cmd_remove_sample,
 }

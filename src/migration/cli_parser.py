@@ -1,17 +1,20 @@
 """The command line of run_migration.py: what may be typed, and what it means."""
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
+from src.errors import InvalidInput
 from src.migration.model import Keep, Options, Phase
+from src.migration.retention import MOST, Rule
 
 PHASES = ("phase1", "phase2", "rollback")
 ENGINE = (*PHASES, "plan", "resume")
-USES_BACKUPS = (*ENGINE, "backup", "backups", "verify", "restore")
-ASKING = (*PHASES, "resume", "restore", "remove-sample")
+USES_BACKUPS = (*ENGINE, "backup", "backups", "verify", "restore", "delete", "prune")
+ASKING = (*PHASES, "resume", "restore", "delete", "prune", "remove-sample")
 
 COMMANDS = {
     "init": "put the v1 or v3 schema into an empty database",
@@ -25,6 +28,8 @@ COMMANDS = {
     "backups": "list the backups",
     "verify": "restore a backup into a scratch database and compare it, table by table",
     "restore": "put a backup in the place of the database",
+    "delete": "delete a backup; never the only verified one",
+    "prune": "delete backups that are old, and shown before; the newest verified ones stay",
     "history": "who did what, when, with what outcome",
     "remove-sample": "remove the sample data",
 }
@@ -59,6 +64,8 @@ class Arguments:
     sample: bool = False
     backup: str | None = None
     run: int | None = None
+    if_older_than: timedelta | None = None
+    rule: Rule | None = None
     options: Options = DEFAULTS
 
     def target(self, version: str | None) -> Phase:
@@ -113,6 +120,14 @@ OPTIONS = (
         "back to v1, merge all portfolios, or keep DEFAULT's positions only (all are archived first)",
         choices=("merge", "default"),
     ),
+    _Option("--keep", ("prune",), "how many of the newest verified backups stay; default 1", metavar="N"),
+    _Option("--days", ("prune",), "those of the last so many days stay too; default 0", metavar="D"),
+    _Option(
+        "--if-older-than",
+        ("backup",),
+        "do nothing while the newest verified backup of this database is younger: 30m, 24h, 7d",
+        metavar="AGE",
+    ),
     _Option(
         "--archived",
         ("phase1", "plan"),
@@ -140,14 +155,16 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    for option in OPTIONS:
-        _add(parser, option, "before", hidden=bool(option.commands))
+    for option in {option.flag: option for option in OPTIONS}.values():
+        # What it may be depends on the command, which is not known yet where several have a flag of that name.
+        several = sum(other.flag == option.flag for other in OPTIONS) > 1
+        _add(parser, replace(option, choices=None) if several else option, "before", hidden=bool(option.commands))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.", allow_abbrev=False)
         if name == "plan":
             sub.add_argument("phase", choices=PHASES)
-        if name in ("verify", "restore"):
+        if name in ("verify", "restore", "delete"):
             sub.add_argument("backup", metavar="BACKUP", help="its name, as `backups` lists it")
         if name == "history":
             sub.add_argument("run", metavar="RUN", nargs="?", help="a run's number, to see its proof and SQL checksums")
@@ -179,15 +196,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     """Raises UsageError with a sentence for the user; SystemExit(0) after --help."""
     parsed = vars(build_parser().parse_args(argv))
     command = str(parsed["command"])
-    given: dict[str, object] = {}
-    for option in OPTIONS:
-        values = [parsed[key] for key in (f"before_{option.dest}", f"after_{option.dest}") if key in parsed]
-        if not values:
-            continue
-        if option.commands and command not in option.commands:
-            owners = ", ".join(option.commands)
-            raise UsageError(f"{option.flag} has no meaning for `{command}`; it belongs to {owners}.")
-        given[option.dest] = [v for part in values for v in part] if option.action == "append" else values[-1]
+    given = _given(command, parsed)
     phase = parsed.get("phase")
     _check_plan_options(command, phase, given)
     return Arguments(
@@ -201,8 +210,31 @@ def parse(argv: Sequence[str]) -> Arguments:
         sample=bool(given.get("sample")),
         backup=None if parsed.get("backup") is None else str(parsed["backup"]),
         run=_run_number(parsed.get("run")),
+        if_older_than=_age(_text(given, "if_older_than")),
+        rule=_rule(given) if command == "prune" else None,
         options=_options(given),
     )
+
+
+def _given(command: str, parsed: Mapping[str, object]) -> dict[str, object]:
+    """The options that were typed, by name. Raises UsageError for one that the command has no use for."""
+    given: dict[str, object] = {}
+    for flag in dict.fromkeys(option.flag for option in OPTIONS):
+        same = [option for option in OPTIONS if option.flag == flag]
+        values = [parsed[key] for key in (f"before_{same[0].dest}", f"after_{same[0].dest}") if key in parsed]
+        if not values:
+            continue
+        mine = next((option for option in same if not option.commands or command in option.commands), None)
+        if mine is None:
+            owners = ", ".join(owner for option in same for owner in option.commands)
+            raise UsageError(f"{flag} has no meaning for `{command}`; it belongs to {owners}.")
+        if mine.action == "append":
+            given[mine.dest] = [v for part in values if isinstance(part, list) for v in part]
+        else:
+            given[mine.dest] = values[-1]
+        if mine.choices and values[-1] not in mine.choices:
+            raise UsageError(f"{flag} is {values[-1]!r}; it must be {' or '.join(mine.choices)}.")
+    return given
 
 
 def _check_plan_options(command: str, phase: object, given: dict[str, object]) -> None:
@@ -224,7 +256,7 @@ def _options(given: dict[str, object]) -> Options:
         legacy_roles=tuple(str(role) for role in roles) if isinstance(roles, list) else (),
         max_lock_ms=_max_lock_ms(given),
         force=bool(given.get("force")),
-        keep=Keep(_text(given, "keep") or "merge"),
+        keep=Keep.DEFAULT if _text(given, "keep") == "default" else Keep.MERGE,
         restore_archive=_text(given, "archived") != "leave",
     )
 
@@ -235,6 +267,31 @@ def _run_number(text: object) -> int | None:
     if not str(text).isdecimal():
         raise UsageError(f"{text!r} is not the number of a run. `history` lists them.")
     return int(str(text))
+
+
+def _age(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    units = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isdecimal() or not 0 < int(number) <= MOST:
+        raise UsageError(f"--if-older-than is {text!r}; write it as 30m, 24h or 7d.")
+    return int(number) * units[unit]
+
+
+def _rule(given: dict[str, object]) -> Rule:
+    if "keep" not in given and "days" not in given:
+        raise UsageError("`prune` needs --keep N, --days D, or both: which backups shall stay?")
+    numbers = []
+    for name, default in (("keep", "1"), ("days", "0")):
+        text = _text(given, name) or default
+        if not text.isdecimal():
+            raise UsageError(f"--{name} is {text!r}; it must be a number.")
+        numbers.append(int(text))
+    try:
+        return Rule(*numbers)
+    except InvalidInput as error:
+        raise UsageError(str(error)) from None
 
 
 def _max_lock_ms(given: dict[str, object]) -> int:

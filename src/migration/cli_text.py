@@ -18,6 +18,7 @@ from src.migration.model import (
     ProofRow,
     RunRecord,
 )
+from src.migration.retention import Verdict
 
 MARKS = {"info": "i", "warning": "!", "refusal": "✗"}
 
@@ -256,6 +257,23 @@ def backup_lines(backups: Sequence[object], folder: Path) -> list[str]:
     if not rows:
         return [f"No backup in {folder}."]
     return table(("backup", "made", "database", "schema", "size", ""), rows, right=(4,))
+
+
+def verdict_lines(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
+    """What a rule does with each backup."""
+    rows = [
+        (
+            "delete" if one.goes else "keep",
+            one.backup.name,
+            moment(one.backup.created_at),
+            size(one.backup.bytes),
+            one.why,
+        )
+        for one in verdicts
+    ]
+    if not rows:
+        return [f"No backup of this database in {folder}."]
+    return table(("", "backup", "made", "size", "why"), rows, right=(3,))
 
 
 def health_lines(health: Mapping[str, Mapping[str, object]]) -> list[str]:

@@ -133,9 +133,11 @@ def remove_leftovers(backup_dir: Path) -> list[str]:
 
 
 def hash_files(directory: Path) -> dict[str, FileRecord]:
-    """Size and SHA-256 of every file below `directory`, but for the manifest and the lock."""
+    """Size and SHA-256 of every file below `directory`, but for the manifest and the lock. Raises OSError."""
     found = {}
     for path in sorted(directory.rglob("*")):
+        if path.is_symlink():
+            raise OSError(f"{path.relative_to(directory)} is a link, and may lead anywhere")
         if path.is_file() and path.name != MANIFEST and not path.name.startswith("."):
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -226,7 +228,7 @@ def list_backups(backup_dir: Path) -> list[Backup]:
     """The finished backups, the newest first. Whatever else lies in the folder is passed over."""
     found = []
     try:
-        paths = [path for path in backup_dir.iterdir() if not path.name.startswith(".")]
+        paths = [path for path in backup_dir.iterdir() if not path.name.startswith(".") and not path.is_symlink()]
     except OSError:
         return []
     for path in paths:
@@ -245,26 +247,6 @@ def find_backup(backup_dir: Path, name: str) -> Backup:
     if not path.is_dir() or path.is_symlink():
         raise BackupError(f"There is no backup {name} in {backup_dir}. `python run_migration.py backups` lists them.")
     return read_backup(path)
-
-
-def delete_backup(backup: Backup) -> None:
-    """Delete it for good. Refused for the only verified backup of its database."""
-    if backup.verified_at is not None:
-        same = [other for other in list_backups(backup.path.parent) if other.database == backup.database]
-        if not any(other.verified_at for other in same if other.name != backup.name):
-            raise BackupError(
-                f"{backup.name} is the only verified backup of {backup.database}: make and verify another one before "
-                f"deleting it."
-            )
-    read_backup(backup.path)  # only what is a backup is deleted, whatever the path says
-    path = backup.path.absolute()
-    going = path.with_name(f"{path.name}.tmp-{os.urandom(4).hex()}")
-    try:
-        path.rename(going)
-        (going / LOCK).write_bytes(OURS)
-        shutil.rmtree(going)
-    except OSError as error:
-        raise BackupError(f"The backup {backup.name} cannot be deleted: {error.strerror}.") from error
 
 
 def now() -> datetime:

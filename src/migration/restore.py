@@ -12,6 +12,7 @@ import psycopg2
 
 from src.db.connection import Connection, redact
 from src.errors import BackupError, DatabaseUnavailable
+from src.migration.backup_delete import in_use
 from src.migration.digest import OWN_SCHEMA
 from src.migration.exclusion import RESTORE, keep_others_out
 from src.migration.history import end_unfinished
@@ -32,6 +33,11 @@ def restore_backup(url: str, backup: Backup, backup_dir: Path, *, on_progress: P
     place, in one transaction, after a fresh verified backup in `backup_dir`.
     Raises BackupError, BackupNotVerified or PrerequisiteError; the live database is then as it was.
     """
+    with in_use(backup):
+        return _restore(url, backup, backup_dir, on_progress)
+
+
+def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) -> RestoreOutcome:
     started = time.monotonic()
     on_progress("Checking the backup's files", None, None)
     check_files(backup)

@@ -8,6 +8,7 @@ from psycopg2 import sql
 from src.db.connection import Connection
 from src.embedded import PrivateServer, has_version
 from src.errors import BackupError, BackupNotVerified, PrerequisiteError
+from src.migration.backup_delete import in_use
 from src.migration.digest import differences
 from src.migration.dump_tools import EMBEDDED_VERSIONS, find_tools, target_of
 from src.migration.manifest import (
@@ -48,16 +49,17 @@ def verify_backup(backup: Backup, *, url: str, on_progress: Progress) -> Backup:
     extension or a collation of the backup, it is on the server of `url`. It is always removed.
     Raises BackupNotVerified when anything differs, PrerequisiteError when there is no place to try.
     """
-    on_progress("Checking the backup's files", None, None)
-    check_files(backup)
-    version = _private_version(backup)
-    how = None
-    if version is not None:
-        how = _on_private_server(backup, version, on_progress)
-    if how is None:
-        how = _on_same_server(backup, url, on_progress)
-    verified = replace(backup, verified_at=now(), verified_how=how)
-    write_manifest(verified, backup.path)
+    with in_use(backup):
+        on_progress("Checking the backup's files", None, None)
+        check_files(backup)
+        version = _private_version(backup)
+        how = None
+        if version is not None:
+            how = _on_private_server(backup, version, on_progress)
+        if how is None:
+            how = _on_same_server(backup, url, on_progress)
+        verified = replace(backup, verified_at=now(), verified_how=how)
+        write_manifest(verified, backup.path)
     on_progress(f"Backup {backup.name} verified: {how}", None, None)
     return verified
 
