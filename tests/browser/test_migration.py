@@ -26,59 +26,6 @@ def errors(page: Page) -> list[str]:
     return page.locator("[data-testid=stAlertContentError], [data-testid=stException]").all_inner_texts()
 
 
-def sums(url: str, table: str = "public.portfolio_positions") -> tuple[object, ...]:
-    conn = psycopg2.connect(url)
-    with conn, conn.cursor() as cursor:
-        cursor.execute(f"SELECT count(*), sum(quantity), sum(market_value), sum(unrealized_pnl) FROM {table}")
-        row = cursor.fetchone()
-    conn.close()
-    assert row is not None
-    return row
-
-
-def test_all_the_way_there_and_back_by_button(
-    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
-) -> None:
-    url = make_database("v1", sample=True)
-    before = sums(url)
-    dashboard = start_dashboard(url)
-    page = visit(f"{dashboard.url}/system_status")
-
-    press(page, "phase1", "Start phase 1")
-    expect(page.get_by_role("heading", name="Run under way")).to_be_visible(timeout=60_000)
-    # The run is in the database, not in the page: a reload shows it just the same.
-    page.reload()
-    await_outcome(page, "Phase1 is complete")
-    expect(page.get_by_text("DEFAULT, unrealized P&L, HKD").first).to_be_visible()
-    expect(page.get_by_text("trader (tester via ").first).to_be_visible()
-    assert errors(page) == []
-    assert sums(url) == before
-
-    page.goto(f"{dashboard.url}/portfolio?id=DEFAULT")
-    page.get_by_role("button", name="Copy").click()
-    page.get_by_label("Id", exact=True).fill("TRY")
-    page.get_by_label("Name").fill("A try")
-    page.locator(".st-key-copy_submit button").click()
-    expect(page.get_by_role("heading", name="A try")).to_be_visible()
-
-    page.goto(f"{dashboard.url}/system_status")
-    press(page, "phase2", "Start phase 2")
-    await_outcome(page, "Phase2 is complete")
-    assert errors(page) == []
-
-    press(page, "rollback", "Roll back to v2")
-    await_outcome(page, "Rollback to v2 is complete")
-    # A plan of v3 offers the same, and is refused by then: wait for the one of v2.
-    expect(page.locator(".st-key-action").get_by_role("radio", name="Phase 2")).to_be_visible(timeout=30_000)
-    page.locator(".st-key-action").get_by_text("Roll back to v1").click()
-    page.get_by_text("Keep DEFAULT's positions only").click()
-    press(page, "rollback", "Roll back to v1")
-    await_outcome(page, "Rollback to v1 is complete")
-    assert errors(page) == []
-    assert sums(url) == before
-    expect(page.get_by_text("4 · rollback to v1")).to_be_visible()
-
-
 WATCH = """() => { window.seen = []; new MutationObserver(() => {
     for (const bad of document.querySelectorAll('[data-testid=stAlertContentError], [data-testid=stException]'))
         window.seen.push(bad.innerText);
