@@ -2,13 +2,16 @@
 
 import argparse
 import getpass
+import socket
 import sys
 from collections.abc import Sequence
 
 from src.auth.passwords import MIN_LENGTH
 from src.auth.store import Accounts, Role, clean_name
-from src.config import load_settings
+from src.config import Settings, load_settings
+from src.embedded import running_url
 from src.errors import HKStrategyError, InvalidInput
+from src.migration import audit
 
 
 def read_password(name: str) -> str:
@@ -41,6 +44,22 @@ def run(arguments: argparse.Namespace, accounts: Accounts) -> str:
     return f"Removed {name}; all sessions of {name} have ended."
 
 
+def write_down(arguments: argparse.Namespace, settings: Settings) -> None:
+    """What was done to an account, in the audit. A database that is away is no reason to keep somebody in."""
+    url = running_url(settings)
+    if arguments.command == "list" or url is None:
+        return
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    address = "a terminal" if sys.stdin.isatty() else "a script"
+    detail = {"name": clean_name(arguments.name)}
+    if arguments.command == "add":
+        detail["role"] = arguments.role
+    try:
+        audit.record(url, audit.Entry(who, "command line", address, f"account {arguments.command}", "done", detail))
+    except HKStrategyError as error:
+        sys.stderr.write(f"{error} It is done all the same.\n")
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m src.accounts",
@@ -62,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0: done; 1: refused, and nothing was changed; 2: usage."""
     arguments = parser().parse_args(argv)
     try:
-        said = run(arguments, Accounts(load_settings().home))
+        settings = load_settings()
+        said = run(arguments, Accounts(settings.home))
     except HKStrategyError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -70,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("\nNothing was changed.\n")
         return 1
     sys.stdout.write(f"{said}\n")
+    write_down(arguments, settings)
     return 0
 
 

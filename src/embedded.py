@@ -53,6 +53,14 @@ def database_url(settings: Settings) -> str:
     return settings.database_url
 
 
+def running_url(settings: Settings) -> str | None:
+    """The configured database's URL, or the embedded one's where somebody has started it; None: nobody has."""
+    if settings.database_url is not None:
+        return settings.database_url
+    state = read_state(_postgres_spec(settings))
+    return None if state is None else state.url
+
+
 def cache_url(settings: Settings) -> str | None:
     """The configured cache's URL, or the embedded one's; None, with the reason logged, when it cannot be started."""
     if settings.redis_url is not None:

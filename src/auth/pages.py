@@ -55,7 +55,7 @@ def terminal(*, problem: str = "", said: str = "", status: int = 200) -> HTMLRes
         "<p>Open the link that the terminal shows, where the dashboard was started. Each link works once; the next one "
         "then stands there.</p>"
         '<form method="post" action="/auth/token">'
-        f"{_field('Or paste what follows token= in it', 'token', 'off')}<button>Log in</button></form>"
+        f"{_field('Or paste it here', 'token', 'off')}<button>Log in</button></form>"
         '<p class="note">For names and passwords instead: <code>python -m src.accounts add NAME --role admin</code></p>'
     )
     return _page("Log in", body, status)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote
 
 from anyio import CapacityLimiter, to_thread
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, Router
@@ -50,10 +51,18 @@ class Provider:
 class Routes:
     """What is behind /auth/. Behind the Door, which says who it is."""
 
-    def __init__(self, gate: Gate, policy: Policy, provider: Provider | None = None) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        policy: Policy,
+        provider: Provider | None = None,
+        write_down: Callable[[User, str, str], None] = lambda _user, _action, _address: None,
+    ) -> None:
+        """`write_down`: who changed what of an account, and from where."""
         self._gate = gate
         self._policy = policy
         self._provider = provider
+        self._write_down = write_down
         self._limiter: CapacityLimiter | None = None
 
     def before(self, app: ASGIApp) -> ASGIApp:
@@ -125,7 +134,8 @@ class Routes:
             return RedirectResponse("/", 303)
         given = (await _form(request)).get("token") if request.method == "POST" else request.query_params.get("token")
         try:
-            cookie = self._gate.log_in_with_token((given or "").strip(), self._address(request))
+            token = (given or "").strip().rpartition("token=")[2]  # pasted with the rest of the link, or alone
+            cookie = self._gate.log_in_with_token(token, self._address(request))
         except LoginRefused as error:
             if self._gate.mode is not Mode.TOKEN:
                 return RedirectResponse("/auth/login", 303)
@@ -162,6 +172,7 @@ class Routes:
         except (LoginRefused, InvalidInput) as error:
             return pages.password(user, problem=str(error), status=400)
         told = pages.message("Password changed", "Your other sessions have ended.", kind="good")
+        told.background = BackgroundTask(self._write_down, user, "account passwd", address)
         return self._with_session(request, told, cookie)
 
     async def start(self, request: Request) -> Response:

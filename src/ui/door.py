@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import logging
 import re
 import socket
 from pathlib import Path
@@ -19,9 +20,12 @@ from src.auth.gate import User
 from src.auth.middleware import Door, Policy, Socket
 from src.auth.routes import Routes
 from src.config import Settings, load_settings
-from src.ui import auth, oidc, scripts
+from src.errors import HKStrategyError
+from src.migration import audit
+from src.ui import auth, cache, oidc, scripts
 from src.ui.address import ANY, is_loopback
 
+_log = logging.getLogger("hk_strategy.auth")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -74,6 +78,13 @@ def _farewell() -> bytes:
     return bytes(message.SerializeToString())
 
 
+def _write_down(user: User, action: str, address: str) -> None:
+    try:
+        audit.record(cache.database_url(), audit.Entry(user.name, user.role.value, address, action, "done"))
+    except HKStrategyError as error:
+        _log.error("%s", error)
+
+
 def door(app: ASGIApp) -> ASGIApp:
     """For `st.App(middleware=…)`. Built when the server starts, once Streamlit's options are known."""
     settings = load_settings()
@@ -86,4 +97,4 @@ def door(app: ASGIApp) -> ASGIApp:
         ticket=USER_COOKIE_NAME if provider is not None else None,
     )
     gate = auth.gate()
-    return Door(Routes(gate, policy, provider).before(app), gate, policy, Socket(_allows, _farewell()))
+    return Door(Routes(gate, policy, provider, _write_down).before(app), gate, policy, Socket(_allows, _farewell()))

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from src.auth.store import Accounts, Role
+from src.migration import audit
 from tests.browser.conftest import PASSWORD, Dashboard, OpenBrowser, StartDashboard, launch
 from tests.conftest import MakeDatabase
 
@@ -46,7 +47,7 @@ def test_the_terminals_link_opens_one_browser_and_the_next_link_another(
     other.goto(dashboard.link)
     expect(other.get_by_text("This link has been used")).to_be_visible()
     second = dashboard.await_line("For another browser: ").split()[-1]
-    other.get_by_label("Or paste what follows token=").fill(second.split("token=")[1])
+    other.get_by_label("Or paste it here").fill(f" {second} ")
     other.get_by_role("button", name="Log in").click()
     expect(other.get_by_role("heading", name="Portfolios")).to_be_visible()
 
@@ -54,7 +55,8 @@ def test_the_terminals_link_opens_one_browser_and_the_next_link_another(
 def test_a_password_its_change_and_the_way_out(
     make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
 ) -> None:
-    dashboard = start_dashboard(make_database("v1", sample=True))
+    url = make_database("v1", sample=True)
+    dashboard = start_dashboard(url)
     dashboard.account("mei", Role.ADMIN)
     tom = dashboard.account("tom", Role.TRADER)
     elsewhere = visit(f"{dashboard.url}/portfolio?id=DEFAULT", cookie=tom)
@@ -77,6 +79,8 @@ def test_a_password_its_change_and_the_way_out(
     # By itself, within seconds, and with the way back to where it was.
     expect(elsewhere).to_have_url(f"{dashboard.url}/auth/login?next=%2Fportfolio%3Fid%3DDEFAULT", timeout=30_000)
     assert Accounts(dashboard.home).check("tom", "another, and longer") is not None
+    entry = audit.read(url)[0]
+    assert (entry.by, entry.role, entry.action, entry.outcome) == ("tom", "trader", "account passwd", "done")
 
     page.get_by_role("link", name="Go on").click()
     page.get_by_role("link", name=re.compile("tom · trader")).click()

@@ -18,6 +18,8 @@ from src.auth.passwords import Cost, hash_from_text, hash_password
 from src.auth.store import Accounts, Role
 from src.config import PROJECT_ROOT
 from src.errors import ConfigurationError, InvalidInput
+from src.migration import audit
+from tests.conftest import MakeDatabase
 
 QUICK = Cost(n=2**4, r=1, p=1)
 SECRET = "correct horse battery"
@@ -141,11 +143,11 @@ def test_a_file_that_others_may_read_is_not_trusted(accounts: Accounts) -> None:
         fresh.all()
 
 
-def command(home: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def command(home: Path, *arguments: str, given: str = "", url: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "src.accounts", *arguments],
         input=given, capture_output=True, text=True, cwd=PROJECT_ROOT, timeout=60,
-        env={**os.environ, "HK_STRATEGY_HOME": str(home)},
+        env={**os.environ, "HK_STRATEGY_HOME": str(home), "DATABASE_URL": url},
     )  # fmt: skip
 
 
@@ -181,6 +183,29 @@ def test_the_command_refuses_and_changes_nothing(
     assert why in done.stderr
     assert "Traceback" not in done.stderr
     assert Accounts(tmp_path).all() == ()
+
+
+def test_what_is_done_to_accounts_is_in_the_audit(tmp_path: Path, make_database: MakeDatabase) -> None:
+    url = make_database("v1")
+    command(tmp_path, "add", "Mei", "--role", "admin", given=SECRET + "\n", url=url)
+    command(tmp_path, "add", "mei", given=SECRET + "\n", url=url)
+    command(tmp_path, "list", url=url)
+    command(tmp_path, "passwd", "mei", given="another one, longer\n", url=url)
+    command(tmp_path, "remove", "mei", "--force", url=url)
+    found = [(one.action, one.outcome, dict(one.detail)) for one in reversed(audit.read(url))]
+    assert found == [
+        ("account add", "done", {"name": "mei", "role": "admin"}),
+        ("account passwd", "done", {"name": "mei"}),
+        ("account remove", "done", {"name": "mei"}),
+    ]
+
+
+def test_a_database_that_is_away_keeps_nobody_in(tmp_path: Path) -> None:
+    url = "postgresql://trader:n0t-told@127.0.0.1:9/x?connect_timeout=2"
+    added = command(tmp_path, "add", "mei", given=SECRET + "\n", url=url)
+    assert (added.returncode, added.stdout) == (0, "Added mei, trader.\n")
+    assert "It is done all the same." in added.stderr
+    assert "n0t-told" not in added.stderr
 
 
 def on_a_terminal(home: Path, *answers: str) -> str:
