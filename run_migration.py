@@ -9,6 +9,7 @@ def main() -> int:
     # Imported only now: `prepare` may have had to look for the Python that has the packages.
     from src.database_enhanced import DatabaseManager
     from src.embedded import database_url
+    from src.health.watch import look_once
     from src.migration.cli import run_command
     from src.migration.cli_context import Services
     from src.migration.cli_ending import flush_output
@@ -19,6 +20,7 @@ def main() -> int:
         Services(
             database_url=database_url,
             manager=lambda settings: DatabaseManager(settings=settings),
+            look=lambda settings, url: look_once(settings, url, DatabaseManager(settings=settings)),
             init_database=init_database,
             remove_sample=remove_sample,
         ),

@@ -16,12 +16,12 @@ import pandas as pd
 
 from src.config import Settings, load_settings
 from src.db import frames, health, prices, server, signals
-from src.db.cache import Cache
+from src.db.cache import Cache, CacheStatus
 from src.db.manager.market import MarketMethods
 from src.db.manager.portfolios import PortfolioMethods
 from src.db.manager.positions import PositionMethods
 from src.db.manager.saves import SaveMethods
-from src.db.pool import LeasedConnection
+from src.db.pool import POOL_SIZE, LeasedConnection, PoolStatus
 from src.db.schema import (
     CAPABILITIES,
     READ_POSITIONS,
@@ -106,9 +106,19 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMeth
         try:
             db = self._db
         except HKStrategyError as error:
-            unknown = health.down("It is not known while the database is down.", "")
-            return {"database": health.unreachable(error), "redis": health.cache(self._cache), "schema": unknown}
-        return {"database": health.database(db), "redis": health.cache(self._cache), "schema": health.schema(db)}
+            unknown = health.schema_unknown("It is not known.")
+            found = (health.unreachable(error), health.cache(self._cache), unknown)
+        else:
+            found = (health.database(db), health.cache(self._cache), health.schema(db))
+        return {component.key: component.report() for component in found}
+
+    def pool_status(self) -> PoolStatus:
+        """How busy the connections of this process are. Contacts nothing."""
+        return self._db_made.pool_status() if self._db_made is not None else PoolStatus(POOL_SIZE)
+
+    def cache_status(self) -> CacheStatus:
+        """What the cache says of itself, asked now."""
+        return self._cache.status()
 
     def data_token(self) -> str:
         """A short text that differs after positions, portfolios, signals, prices or the schema changed. Cheap."""

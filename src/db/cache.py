@@ -20,7 +20,10 @@ _TIMEOUT_S = 1.0
 
 @dataclass(frozen=True)
 class CacheStatus:
-    """`hit_rate` is 0 to 1, of all the server's clients since it started; None where nothing was asked yet."""
+    """`hit_rate` is 0 to 1, of all the server's clients since it started; None where nothing was asked yet.
+
+    `hits`, `misses`: what the server counted since it started, of all its clients.
+    """
 
     up: bool
     message: str
@@ -29,6 +32,8 @@ class CacheStatus:
     used_memory_bytes: int | None = None
     keys: int | None = None
     hit_rate: float | None = None
+    hits: int | None = None
+    misses: int | None = None
 
 
 class Cache:
@@ -108,6 +113,8 @@ class Cache:
             used_memory_bytes=int(info["used_memory"]) if "used_memory" in info else None,
             keys=keys,
             hit_rate=hits / (hits + misses) if hits + misses else None,
+            hits=hits,
+            misses=misses,
         )
 
     def close(self) -> None:

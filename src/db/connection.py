@@ -28,15 +28,20 @@ def redact(text: str, url: str) -> str:
     return text
 
 
-def connect(url: str, *, purpose: str = "", autocommit: bool = False, options: str = "") -> Connection:
+def connect(
+    url: str, *, purpose: str = "", autocommit: bool = False, options: str = "", within_s: int | None = None
+) -> Connection:
     """Connect to `url` (a libpq URL or keyword string; sockets, sslmode and service files work).
 
     The session's application_name is "hk_strategy" and the purpose, so that plans can tell this project's
     sessions from v1 clients. Raises ConfigurationError for a URL that libpq cannot read and
-    DatabaseUnavailable when the server does not answer or refuses.
+    DatabaseUnavailable when the server does not answer or refuses: after `within_s` seconds (libpq waits at least 2)
+    where it is given, else after what the URL says, or 10.
     """
     name = f"{APPLICATION_NAME} {purpose}".strip()
     parsed = _parse(url)
+    if within_s is not None:
+        parsed["connect_timeout"] = str(within_s)
     parsed.setdefault("connect_timeout", "10")
     merged = " ".join(part for part in (parsed.pop("options", ""), options) if part)
     if merged:
@@ -45,7 +50,7 @@ def connect(url: str, *, purpose: str = "", autocommit: bool = False, options: s
     try:
         conn = psycopg2.connect(make_dsn(**parsed))
     except psycopg2.OperationalError as error:
-        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None
+        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(' '.join(str(error).split()), url)}") from None
     conn.autocommit = autocommit
     return conn
 

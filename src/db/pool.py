@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,22 @@ from src.db.sql import query
 from src.errors import DatabaseUnavailable
 
 IDLE_BEFORE_CHECK_S = 2.0
+POOL_SIZE = 10
+
+
+@dataclass(frozen=True)
+class PoolStatus:
+    """How busy a pool is. `waiting`: threads that wait for a connection now.
+
+    `gave_up`: how many waited in vain since the process began; `gave_up_s`: how many seconds ago the last one did.
+    """
+
+    size: int
+    in_use: int = 0
+    idle: int = 0
+    waiting: int = 0
+    gave_up: int = 0
+    gave_up_s: float | None = None
 
 
 class Pool:
@@ -27,7 +44,13 @@ class Pool:
     """
 
     def __init__(
-        self, url: str, *, size: int = 10, wait_s: float = 10.0, statement_timeout_ms: int = 30_000, purpose: str = ""
+        self,
+        url: str,
+        *,
+        size: int = POOL_SIZE,
+        wait_s: float = 10.0,
+        statement_timeout_ms: int = 30_000,
+        purpose: str = "",
     ) -> None:
         self._url = url
         self._size = size
@@ -37,7 +60,15 @@ class Pool:
         self._free = threading.Condition()
         self._idle: list[tuple[Connection, float]] = []
         self._in_use = 0
+        self._waiting = 0
+        self._gave_up = 0
+        self._gave_up_at = 0.0
         self._pid = os.getpid()
+
+    def status(self) -> PoolStatus:
+        with self._free:
+            ago = time.monotonic() - self._gave_up_at if self._gave_up else None
+            return PoolStatus(self._size, self._in_use, len(self._idle), self._waiting, self._gave_up, ago)
 
     def take(self, *, checked: bool = False) -> Connection:
         """A connection: give it back with `give_back`. `checked`: also one that was in use just now must answer.
@@ -59,13 +90,23 @@ class Pool:
                 # After a fork the sockets belong to the parent: they must be neither used nor closed here.
                 self._idle, self._in_use, self._pid = [], 0, os.getpid()
             while self._in_use >= self._size:
-                if not self._free.wait(deadline - time.monotonic()):
-                    raise DatabaseUnavailable(
-                        f"All {self._size} database connections of this process have been in use for "
-                        f"{self._wait_s:g} s. Try again in a moment."
-                    )
+                self._wait(deadline - time.monotonic())
             self._in_use += 1
             return self._idle.pop() if self._idle else None
+
+    def _wait(self, seconds: float) -> None:
+        """Until a connection may have come back. With the lock held."""
+        self._waiting += 1
+        try:
+            if self._free.wait(seconds):
+                return
+        finally:
+            self._waiting -= 1
+        self._gave_up, self._gave_up_at = self._gave_up + 1, time.monotonic()
+        raise DatabaseUnavailable(
+            f"All {self._size} database connections of this process have been in use for "
+            f"{self._wait_s:g} s. Try again in a moment."
+        )
 
     def _revived(self, idle: tuple[Connection, float] | None, checked: bool) -> Connection:
         if idle is not None:

@@ -10,7 +10,7 @@ import psycopg2
 
 from src.db import faults
 from src.db.connection import Cursor
-from src.db.pool import LeasedConnection, Pool
+from src.db.pool import POOL_SIZE, LeasedConnection, Pool, PoolStatus
 from src.db.schema import READ_POSITIONS, Capability, SchemaState, SchemaVersion, detect_with, require
 from src.errors import Conflict, DatabaseUnavailable, HKStrategyError
 
@@ -34,7 +34,7 @@ class _Retry(Exception):
 class Database:
     """The database at `url`: a pool, and a short memory of its schema."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, memory_s: float = MEMORY_S) -> None:
+    def __init__(self, url: str, *, pool_size: int = POOL_SIZE, memory_s: float = MEMORY_S) -> None:
         self._pool = Pool(url, size=pool_size)
         self._memory_s = memory_s
         self._lock = threading.Lock()
@@ -43,6 +43,9 @@ class Database:
 
     def lease(self) -> LeasedConnection:
         return LeasedConnection(self._pool)
+
+    def pool_status(self) -> PoolStatus:
+        return self._pool.status()
 
     def close(self) -> None:
         self._pool.close()

@@ -63,19 +63,24 @@ def backup_outlook(url: str, backup_dir: Path) -> Outlook:
     """Whether a backup can be made in `backup_dir`, and verified there. Writes nothing, not even the folder."""
     conn = connect(url, purpose="backup", autocommit=True)
     try:
-        needed, free = _bytes_needed(conn), free_bytes(backup_dir)
-        obstacle = None
-        try:
-            target = target_of(conn)
-            readable_tables(conn)
-            find_tools(target.server_major, needs_ssl=target.uses_ssl)
-            _refuse_unusable_folder(backup_dir)
-            _refuse_without_disk(needed, free, backup_dir)
-        except (PrerequisiteError, ConfigurationError) as error:
-            obstacle = str(error)
-        return Outlook(needed, free, obstacle)
+        return outlook_of(conn, backup_dir)
     finally:
         conn.close()
+
+
+def outlook_of(conn: Connection, backup_dir: Path) -> Outlook:
+    """`backup_outlook` of the database that `conn` is connected to."""
+    needed, free = _bytes_needed(conn), free_bytes(backup_dir)
+    obstacle = None
+    try:
+        target = target_of(conn)
+        readable_tables(conn)
+        find_tools(target.server_major, needs_ssl=target.uses_ssl)
+        _refuse_unusable_folder(backup_dir)
+        _refuse_without_disk(needed, free, backup_dir)
+    except (PrerequisiteError, ConfigurationError) as error:
+        obstacle = str(error)
+    return Outlook(needed, free, obstacle)
 
 
 def make_backup(

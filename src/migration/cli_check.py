@@ -1,8 +1,10 @@
 """`check`: the schema's version, what it can do, what to do next, and the health of every component."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-from src.errors import DatabaseUnavailable
+from src.domain.health import Component
+from src.errors import DatabaseUnavailable, HKStrategyError
 from src.migration import service
 from src.migration.cli_context import Context, done
 from src.migration.cli_render import Ending
@@ -13,14 +15,15 @@ EMPTY_ADVICE = "python run_migration.py init --schema v1 (or v3) makes the table
 
 def cmd_check(context: Context) -> Ending:
     manager = context.services.manager(context.settings)
-    health = manager.test_connection_health()
+    found = _look(context)
+    health = {component.key: component.report() for component in found}
     try:
         inspection = service.inspect(context.url)
         info = manager.get_schema_info() if inspection.version is not None else {}
         run = service.current_run(context.url)
         sample = manager.is_sample_data()
     except DatabaseUnavailable:
-        context.renderer.show("check", {"version": None, "health": health}, ["Health:", *health_lines(health), ""])
+        context.renderer.show("check", {"version": None, "health": health}, ["Health:", *health_lines(found), ""])
         raise
     lines = [f"Schema: {inspection.title}", ""]
     if inspection.version is None and not inspection.tables:
@@ -29,7 +32,7 @@ def cmd_check(context: Context) -> Ending:
         lines += ["Sample data: yes. `python run_migration.py remove-sample` removes it.", ""]
     if run is not None:
         lines += [*current_run_lines(run), ""]
-    lines += ["Health:", *health_lines(health)]
+    lines += ["Health:", *health_lines(found)]
     capabilities = _feature_lines(info.get("capabilities"))
     if capabilities:
         lines += ["", "Features:", *capabilities]
@@ -53,6 +56,12 @@ def cmd_check(context: Context) -> Ending:
     }
     context.renderer.show("check", value, lines)
     return done("", value={"version": inspection.version, "title": inspection.title})
+
+
+def _look(context: Context) -> tuple[Component, ...]:
+    with suppress(HKStrategyError):  # what is wrong is a part of what is seen
+        context.url  # noqa: B018  an embedded server takes its time to start, which no look waits for
+    return context.services.look(context.settings, lambda: context.url)
 
 
 def _feature_lines(capabilities: object) -> list[str]:

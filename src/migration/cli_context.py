@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from src.config import Settings
+from src.domain.health import Component
 from src.errors import PrerequisiteError, RunInProgress
 from src.migration import service
 from src.migration.cli_ending import EXIT_DONE
@@ -22,8 +23,6 @@ log = logging.getLogger("hk_strategy.run")
 class Manager(Protocol):
     """What `check` asks of DatabaseManager."""
 
-    def test_connection_health(self) -> dict[str, dict[str, Any]]: ...
-
     def get_schema_info(self) -> dict[str, Any]: ...
 
     def is_sample_data(self) -> bool: ...
@@ -33,11 +32,13 @@ class Manager(Protocol):
 class Services:
     """What the commands need from outside of the migration's own modules; run_migration.py hands it in.
 
-    `init_database(url, schema, sample)` and `remove_sample(url)` return the sentence that says what they did.
+    `look(settings, url)` looks at the health of all parts. `init_database(url, schema, sample)` and
+    `remove_sample(url)` return the sentence that says what they did.
     """
 
     database_url: Callable[[Settings], str]
     manager: Callable[[Settings], Manager]
+    look: Callable[[Settings, Callable[[], str]], tuple[Component, ...]]
     init_database: Callable[[str, str, bool], str]
     remove_sample: Callable[[str], str]
 

@@ -1,10 +1,11 @@
 """What the commands say, as lines of text. Pure: values in, lines out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+from src.domain.health import Component, State
 from src.migration.model import (
     TITLES,
     UNDO,
@@ -276,13 +277,15 @@ def verdict_lines(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
     return table(("", "backup", "made", "size", "why"), rows, right=(3,))
 
 
-def health_lines(health: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """`health` as DatabaseManager.test_connection_health gives it."""
-    names = {"database": "PostgreSQL", "redis": "cache", "schema": "schema"}
+def health_lines(components: Iterable[Component]) -> list[str]:
+    """What is well in a line or two; of what is not, each thing on a line of its own."""
     lines = []
-    for key, part in health.items():
-        text = part.get("message") or ""
-        lines.append(f"  {names.get(key, key):<11}{part.get('status', 'unknown')!s:<10} {text}".rstrip())
-        if part.get("advice"):
-            lines.append(f"  {'':<21} {part['advice']}")
+    for part in components:
+        lines.append(f"  {part.name:<11}{part.state.value:<10} {part.message}")
+        more = [part.advice] if part.advice else []
+        if part.state is State.HEALTHY:
+            more += ["; ".join(part.lines)] if part.lines else []
+        else:
+            more += [f"- {line}" for line in part.lines]
+        lines += [f"  {'':<21} {text}" for text in more]
     return lines

@@ -147,6 +147,24 @@ def test_a_server_that_is_down_is_no_version(cli: Cli, tmp_path: Path) -> None:
         assert "Traceback" not in said.all
 
 
+def test_check_tells_the_health_of_every_part_and_names_drift(v1: str, cli: Cli) -> None:
+    execute(v1, "DROP INDEX public.idx_signals_created")
+    assert "missing: index idx_signals_created on trading_signals" in cli(v1, "check").out
+    health = cli(v1, "--json", "check").records[0]["health"]
+    assert list(health) == ["database", "redis", "schema", "data", "backups", "run"]
+    assert {part["status"] for part in health.values()} <= {"healthy", "degraded", "down"}
+    assert health["database"]["details"]["standby"] is False
+    assert health["schema"]["details"]["differences"] == ["missing: index idx_signals_created on trading_signals"]
+
+
+def test_check_of_a_database_that_is_down_says_what_is_down(cli: Cli) -> None:
+    said = cli("postgresql://trader:s3cret@127.0.0.1:9/hk_strategy", "check")
+    assert said.exit_code != 0
+    assert "PostgreSQL down       PostgreSQL does not answer" in said.out
+    assert "Start PostgreSQL, or correct DATABASE_URL in .env." in said.out
+    assert "s3cret" not in said.out + said.err
+
+
 def test_check_does_not_send_the_reader_to_check(v1: str, cli: Cli) -> None:
     execute(v1, "CREATE TABLE public.portfolios (portfolio_id varchar(50) PRIMARY KEY, name varchar(200))")
     said = cli(v1, "check").out

@@ -8,6 +8,7 @@ SELECT current_setting('server_version') AS server_version,
        current_setting('max_connections')::int AS max_connections,
        (SELECT extract(epoch FROM max(clock_timestamp() - xact_start))::float8 FROM pg_stat_activity
          WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+           AND application_name IS DISTINCT FROM 'hk_strategy health'
            AND datname = current_database()) AS longest_transaction_s
 
 -- == clock: in the session's zone, which is the one that the times in the tables are in.

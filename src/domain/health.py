@@ -1,0 +1,46 @@
+"""Whether a part of the system is well, in words for whoever has to put it right."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """DEGRADED: it works, and something should be done about it. DOWN: it does not work."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is not as it should be, and what to do next."""
+
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of the system. `advice`: the next thing to do, "" where there is none.
+
+    `lines`: more, for who looks closer. `details`: the same as values that JSON knows, for programs.
+    """
+
+    key: str
+    name: str
+    state: State
+    message: str
+    advice: str = ""
+    lines: tuple[str, ...] = ()
+    details: Mapping[str, object] = field(default_factory=dict)
+
+    def report(self) -> dict[str, object]:
+        """As `check --json` and DatabaseManager.test_connection_health give it."""
+        return {
+            "status": self.state.value,
+            "message": self.message,
+            "advice": self.advice,
+            "details": dict(self.details),
+        }

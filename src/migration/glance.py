@@ -1,0 +1,87 @@
+"""A short look at a database, for those who want to know whether it is well: it waits for nothing and nobody."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from src.db import server
+from src.db.connection import Connection, connect, redact
+from src.db.faults import translate
+from src.db.health import read_server
+from src.db.schema import SchemaState, detect_with
+from src.errors import DatabaseUnavailable, HKStrategyError
+from src.migration import history
+from src.migration.backup_make import Outlook, outlook_of
+from src.migration.catalog import Drift, compare, read_catalog
+from src.migration.model import RunRecord
+
+CONNECT_S = 2
+STATEMENT_MS = 1000
+
+
+@dataclass(frozen=True)
+class ServerGlance:
+    """`details`: as src.db.health.read_server gives them."""
+
+    details: dict[str, Any]
+    schema: SchemaState
+
+
+@dataclass(frozen=True)
+class OwnGlance:
+    """What the project noted here. `run`: the last one, whether it ended or not."""
+
+    sample: bool
+    run: RunRecord | None
+
+
+@dataclass(frozen=True)
+class StructureGlance:
+    """`drift`: None where the schema is none of the three. `outlook`: of a backup."""
+
+    drift: Drift | None
+    outlook: Outlook
+
+
+def glance_at_server(url: str) -> ServerGlance:
+    """Reads catalogs and statistics only: it needs no lock on a table. Raises DatabaseUnavailable."""
+    with _session(url) as conn, conn.cursor() as cursor:
+        return ServerGlance(read_server(cursor), detect_with(cursor))
+
+
+def glance_at_own(url: str) -> OwnGlance:
+    """Raises DatabaseUnavailable."""
+    with _session(url) as conn, conn.cursor() as cursor:
+        sample = server.is_sample(cursor, detect_with(cursor))
+        records = history.read_records(conn, limit=1)
+    return OwnGlance(sample, records[0] if records else None)
+
+
+def glance_at_structure(url: str, backup_dir: Path) -> StructureGlance:
+    """Raises DatabaseUnavailable."""
+    with _session(url) as conn:
+        with conn.cursor() as cursor:
+            state = detect_with(cursor)
+        conn.autocommit = False
+        drift = None if state.version is None else compare(state.version, read_catalog(conn))
+        conn.rollback()
+        return StructureGlance(drift, outlook_of(conn, backup_dir))
+
+
+@contextmanager
+def _session(url: str) -> Iterator[Connection]:
+    options = f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={STATEMENT_MS}"
+    conn = connect(url, purpose="health", autocommit=True, options=options, within_s=CONNECT_S)
+    try:
+        yield conn
+    except psycopg2.Error as error:
+        told = translate(error)
+        if isinstance(told, HKStrategyError):
+            raise told from None
+        raise DatabaseUnavailable(f"PostgreSQL cannot be asked: {redact(str(error).strip(), url)}") from None
+    finally:
+        conn.close()

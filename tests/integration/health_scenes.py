@@ -1,0 +1,57 @@
+"""What the tests of health share: a look at a database, and an address that never answers."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from src.database_enhanced import DatabaseManager
+from src.db.cache import Cache
+from src.db.pool import PoolStatus
+from src.domain.health import Component
+from src.health.watch import Seen, Watch
+
+PATIENT_S = 60.0  # a busy machine is not what these tests are about
+
+
+def watch(
+    url: Callable[[], str],
+    folder: Path,
+    *,
+    cache: str | None = None,
+    pool: PoolStatus | None = None,
+    limit_s: float = PATIENT_S,
+) -> Watch:
+    asked = Cache(cache)
+    return Watch(url, asked.status, folder, None if pool is None else lambda: pool, limit_s=limit_s)
+
+
+def look(url: str, folder: Path, **how: Any) -> Seen:
+    return watch(lambda: url, folder, **how).look()
+
+
+def of(seen: Seen, key: str) -> Component:
+    return next(component for component in seen.components if component.key == key)
+
+
+@contextmanager
+def black_hole() -> Iterator[str]:
+    """The URL of a server that lets everybody connect, and never says a word."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(50)
+        yield f"postgresql://trader:s3cret@127.0.0.1:{silent.getsockname()[1]}/hk_strategy"
+
+
+@contextmanager
+def all_taken(manager: DatabaseManager) -> Iterator[None]:
+    """Somebody holds every connection of the manager's pool."""
+    held = [manager.get_connection() for _ in range(manager.pool_status().size)]
+    for conn in held:
+        conn.cursor().close()
+    try:
+        yield
+    finally:
+        for conn in held:
+            conn.close()

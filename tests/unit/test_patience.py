@@ -1,0 +1,114 @@
+"""What never answers is not waited for; what answers late is known later; what is known is not asked again."""
+
+import threading
+import time
+
+import pytest
+
+from src.errors import DatabaseUnavailable
+from src.health.patience import Patience
+
+LONG = 60.0
+
+
+def test_what_never_answers_is_said_to_be_overdue_and_asked_once() -> None:
+    gate, begun = threading.Event(), []
+
+    def work() -> str:
+        begun.append(1)
+        gate.wait(LONG)
+        return "late"
+
+    patience = Patience(work, name="test", limit_s=0.05)
+    first, second = patience.ask(0), patience.ask(0)
+    assert first.value is None and first.overdue_s is not None and first.overdue_s >= 0.05
+    assert second.overdue_s is not None and second.overdue_s >= first.overdue_s
+    assert len(begun) == 1
+    gate.set()
+    while (answer := patience.ask(LONG)).overdue_s is not None:
+        time.sleep(0.01)
+    assert answer.value == "late"
+    assert len(begun) == 1
+
+
+def test_an_earlier_answer_is_known_with_its_age_while_the_next_is_overdue() -> None:
+    gate, answers = threading.Event(), iter(["early"])
+
+    def work() -> str:
+        known = next(answers, None)
+        if known is None:
+            gate.wait(LONG)
+        return known or "late"
+
+    patience = Patience(work, name="test", limit_s=LONG)
+    assert patience.ask(0).value == "early"
+    patience.limit_s = 0.05
+    late = patience.ask(0)
+    assert (late.value, late.problem) == ("early", None)
+    assert late.overdue_s is not None
+    assert late.age_s >= late.overdue_s
+    gate.set()
+
+
+def test_what_is_fresh_is_not_asked_again_and_what_was_forgotten_is() -> None:
+    count = iter(range(10))
+    patience = Patience(lambda: next(count), name="test", limit_s=LONG)
+    assert [patience.ask(LONG).value, patience.ask(LONG).value] == [0, 0]
+    assert patience.ask(0).value == 1
+    patience.forget()
+    assert patience.ask(LONG).value == 2
+
+
+def test_an_answer_to_a_question_asked_before_it_was_forgotten_does_not_count() -> None:
+    """What another thread began to read before a change is not taken for what is there after it."""
+    gate, answers = threading.Event(), iter(["before", "after"])
+
+    def work() -> str:
+        known = next(answers)
+        if known == "before":
+            gate.wait(LONG)
+        return known
+
+    patience = Patience(work, name="test", limit_s=0.05)
+    assert patience.ask(0).value is None
+    patience.forget()
+    patience.limit_s = LONG
+    assert patience.ask(0).value == "after"
+    gate.set()
+    assert patience.ask(LONG).value == "after"
+
+
+def test_many_who_ask_at_once_cost_what_one_costs() -> None:
+    asked, found = [], []
+    together = threading.Barrier(20)
+
+    def work() -> int:
+        asked.append(1)
+        return 7
+
+    patience = Patience(work, name="test", limit_s=LONG)
+
+    def ask() -> None:
+        together.wait()
+        found.append(patience.ask(LONG).value)
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [7] * 20
+    assert len(asked) == 1
+
+
+def test_an_error_of_ours_is_an_answer_and_a_fault_is_raised() -> None:
+    errors: list[Exception] = [DatabaseUnavailable("gone"), ZeroDivisionError()]
+
+    def work() -> None:
+        raise errors.pop(0)
+
+    patience = Patience(work, name="test", limit_s=LONG)
+    answer = patience.ask(0)
+    assert answer.value is None and str(answer.problem) == "gone"
+    with pytest.raises(ZeroDivisionError):
+        patience.ask(0)
