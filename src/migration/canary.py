@@ -57,6 +57,11 @@ class Canary:
             measured, self._lap = self._lap, []
             return _stall(measured, 0)
 
+    def longest_of_lap_ms(self) -> float:
+        """The longest since the last lap began; that lap goes on."""
+        with self._lock:
+            return max(self._lap, default=0.0)
+
     def whole(self) -> Stall:
         """What was measured in all."""
         with self._lock:

@@ -10,6 +10,7 @@ from src.migration.cli_context import Context, done, nothing
 from src.migration.cli_ending import EXIT_FAILED, EXIT_PREREQUISITE
 from src.migration.cli_render import Ending
 from src.migration.cli_text import current_run_lines, outcome_lines, plan_lines, run_detail_lines, run_lines
+from src.migration.history import who
 from src.migration.model import Outcome, Phase, Plan
 
 WORDS = {
@@ -70,6 +71,18 @@ def cmd_resume(context: Context) -> Ending:
     return _finish(context, service.resume(context.url, context.options, context.settings, context.on_event))
 
 
+def cmd_pause(context: Context) -> Ending:
+    run = service.request_pause(context.url, who(context.settings.acting_for))
+    if run is None:
+        return nothing("Nothing to do: no run of this database is under way.")
+    at = f"It is at step {run.current_step!r}. " if run.current_step else ""
+    return done(
+        f"Run {run.run_id} ({run.phase}) was asked to pause. {at}It stops at its next safe point: between two steps or "
+        "batches, or while it looks for a lock; an index is built to its end, unless it waits for others.",
+        "See the state: python run_migration.py check. To go on then: python run_migration.py resume.",
+    )
+
+
 def cmd_history(context: Context) -> Ending:
     number = context.arguments.run
     runs = service.history(context.url, limit=50 if number is None else 2**31 - 1)
@@ -125,6 +138,7 @@ COMMANDS: Mapping[str, Callable[[Context], Ending]] = {
     "phase1": cmd_phase,
     "phase2": cmd_phase,
     "rollback": cmd_phase,
+    "pause": cmd_pause,
     "resume": cmd_resume,
     "backup": cmd_backup,
     "backups": cmd_backups,

@@ -23,6 +23,7 @@ COMMANDS = {
     "phase1": "v1 to v2: several portfolios, while v1 clients go on working",
     "phase2": "v2 to v3: the complete schema, without v1 clients",
     "rollback": "back: from v3 to v2, from v2 to v1; nothing is lost",
+    "pause": "ask the run that is under way to stop at its next safe point; resume goes on",
     "resume": "go on with a run that was paused or killed",
     "backup": "make a backup, and verify it by restoring it elsewhere",
     "backups": "list the backups",

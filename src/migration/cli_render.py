@@ -18,7 +18,7 @@ from src.migration.cli_text import duration, milliseconds
 from src.migration.model import Event, Step
 
 # Events whose matter the ending tells.
-SHOWN_AT_THE_END = ("outcome", "proof")
+SHOWN_AT_THE_END = ("outcome", "proof", "stall")
 
 
 @dataclass(frozen=True)

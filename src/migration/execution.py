@@ -55,7 +55,8 @@ class Execution:
                 if event.kind == "proof" and "before" in event.detail:
                     self._before = Measurement.from_json(cast(dict[str, Any], event.detail["before"]))
         verb = "goes on" if resumed else "begins"
-        self._journal.tell("run", f"{self.plan.phase.value} {verb}", pid=self._work.info.backend_pid)
+        sizes = {size.table: size.bytes for size in self.plan.tables}
+        self._journal.tell("run", f"{self.plan.phase.value} {verb}", pid=self._work.info.backend_pid, tables=sizes)
         for name in changed_files:
             self._journal.tell("log", f"{name} is not the file that this run began with: its steps are those of today.")
 
@@ -76,6 +77,7 @@ class Execution:
             finally:
                 self._exclusive_ms = runner.exclusive_ms
                 runner.close()
+        self._journal.pause_if_asked("before the proof")
         return self._prove()
 
     def _steps(self) -> Iterator[Step]:
@@ -136,6 +138,7 @@ class Execution:
 
         def on_progress(message: str, done: int | None, total: int | None) -> None:
             self._journal.tell("progress", message, BACKUP, done=done, total=total)
+            self._journal.pause_if_asked("in the middle of the backup, which is made anew", anew=False)
 
         backup = make_backup(
             self._url,

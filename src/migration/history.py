@@ -42,13 +42,16 @@ def ensure_own_schema(conn: Connection) -> None:
         cur.execute(OWN_SCHEMA_SQL.read_text(encoding="utf-8"))
 
 
+def who(acting_for: str | None) -> str:
+    """Who is at work: the user of this machine, and the dashboard's user that it is for, if there is one."""
+    here = f"{getpass.getuser()}@{socket.gethostname()}"
+    return f"{acting_for} via {here}" if acting_for else here
+
+
 def start_run(
     conn: Connection, plan: Plan, options: Options, sql_files: Mapping[str, str], acting_for: str | None = None
 ) -> int:
     """Write a run down before its first step. Returns its id."""
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
-    if acting_for:
-        who = f"{acting_for} via {who}"
     with conn.cursor() as cur:
         cur.execute(
             "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
@@ -57,7 +60,7 @@ def start_run(
                 plan.phase.value,
                 plan.from_version,
                 plan.to_version,
-                who,
+                who(acting_for),
                 Json(_plain(asdict(options) | {"legacy_roles": plan.legacy_roles})),
                 Json([{"name": s.name, "title": s.title, "kind": s.kind.value} for s in plan.steps]),
                 Json(dict(sql_files)),
@@ -130,6 +133,19 @@ def last_checksums(conn: Connection, phase: Phase) -> tuple[dict[str, str], date
         )
         row = cur.fetchone()
     return (dict(row[0]), row[1]) if row else None
+
+
+def pause_asked_by(conn: Connection, run_id: int) -> str | None:
+    """Who asked the run to pause since it began, or went on, last. None: nobody did."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT detail->>'by' FROM hk_migration.event WHERE run_id = %(run)s AND kind = 'pause' AND event_id > "
+            "(SELECT max(event_id) FROM hk_migration.event WHERE run_id = %(run)s AND kind = 'run') "
+            "ORDER BY event_id LIMIT 1",
+            {"run": run_id},
+        )
+        row = cur.fetchone()
+    return str(row[0]) if row else None
 
 
 def unfinished(records: Sequence[RunRecord]) -> RunRecord | None:

@@ -165,7 +165,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a run's story. `kind`: run, step, progress, blocked, lock, stall, proof, log, outcome.
+    """One line of a run's story. `kind`: run, step, progress, blocked, stall, proof, pause, log, outcome.
 
     `done`/`total` are set for progress. `detail` is JSON-serialisable.
     """

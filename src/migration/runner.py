@@ -17,7 +17,7 @@ from src.db.connection import Connection, Cursor, connect
 from src.errors import MigrationError, RunPaused
 from src.migration import history
 from src.migration.canary import Canary
-from src.migration.locks import acquire, name_them
+from src.migration.locks import STOPPED, acquire, name_them
 from src.migration.model import Client, Event, Options, Step
 
 T = TypeVar("T")
@@ -32,6 +32,9 @@ NOT_THERE = (
     psycopg2.errors.InvalidTextRepresentation,  # a column of that name, made by someone, of another type
 )
 POLL_S = 0.5
+# A wait of a client that is worth a word while a step is under way, and how much longer the next one has to be.
+STALL_TOLD_MS = 5.0
+STALL_GROWTH = 1.5
 BATCH_PAUSE_S = 0.002
 
 
@@ -40,6 +43,8 @@ class Journal:
 
     def __init__(self, conn: Connection, run_id: int, on_event: OnEvent) -> None:
         self.conn, self.run_id, self._on_event = conn, run_id, on_event
+        self._looked = 0.0
+        self._asked_by: str | None = None
 
     def tell(self, kind: str, message: str, step: Step | None = None, **detail: Any) -> Event:
         done, total = detail.pop("done", None), detail.pop("total", None)
@@ -47,6 +52,21 @@ class Journal:
         history.add_event(self.conn, event)
         self._on_event(event)
         return event
+
+    def pause_if_asked(self, at: str, *, anew: bool = True) -> None:
+        """Raise RunPaused where somebody asked for it, from any process; `at` says what the run was about to do."""
+        if anew:
+            self._looked = 0.0
+        by = self.pause_asked_by()
+        if by is not None:
+            raise RunPaused(f"{by} asked for it; it stopped {at}.")
+
+    def pause_asked_by(self) -> str | None:
+        """Asks the database twice a second at most."""
+        now = time.monotonic()
+        if self._asked_by is None and now - self._looked > POLL_S:
+            self._looked, self._asked_by = now, history.pause_asked_by(self.conn, self.run_id)
+        return self._asked_by
 
 
 class Runner:
@@ -56,6 +76,7 @@ class Runner:
         self._work, self._journal, self._options, self._canary = work, journal, options, canary
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="step")
         self._stop = threading.Event()
+        self._stall_told_ms = 0.0
         self.exclusive_ms = 0.0
 
     def close(self) -> None:
@@ -63,6 +84,7 @@ class Runner:
 
     def execute(self, step: Step) -> None:
         """Do one step, unless its effect is there already. Raises RunPaused or MigrationError."""
+        self._journal.pause_if_asked(f"before: {step.title}")
         if not is_true(self._work, step.when, default=True):
             self._journal.tell("step", f"{step.title}: not needed", step, state="skipped")
             return
@@ -71,6 +93,7 @@ class Runner:
             return
         self._journal.tell("step", step.title, step, state="started")
         self._canary.lap()
+        self._stall_told_ms = STALL_TOLD_MS / STALL_GROWTH
         started = time.monotonic()
         detail: dict[str, Any]
         if step.mode == "autocommit":
@@ -120,6 +143,8 @@ class Runner:
                     cur.execute("ROLLBACK")
                     if time.monotonic() > deadline:
                         raise RunPaused(f"{step.title}: what it needs besides its tables did not come free.") from None
+                    if self._stop.is_set():
+                        raise RunPaused(STOPPED) from None
                     time.sleep(random.uniform(0.05, 0.2))
                     continue
                 if not got.attempts:
@@ -162,6 +187,7 @@ class Runner:
             batches, rows = batches + 1, rows + did
             if is_true(self._work, step.done):
                 return {"batches": batches, "rows": rows}
+            self._journal.pause_if_asked(f"after {rows:,} rows of: {step.title}", anew=False)
             now = time.monotonic()
             if did:
                 deadline = now + self._options.give_up_after_s
@@ -188,8 +214,11 @@ class Runner:
         cur.execute("SELECT hk_migration.note_own_writes(%s, %s)", (self._journal.run_id, step.name))
 
     def _interruptible(self, work: Callable[[], T], step: Step) -> T:
-        """Run `work` beside this thread, so that Ctrl-C can cancel the statement and long builds can be told of."""
+        """Run `work` beside this thread, so that it can be told of, and stopped: by Ctrl-C at once, and where somebody
+        asks for a pause only while it waits for others.
+        """
         future: Future[T] = self._pool.submit(work)
+        cancelled = False
         try:
             while True:
                 try:
@@ -197,7 +226,13 @@ class Runner:
                 except NotYet:
                     if future.done():
                         return future.result()
-                    self._tell_build(step)
+                    waiting = self._tell_build(step)
+                    self._tell_stall(step)
+                    if self._journal.pause_asked_by() is not None:
+                        self._stop.set()
+                        if waiting and not cancelled:
+                            cancelled = True
+                            self._work.cancel()
         except KeyboardInterrupt:
             self._stop.set()
             if not future.done():
@@ -206,18 +241,29 @@ class Runner:
             roll_back(self._work)
             title = f"{step.title[0].lower()}{step.title[1:]}"
             raise RunPaused(f"Interrupted during {title}: that step was cancelled.") from None
-        except (RunPaused, psycopg2.Error):
+        except (RunPaused, psycopg2.Error) as error:
             roll_back(self._work)
+            if self._stop.is_set() and isinstance(error, (RunPaused, psycopg2.errors.QueryCanceled)):
+                self._journal.pause_if_asked(f"while it waited for others: {step.title}")
             raise
 
-    def _tell_build(self, step: Step) -> None:
+    def _tell_stall(self, step: Step) -> None:
+        longest = self._canary.longest_of_lap_ms()
+        if longest > self._stall_told_ms * STALL_GROWTH:
+            self._stall_told_ms = longest
+            self._journal.tell("stall", f"A client waited {longest:.0f} ms", step, stall_ms=round(longest, 2))
+
+    def _tell_build(self, step: Step) -> bool:
+        """Tell how far an index is. Whether it waits for somebody's transaction to end."""
         if step.mode != "autocommit":
-            return
+            return False
         found = build_progress(self._journal.conn, self._work.info.backend_pid)
-        if found is not None:
-            phase, done, total, waiting_for = found
-            message = f"{step.title}: {phase}" + (f", waiting for {waiting_for}" if waiting_for else "")
-            self._journal.tell("progress", message, step, done=done, total=total)
+        if found is None:
+            return False
+        phase, done, total, waiting_for = found
+        message = f"{step.title}: {phase}" + (f", waiting for {waiting_for}" if waiting_for else "")
+        self._journal.tell("progress", message, step, done=done, total=total)
+        return bool(waiting_for)
 
     def _blocked(self, step: Step) -> Callable[[int, tuple[Client, ...]], None]:
         def tell(attempts: int, holders: tuple[Client, ...]) -> None:

@@ -53,32 +53,32 @@ class Inspection:
 
 def inspect(url: str) -> Inspection:
     """Look at the database. Raises DatabaseUnavailable."""
-    with _reader(url) as conn:
+    with reader(url) as conn:
         found = survey(conn, None, Options())
     return Inspection(found.version, found.title, found.findings, found.legacy_roles, found.tables)
 
 
 def make_plan(url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
     """What a phase would do, without doing anything. Raises DatabaseUnavailable."""
-    with _reader(url) as conn:
+    with reader(url) as conn:
         return open_plan(url, phase, options, settings, conn)
 
 
 def history(url: str, limit: int = 50) -> list[RunRecord]:
     """Runs, newest first."""
-    with _reader(url) as conn:
+    with reader(url) as conn:
         return store.read_records(conn, limit)
 
 
 def current_run(url: str) -> RunRecord | None:
     """The run that has not ended: running, paused, failed or interrupted. None: there is none."""
-    with _reader(url) as conn:
+    with reader(url) as conn:
         return store.unfinished(store.read_records(conn, limit=1))
 
 
 def events(url: str, run_id: int, after: int = 0) -> list[tuple[int, Event]]:
     """(id, event) of a run, those behind `after`, in order."""
-    with _reader(url) as conn:
+    with reader(url) as conn:
         return store.read_events(conn, run_id, after)
 
 
@@ -127,6 +127,21 @@ def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) ->
         refuse(plan)
         outcome = _begin(url, work, replace(plan, nothing_to_do=None), options, settings, on_event)
         return _second_half(url, work, options, settings, on_event) if options.then_v1 else outcome
+
+
+def request_pause(url: str, by: str) -> RunRecord | None:
+    """Ask the run that is under way, in whatever process, to stop at its next safe point; `by` asks.
+
+    Returns that run, or None where there is none. Raises DatabaseUnavailable.
+    """
+    with reader(url) as conn:
+        record = store.unfinished(store.read_records(conn, limit=1))
+        if record is None or record.state != "running":
+            return None
+        if store.pause_asked_by(conn, record.run_id) is None:
+            asked = Event(store.now(), record.run_id, "pause", None, f"{by} asks for a pause", detail={"by": by})
+            store.add_event(conn, asked)
+        return record
 
 
 def refuse(plan: Plan) -> None:
@@ -271,12 +286,13 @@ def _stored_options(stored: dict[str, Any], given: Options) -> Options:
 
 
 def _let_orphan_end(url: str) -> None:
-    with _reader(url) as conn:
+    with reader(url) as conn:
         wait_for_orphan(conn)
 
 
 @contextmanager
-def _reader(url: str) -> Iterator[Connection]:
+def reader(url: str) -> Iterator[Connection]:
+    """A session for a look. Raises DatabaseUnavailable."""
     conn = connect(url, purpose="status", autocommit=True)
     try:
         with conn.cursor() as cur:
