@@ -175,12 +175,18 @@ def merged_lines(merged: Iterable[MergedSymbol]) -> list[str]:
     return table(header, rows, right=range(2, 9))
 
 
-def proof_lines(proof: Iterable[ProofRow]) -> list[str]:
+def proof_lines(proof: Sequence[ProofRow]) -> list[str]:
     rows = []
     for row in proof:
         verdict = {True: "equal", False: "DIFFERS", None: "explained"}[row.equal]
-        rows.append((row.subject, row.before, row.after, f"{verdict}{f': {row.note}' if row.note else ''}"))
-    return table(("proof", "before", "after", ""), rows, right=(1, 2)) if rows else []
+        rows.append(
+            (row.subject, row.before, row.after, row.difference, f"{verdict}{f': {row.note}' if row.note else ''}")
+        )
+    if not rows:
+        return []
+    lines = table(("proof", "before", "after", "difference", ""), rows, right=(1, 2, 3))
+    hashed = [(row.subject.removesuffix(", rows"), *row.digests) for row in proof if row.digests]
+    return [*lines, "", *table(("hash of", "before", "after"), hashed)] if hashed else lines
 
 
 def outcome_lines(outcome: Outcome) -> list[str]:

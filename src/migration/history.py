@@ -196,9 +196,15 @@ def _record(row: Sequence[Any]) -> RunRecord:
         steps_done=int(done),
         steps_total=int(total),
         current_step=current,
-        proof=tuple(ProofRow(**entry) for entry in proof or ()),
+        proof=tuple(_proof_row(entry) for entry in proof or ()),
         sql_files=sql_files,
     )
+
+
+def _proof_row(entry: Mapping[str, Any]) -> ProofRow:
+    """JSON has no tuples; what is written by an earlier version has no digests."""
+    digests = entry.get("digests")
+    return ProofRow(**{**entry, "digests": None if digests is None else (digests[0], digests[1])})
 
 
 def _one(row: tuple[Any, ...] | None) -> tuple[Any, ...]:

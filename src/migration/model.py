@@ -100,7 +100,11 @@ class TableSize:
 
 @dataclass(frozen=True)
 class Client:
-    """A database session of someone else. Ages in seconds."""
+    """A database session of someone else. Ages in seconds.
+
+    `since`: when it began; with the pid it names this session and no other. None where that was not asked for, or this
+    role may not see it. `holds_lock`: on a table that a phase locks, or awaits one.
+    """
 
     pid: int
     role: str
@@ -111,6 +115,8 @@ class Client:
     transaction_s: float | None
     query: str
     wait_event: str | None = None
+    since: datetime | None = None
+    holds_lock: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,6 +190,9 @@ class Event:
 class ProofRow:
     """One comparison before/after. `equal` is None where a difference is as it may be; `note` says why: what clients
     changed meanwhile, or what rounding an average cost makes.
+
+    `about`: "table" or "portfolio", or "" for what is neither. `difference`: after minus before. `digests`: of a table,
+    before and after.
     """
 
     subject: str
@@ -191,6 +200,9 @@ class ProofRow:
     after: str
     equal: bool | None
     note: str = ""
+    about: str = ""
+    difference: str = ""
+    digests: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

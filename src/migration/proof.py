@@ -169,9 +169,10 @@ def compare(
             certain = changed.by_clients == 0
             rows += _compare_figures(name, figures, after.portfolios[name], certain=certain, why=by_clients)
         else:
-            rows.append(ProofRow(f"{name}, positions", str(figures.positions), "archived", True, "in the archive"))
+            archived = "in the archive"
+            rows.append(ProofRow(f"{name}, positions", str(figures.positions), "archived", True, archived, "portfolio"))
     rows += [
-        ProofRow(f"{name}, market value, HKD", "–", _show(figures.value), True, "restored or imported")
+        ProofRow(f"{name}, market value, HKD", "–", _show(figures.value), True, "restored or imported", "portfolio")
         for name, figures in after.portfolios.items()
         if name not in before.portfolios
     ]
@@ -208,7 +209,7 @@ def _compare_positions(
         verdict, note = difference == moved, _moved(moved)
     else:
         verdict, note = False, "no client changed a row, yet the digests differ"
-    return ProofRow(f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", verdict, note)
+    return _table_row(name, before, after, verdict, note)
 
 
 def _compare_table(name: str, before: tuple[int, str], after: tuple[int, str], *, moved: int) -> ProofRow:
@@ -220,7 +221,20 @@ def _compare_table(name: str, before: tuple[int, str], after: tuple[int, str], *
         verdict, note = True, _moved(moved)
     else:
         verdict, note = None, _clients_wrote(difference - moved)
-    return ProofRow(f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", verdict, note)
+    return _table_row(name, before, after, verdict, note)
+
+
+def _table_row(name: str, before: tuple[int, str], after: tuple[int, str], verdict: bool | None, note: str) -> ProofRow:
+    difference = after[0] - before[0]
+    return ProofRow(
+        f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", verdict, note, "table", _signed(f"{difference:+,}"),
+        (before[1], after[1]),
+    )  # fmt: skip
+
+
+def _signed(text: str) -> str:
+    """A difference of nothing has no sign."""
+    return text if any(digit in text for digit in "123456789") else text.lstrip("+-")
 
 
 def _moved(rows: int) -> str:
@@ -248,8 +262,9 @@ def _compare_figures(name: str, before: Figures, after: Figures, *, certain: boo
         elif certain:
             verdict, note = False, "differs, though no client changed a position"
         else:
-            verdict, note = None, f"{b - a:+,.2f}: {why}"
-        rows.append(ProofRow(f"{name}, {label}", _show(a), _show(b), verdict, note))
+            verdict, note = None, why
+        difference = _signed(f"{b - a:+,.2f}")
+        rows.append(ProofRow(f"{name}, {label}", _show(a), _show(b), verdict, note, "portfolio", difference))
     return rows
 
 

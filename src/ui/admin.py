@@ -7,13 +7,16 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from src.auth.gate import User
 from src.errors import Conflict, HKStrategyError, InvalidInput, RunInProgress
-from src.migration import audit, launch
+from src.migration import audit, blockers, service
+from src.migration.history import who
 from src.migration.model import UNDO, Keep, Phase
-from src.ui import auth, cache
-from src.ui.tasks import Task, last_task, remember
+from src.ui import auth, cache, tasks
+from src.ui import format as fmt
+from src.ui.tasks import Task
 
 # What an admin types, and what run_migration.py is told.
 NAMES = {
@@ -59,19 +62,18 @@ def _as_admin(action: str, **detail: object) -> Iterator[_Asked]:
 
 
 def _start(argv: Sequence[str], asked: _Asked) -> Task:
-    url = cache.database_url()
-    task = last_task()
-    if task is not None and task.running:
-        raise RunInProgress(f"`{task.name}` is still running. Wait until it has ended.")
-    cache.forget()
-    run = cache.pulse().run
-    if run is not None and run.state == "running":
-        raise RunInProgress(f"{run.phase} is running since {run.started_at:%H:%M:%S}, started by {run.started_by}.")
-    asked.write_down("started")
-    settings = replace(cache.settings(), acting_for=asked.who.name if asked.who else None)
-    task = Task(tuple(argv), launch.launch(settings, url, argv))
-    remember(task)
-    return task
+    by = asked.who.name if asked.who else "nobody"
+    settings, url = replace(cache.settings(), acting_for=by), cache.database_url()
+    with tasks.one_at_a_time(settings):
+        task = tasks.last_task(settings)
+        if task is not None and task.running:
+            raise RunInProgress(f"`{task.name}` is under way, started by {task.by}. Nothing else was started.")
+        run = service.current_run(url)
+        if run is not None and run.state == "running":
+            since = fmt.clock(run.started_at)
+            raise RunInProgress(f"{run.phase} is under way since {since}, started by {run.started_by}.")
+        asked.write_down("started")
+        return tasks.start(settings, url, argv, by)
 
 
 def _check_typed(typed: str, name: str) -> None:
@@ -122,6 +124,29 @@ def _check_still(shown_version: str | None) -> None:
 def resume() -> Task:
     with _as_admin("resume") as asked:
         return _start(["resume", "--yes"], asked)
+
+
+def pause() -> str:
+    """Ask the run that is under way to pause. What to tell whoever asked."""
+    with _as_admin("pause") as asked:
+        run = service.request_pause(cache.database_url(), who(asked.who.name if asked.who else None))
+        if run is None:
+            raise Conflict("No run is under way any more: there is nothing to pause.")
+        asked.write_down("done", run=run.run_id)
+        return f"{run.phase} was asked to pause. It stops at its next safe point."
+
+
+def interrupt(pid: int, since: datetime, how: blockers.How, *, insists: bool) -> str:
+    """Cancel the statement of a client in the way, or end its session, if it still is that one. What came of it."""
+    with _as_admin(f"{how.value} client", pid=pid, since=f"{since:%Y-%m-%d %H:%M:%S%z}") as asked:
+        if not insists:
+            raise InvalidInput("Tick the box first: a client loses what it has not committed. Nobody was interrupted.")
+        client, obeyed = blockers.interrupt(cache.database_url(), pid, since, how)
+        asked.write_down("done" if obeyed else "failed", client=f"{client.role}, {client.application_name}")
+        name = f"{client.role}, {client.application_name or 'no application name'} (pid {pid})"
+        if not obeyed:
+            raise Conflict(f"{name} was told to end, and has not within five seconds. Look again in a moment.")
+        return f"{'Cancelled the statement of' if how is blockers.How.CANCEL else 'Ended the session of'} {name}."
 
 
 def undo_command(phase: Phase) -> str:

@@ -4,8 +4,10 @@ Every cached read has a ttl and takes the database's token (data version) among 
 another process writes or migrates is seen at the next rerun.
 """
 
+import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -24,13 +26,15 @@ from src.domain.saves import Lineage, Save
 from src.domain.valuation import Valuation, Valued, value
 from src.errors import HKStrategyError
 from src.market import calendar
-from src.migration import backup, service
-from src.migration.model import Event, Keep, Options, Phase, Plan, RunRecord
+from src.migration import backup, blockers, service
+from src.migration.model import Client, Event, Keep, Options, Phase, Plan, RunRecord
 from src.ui import charts, comparison_lines, rows
 from src.ui.comparison_lines import OverTime
 from src.ui.comparison_sides import Side
 from src.ui.preferences import Palette
 
+# Somewhat less than the second in which a page asks again.
+WATCH_S = 0.8
 Pictures = tuple[go.Figure | None, go.Figure | None]
 
 
@@ -122,6 +126,7 @@ def moved_on(seen: Pulse) -> bool:
     """Whether the schema, or the run, is by now another than in `seen`: what refers to it is out of date."""
     state = manager().schema_state(force_refresh=True)
     version = None if state.version is None else str(state.version)
+    _current_run.clear(database_url())
     run = current_run()
     if version == seen.version and (run and run.run_id) == (seen.run and seen.run.run_id):
         return False
@@ -283,13 +288,51 @@ def history() -> list[RunRecord]:
     return _history(database_url())
 
 
+@st.cache_data(ttl=WATCH_S, show_spinner=False)
+def _current_run(url: str) -> RunRecord | None:
+    return service.current_run(url)
+
+
 def current_run() -> RunRecord | None:
-    """Not cached: the panel that watches a run asks this once a second."""
-    return service.current_run(database_url())
+    """Asked once a second by every session that watches a run, and by them all together once of the database."""
+    return _current_run(database_url())
 
 
-def events(run_id: int, after: int = 0) -> list[tuple[int, Event]]:
-    return service.events(database_url(), run_id, after)
+@dataclass
+class _Story:
+    """The events of one run that are known so far."""
+
+    events: tuple[Event, ...] = ()
+    last: int = 0
+    asked_at: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@st.cache_resource(max_entries=5, show_spinner=False)
+def _story(url: str, run_id: int, started_at: datetime) -> _Story:
+    return _Story()
+
+
+def events(run: RunRecord) -> Sequence[Event]:
+    """All of a run's events. Only the new ones are asked for, once a second for all sessions."""
+    story = _story(database_url(), run.run_id, run.started_at)
+    with story.lock:
+        if time.monotonic() - story.asked_at > WATCH_S:
+            new = service.events(database_url(), run.run_id, story.last)
+            story.events += tuple(event for _, event in new)
+            story.last = new[-1][0] if new else story.last
+            story.asked_at = time.monotonic()
+        return story.events
+
+
+@st.cache_data(ttl=WATCH_S, show_spinner=False)
+def _in_the_way(url: str) -> tuple[Client, ...]:
+    return blockers.in_the_way(url)
+
+
+def in_the_way() -> tuple[Client, ...]:
+    """Clients that hold a run up, or may."""
+    return _in_the_way(database_url())
 
 
 @st.cache_data(ttl=3, show_spinner=False)
@@ -319,6 +362,8 @@ def forget() -> None:
         _plan,
         _inspection,
         _history,
+        _current_run,
+        _in_the_way,
         _backups,
     ):
         cached.clear()

@@ -8,7 +8,8 @@ import streamlit as st
 from src.auth.gate import User
 from src.config import PROJECT_ROOT
 from src.errors import CapabilityMissing, DatabaseUnavailable, HKStrategyError, PortfolioNotFound
-from src.ui import cache, markup
+from src.ui import auth, cache, markup
+from src.ui import format as fmt
 
 FLASH = "hk_flash"
 GO = "hk_go"
@@ -83,6 +84,11 @@ def follow() -> None:
         st.switch_page(PORTFOLIO_PAGE, query_params={"id": wanted})
 
 
+def has_flash() -> bool:
+    """Whether a message waits for the page to be drawn: a fragment alone does not show it."""
+    return FLASH in st.session_state
+
+
 def show_flash() -> None:
     found = st.session_state.pop(FLASH, None)
     if found is None:
@@ -102,13 +108,18 @@ def attempt(action: Callable[[], str]) -> None:
 
 
 def _running_text(pulse: cache.Pulse) -> str | None:
+    """Calm, for whoever works here; what is to be done about it is an admin's business."""
     run = pulse.run
     if run is None:
         return None
+    by = fmt.who_started(run.started_by)
     at = f"step {min(run.steps_done + 1, run.steps_total)} of {run.steps_total}"
     if run.state == "running":
-        return f"A migration is running ({run.phase}, {at}). Everything here goes on working."
-    return f"A migration is {run.state} ({run.phase}, {at}). System Status offers to resume it or to roll it back."
+        return f"The database is being migrated; go on working. Started {fmt.clock(run.started_at)} by {by}; {at}."
+    me = auth.user()
+    if me is not None and me.is_admin:
+        return f"A migration is {run.state} ({run.phase}, {at}). System Status offers to resume it or to roll it back."
+    return f"The migration of the database is {run.state} at {at}; go on working. Started by {by}, who can resume it."
 
 
 def _draw_notices(pulse: cache.Pulse) -> None:

@@ -55,7 +55,7 @@ def findings(items: Sequence[Finding]) -> None:
 
 def offers(pulse: cache.Pulse) -> bool:
     """Whether there is a plan to show: not while a run, or something that this dashboard started, is under way."""
-    task = last_task()
+    task = last_task(cache.settings())
     return pulse.version in POSSIBLE and pulse.run is None and not (task is not None and task.running)
 
 

@@ -1,19 +1,19 @@
 """The run that is under way, or the last one: looked at from the database, so that it survives reload and restart."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from src.migration.model import Event, Phase, ProofRow, RunRecord
-from src.ui import admin, cache, components, markup, run_story
+from src.migration.model import Event, Phase, RunRecord
+from src.ui import admin, blockers_view, cache, components, markup, proof_view, run_story
 from src.ui import format as fmt
-from src.ui.markup import Cell, Column, Figure
-from src.ui.tasks import Task, last_task
+from src.ui.markup import Figure
+from src.ui.tasks import OF_A_RUN, Task, last_task
 
 WATCHED = "hk_watched"
-STORY = "hk_story"
-PROOF_COLUMNS = (Column("What", "title"), Column("Before", "number"), Column("After", "number"), Column("Equal"))
+SAFE_POINTS = "between two steps or batches, or while it waits for others; an index is finished first."
 EVERY_S = 1
 # So long after its end the proof of a run stands open; later what can be done next comes first.
 RECENT = timedelta(minutes=15)
@@ -29,7 +29,7 @@ STATES = {
 
 def panel(may: bool) -> None:
     """The run under way, else the last one. Polled each second only while something runs."""
-    task = last_task()
+    task = last_task(cache.settings())
     run = cache.pulse().run
     busy = (run is not None and run.state == "running") or (task is not None and task.running)
     st.session_state[WATCHED] = _watched(run, busy)
@@ -43,12 +43,14 @@ def _watched(run: RunRecord | None, busy: bool) -> tuple[object, ...]:
 def _panel(may: bool, busy: bool) -> None:
     with components.edge():
         run = cache.current_run()
-        task = last_task()
+        task = last_task(cache.settings())
         now_busy = (run is not None and run.state == "running") or (task is not None and task.running)
         if _watched(run, now_busy) != st.session_state.get(WATCHED):
             cache.forget()
             st.rerun()
-        if task is not None:
+        if components.has_flash():
+            st.rerun()
+        if task is not None and may:
             _task(task, run)
         shown = run or _last()
         if shown is not None:
@@ -61,62 +63,54 @@ def _last() -> RunRecord | None:
 
 
 def _task(task: Task, run: RunRecord | None) -> None:
-    """A command this dashboard started: what is not told by a run in the database."""
+    """A command that a dashboard started: what is not told by a run in the database."""
     if task.running:
         if run is None:
             text, done, total = task.progress()
             share = done / total if done is not None and total else 0.0
-            st.progress(min(max(share, 0.0), 1.0), text=f"{task.name}: {text}")
+            st.progress(min(max(share, 0.0), 1.0), text=f"{task.name}, started by {task.by}: {text}")
         return
     outcome = task.outcome()
+    told_by_the_run = task.name in OF_A_RUN and run is not None
+    if not task.is_news or (told_by_the_run and (outcome is None or outcome.get("state") in ("paused", "failed"))):
+        return
     if outcome is None:
-        st.error(f"`{task.name}` ended without a word. Its output is in {task.launched.output}.")
+        st.error(f"`{task.name}`, started by {task.by}, ended without a word. Its output is in {task.output}.")
         return
     message = " ".join(str(outcome.get(part) or "") for part in ("message", "next_step")).strip()
     if outcome.get("exit_code") != 0:
-        st.error(f"**{task.name}** {message}")
-    elif task.name not in ("phase1", "phase2", "rollback", "resume"):
-        st.success(f"**{task.name}** {message}")
+        st.error(f"**{task.name}**, started by {task.by}: {message}")
+    elif task.name not in OF_A_RUN:
+        st.success(f"**{task.name}**, started by {task.by}: {message}")
 
 
 def _run(run: RunRecord, may: bool, *, current: bool) -> None:
-    st.subheader("Run under way" if current else "Last run")
-    events = _events(run.run_id)
+    st.subheader("Run under way" if run.state == "running" else "Run that has not ended" if current else "Last run")
+    events = cache.events(run)
     _figures(run, events)
     if run.state == "running":
-        _running(run)
+        _running(run, events, may)
     elif current:
         st.warning(run.message or f"This run is {STATES.get(run.state, run.state)}.")
         if may:
             _choices(run)
     now = datetime.now(UTC)
     story = run_story.lines(events, run.state, now)
-    to_come = run.steps_total - len(story)
+    to_come = run.steps_total - done_steps(run) - (run.state == "running")
     if current and to_come > 0:
         story.append(markup.StepLine(f"{fmt.plural(to_come, 'more step')}", "", "waiting"))
     if current:
-        _details(events, story, run.proof)
+        _details(events, story, run, may)
         return
     if run.state in ("failed", "undone"):
         st.error(run.message)
     equal = all(row.equal is True for row in run.proof)
     recent = run.finished_at is None or now - run.finished_at < RECENT
     if run.proof:
-        with st.expander(_summary(run.proof), expanded=recent or not equal):
-            _figures_compared(run.proof)
+        with st.expander(proof_view.summary(run.proof), expanded=recent or not equal):
+            proof_view.show(run.run_id, run.proof)
     with st.expander("Steps and log"):
-        _details(events, story, ())
-
-
-def _events(run_id: int) -> list[Event]:
-    """All of a run's events; only the new ones are asked for each second."""
-    known_id, last, found = st.session_state.get(STORY, (None, 0, []))
-    if known_id != run_id:
-        last, found = 0, []
-    new = cache.events(run_id, last)
-    found = [*found, *(event for _, event in new)]
-    st.session_state[STORY] = (run_id, new[-1][0] if new else last, found)
-    return found
+        _details(events, story, replace(run, proof=()), may)
 
 
 def done_steps(run: RunRecord) -> int:
@@ -128,55 +122,65 @@ def _figures(run: RunRecord, events: Sequence[Event]) -> None:
     story = run_story.chapters(events)
     told = story[-1].title if story and run.state == "running" else ""
     took = (run.finished_at or datetime.now(UTC)) - run.started_at
-    stall = run.longest_stall_ms if run.longest_stall_ms is not None else run_story.longest_stall(events)
     tone = {"done": "up", "undone": "", "running": ""}.get(run.state, "warn")
-    st.html(
-        markup.figures(
-            (
-                Figure("Run", str(run.phase), f"v{run.from_version} → v{run.to_version}, by {run.started_by}"),
-                Figure("State", run.state, run.message if run.state == "done" else "", tone),
-                Figure("Steps", f"{done_steps(run)} of {run.steps_total}", told),
-                Figure(
-                    "Took" if run.finished_at else "For",
-                    fmt.seconds(took.total_seconds()),
-                    f"since {fmt.moment(run.started_at)}",
-                ),
-                Figure("Longest stall of a client", fmt.milliseconds(stall), "measured by a v1 client of our own"),
-            )
-        )
-    )
+    figures = [
+        Figure("Run", str(run.phase), f"v{run.from_version} → v{run.to_version}, by {run.started_by}"),
+        Figure("State", run.state, run.message if run.state == "done" else "", tone),
+        Figure("Steps", f"{done_steps(run)} of {run.steps_total}", told),
+        Figure(
+            "Took" if run.finished_at else "For",
+            fmt.seconds(took.total_seconds()),
+            f"since {fmt.moment(run.started_at)}",
+        ),
+        Figure(
+            "Longest stall of a client", fmt.milliseconds(run.longest_stall_ms), "measured by a v1 client of our own"
+        ),
+    ]
+    lock = run_story.lock_tries(events)
+    if lock is not None:
+        had = "not had yet" if lock.held_ms is None else f"held for {fmt.milliseconds(lock.held_ms)}"
+        queued = f", clients queued {lock.queued_ms:.0f} ms at most behind one" if lock.queued_ms else ""
+        figures.append(Figure("Last lock", fmt.plural(lock.tries, "try", "tries"), f"{had}{queued}: {lock.title}"))
+    st.html(markup.figures(figures))
 
 
-def _running(run: RunRecord) -> None:
+def _pause() -> None:
+    components.attempt(admin.pause)
+
+
+def _running(run: RunRecord, events: Sequence[Event], may: bool) -> None:
     st.progress(done_steps(run) / run.steps_total if run.steps_total else 0.0)
+    by = run_story.pause_asked_by(events)
+    if by is not None:
+        st.info(f"{by} asked for a pause. The run stops at its next safe point: {SAFE_POINTS}")
+    elif may:
+        st.button("Pause", key="pause", icon=":material/pause:", help=f"Stops {SAFE_POINTS}", on_click=_pause)
+    story = run_story.chapters(events)
+    waits = story and story[-1].ended_at is None and (story[-1].blocked or _waits_for_somebody(story[-1].progress))
+    if waits and may:
+        _in_the_way()
 
 
-def _details(events: Sequence[Event], story: Sequence[markup.StepLine], proof: Sequence[ProofRow]) -> None:
-    _proof(proof)
+def _waits_for_somebody(progress: Event | None) -> bool:
+    return progress is not None and "waiting for pid" in progress.message
+
+
+def _in_the_way() -> None:
+    found = [one for one in cache.in_the_way() if one.holds_lock]
+    if found:
+        st.markdown(f"**In the way now: {fmt.plural(len(found), 'client')}**")
+        blockers_view.table(found, "In the way now")
+        blockers_view.controls(found)
+
+
+def _details(events: Sequence[Event], story: Sequence[markup.StepLine], run: RunRecord, may: bool) -> None:
+    if run.proof:
+        st.markdown(proof_view.summary(run.proof))
+        proof_view.show(run.run_id, run.proof)
     if story:
         st.html(markup.steps(story))
-    if events:
+    if events and may:
         st.html(markup.log(run_story.log(events)))
-
-
-def _proof(proof: Sequence[ProofRow]) -> None:
-    if not proof:
-        return
-    st.markdown(_summary(proof))
-    _figures_compared(proof)
-
-
-def _summary(proof: Sequence[ProofRow]) -> str:
-    equal = sum(row.equal is True for row in proof)
-    return f"**Proof**: {equal} of {len(proof)} comparisons equal before and after."
-
-
-def _figures_compared(proof: Sequence[ProofRow]) -> None:
-    rows = []
-    for row in proof:
-        text, tone = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("explained", "warn")}[row.equal]
-        rows.append((Cell(row.subject), row.before, row.after, Cell(text, tone, note=row.note)))
-    st.html(markup.table(PROOF_COLUMNS, rows, caption="Proof: figures before and after"))
 
 
 def _resume() -> None:

@@ -103,18 +103,27 @@ def event(second: int, kind: str, message: str, **more: Any) -> Event:
 def test_the_story_of_a_run() -> None:
     events = [
         event(0, "run", "begins"),
-        event(0, "step", "First"),
-        event(2, "step", "Second"),
+        event(0, "step", "First", detail={"state": "started"}),
+        event(1, "blocked", "waits for pid 7 (bob)", detail={"attempts": 3}),
+        event(2, "step", "First", detail={"state": "done", "stall_ms": 7.5, "attempts": 4, "exclusive_ms": 2.5}),
+        event(2, "step", "Idle: not needed", detail={"state": "skipped"}),
+        event(2, "step", "Early: there already", detail={"state": "skipped"}),
+        event(2, "step", "Second", detail={"state": "started"}),
         event(3, "progress", "rows", done=50, total=200),
-        event(4, "stall", "canary", detail={"ms": 7.5}),
-        event(5, "blocked", "waits for pid 7 (bob)"),
+        event(5, "blocked", "waits for pid 7 (bob)", detail={"attempts": 9}),
     ]
-    first, second = run_story.lines(events, "running", NOW + timedelta(seconds=6))
-    assert (first.state, first.note) == ("done", "2.0 s")
+    first, early, second = run_story.lines(events, "running", NOW + timedelta(seconds=6))
+    assert (first.state, early.state, early.title) == ("done", "done", "Early: there already")
+    assert first.note == "2.0 s · locked for 2.5 ms after 4 tries · longest wait of a client 7.5 ms"
     assert second.state == "blocked"
     assert "pid 7 (bob)" in second.note
     assert second.share == 0.25
-    assert run_story.longest_stall(events) == 7.5
+    assert run_story.lock_tries(events[:4]) == run_story.LockTries("First", 4, 2.5)
+    assert run_story.lock_tries(events) == run_story.LockTries("Second", 9)
+    assert run_story.pause_asked_by(events) is None
+    asked = event(6, "pause", "tom asks", detail={"by": "tom"})
+    assert run_story.pause_asked_by([*events, asked]) == "tom"
+    assert run_story.pause_asked_by([*events, asked, event(7, "run", "goes on")]) is None
     stopped = run_story.lines([*events, event(9, "outcome", "paused")], "paused", NOW)
     assert stopped[-1].state == "stopped"
     assert run_story.lines([*events, event(9, "outcome", "done")], "done", NOW)[-1].state == "done"

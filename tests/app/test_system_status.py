@@ -1,13 +1,16 @@
 """System Status: what it says, who may press what, and that the refusal is in the action, not in the drawing."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.auth.store import Role
+from src.config import load_settings
 from src.errors import HKStrategyError
 from src.migration import audit
+from src.migration.blockers import How
 from src.migration.model import Phase
 from src.ui import admin, tasks
 from src.ui.auth import NotAllowed
@@ -73,6 +76,8 @@ def test_nobody_sees_nothing_where_there_is_no_door(
 ACTIONS = {
     "phase1": lambda: admin.start_phase(Phase.PHASE1, "phase1", "1.0"),
     "resume": admin.resume,
+    "pause": admin.pause,
+    "interrupt": lambda: admin.interrupt(1, datetime.now(UTC), How.TERMINATE, insists=True),
     "undo": lambda: admin.undo(Phase.PHASE1, "rollback"),
     "backup": admin.back_up,
     "verify": lambda: admin.verify("x"),
@@ -89,10 +94,10 @@ def test_every_action_refuses_by_itself_whoever_is_no_admin_and_writes_it_down(
     url = make_database("v1")
     settings_env.setenv("DATABASE_URL", url)
     log_in(settings_env, who, Role.TRADER)
-    before = tasks.last_task()
+    before = tasks.last_task(load_settings())
     with pytest.raises(NotAllowed):
         ACTIONS[name]()
-    assert tasks.last_task() is before
+    assert tasks.last_task(load_settings()) is before is None
     (entry,) = audit.read(url)
     assert (entry.by, entry.outcome) == (who or "nobody", "refused")
     assert "admin" in str(entry.detail["why"]) or "log in" in str(entry.detail["why"])

@@ -1,13 +1,18 @@
 """What an admin does besides the phases: a killed run, backups, the sample."""
 
+import json
+import os
 import signal
 import subprocess
 import sys
 
 import psycopg2
+import pytest
 from playwright.sync_api import Page, expect
 
+from src.auth.store import Role
 from src.config import PROJECT_ROOT
+from src.migration import audit
 from tests.browser.conftest import OpenBrowser, StartDashboard
 from tests.conftest import MakeDatabase
 
@@ -45,6 +50,81 @@ def test_a_killed_run_survives_a_restart_of_the_dashboard_and_is_resumed_by_butt
     expect(page.get_by_text("Phase1 is complete").first).to_be_visible(timeout=LIMIT_MS)
     expect(page.get_by_text("This database is multi-portfolio (v2.0).")).to_be_visible(timeout=LIMIT_MS)
     assert errors(page) == []
+
+
+@pytest.mark.parametrize("way", ["Resume", "Roll back"])
+def test_a_run_killed_with_9_is_shown_as_interrupted_and_both_ways_on_work(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser, way: str
+) -> None:
+    url = make_database("v1", sample=True)
+    dashboard = start_dashboard(url)
+    page = visit(f"{dashboard.url}/system_status")
+    blocker = psycopg2.connect(url, application_name="month-end report")
+    blocker.cursor().execute("SELECT count(*) FROM public.portfolio_positions")
+    page.get_by_label("Type phase1 to start it").fill("phase1")
+    page.get_by_role("button", name="Start phase 1", exact=True).click()
+    expect(page.get_by_text("In the way now: 1 client")).to_be_visible(timeout=LIMIT_MS)
+    (note,) = (dashboard.home.parent / "logs").glob("*.task")
+    os.kill(json.loads(note.read_text())["pid"], signal.SIGKILL)
+    expect(page.get_by_role("heading", name="Run that has not ended")).to_be_visible(timeout=LIMIT_MS)
+    expect(page.locator(".hk-figure", has_text="interrupted")).to_be_visible()
+    assert errors(page) == []
+    blocker.close()
+    if way == "Resume":
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_text("Phase1 is complete").first).to_be_visible(timeout=LIMIT_MS)
+        expect(page.get_by_text("This database is multi-portfolio (v2.0).")).to_be_visible(timeout=LIMIT_MS)
+    else:
+        page.get_by_role("button", name="Roll back").click()
+        page.get_by_label("Type rollback to start it").fill("rollback")
+        page.locator(".st-key-undo_submit button").click()
+        expect(page.get_by_text("Rollback to v1 is complete").first).to_be_visible(timeout=LIMIT_MS)
+        expect(page.get_by_text("This database is single-portfolio (v1.0).")).to_be_visible(timeout=LIMIT_MS)
+    expect(page.get_by_role("heading", name="Last run")).to_be_visible()
+    assert errors(page) == []
+
+
+def test_two_admins_press_at_once_and_one_pauses_and_clears_the_way_while_a_trader_looks_on(
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
+) -> None:
+    url = make_database("v1", sample=True)
+    dashboard = start_dashboard(url)
+    anna, mei = (dashboard.account(name, Role.ADMIN) for name in ("anna", "mei"))
+    pages = [visit(f"{dashboard.url}/system_status", cookie=cookie) for cookie in (anna, mei)]
+    blocker = psycopg2.connect(url, application_name="month-end report")
+    blocker.cursor().execute("SELECT count(*) FROM public.portfolio_positions")
+    for page in pages:
+        page.get_by_label("Type phase1 to start it").fill("phase1")
+    for page in pages:
+        page.get_by_role("button", name="Start phase 1", exact=True).click(no_wait_after=True)
+    # One run; the other is told whose it is. Both look at the same.
+    told = [page.locator("[data-testid=stAlertContentError]", has_text="is under way, started by") for page in pages]
+    expect(told[0].or_(pages[0].get_by_text("Started: phase1"))).to_be_visible()
+    expect(told[1].or_(pages[1].get_by_text("Started: phase1"))).to_be_visible()
+    assert sum(one.count() for one in told) == 1
+    assert len(list((dashboard.home.parent / "logs").glob("*.task"))) == 1
+    for page in pages:
+        expect(page.get_by_text("In the way now: 1 client")).to_be_visible(timeout=LIMIT_MS)
+
+    tom = visit(f"{dashboard.url}/portfolios", cookie=dashboard.account("tom", Role.TRADER))
+    banner = tom.locator(".hk-band", has_text="The database is being migrated; go on working. Started ")
+    expect(banner).to_be_visible()
+
+    first, second = pages
+    first.get_by_role("button", name="Pause").click()
+    expect(second.get_by_role("button", name="Resume")).to_be_visible(timeout=LIMIT_MS)
+    expect(second.get_by_text("Paused: anna via").first).to_be_visible()
+    expect(tom.get_by_text("The migration of the database is paused")).to_be_visible(timeout=LIMIT_MS)
+    second.get_by_role("button", name="Resume").click()
+    expect(first.get_by_text("In the way now: 1 client")).to_be_visible(timeout=LIMIT_MS)
+    first.get_by_text("I insist: let me interrupt a client").click()
+    first.get_by_role("button", name="End its session").click()
+    expect(first.get_by_text("Ended the session of trader, month-end report")).to_be_visible(timeout=LIMIT_MS)
+    for page in pages:
+        expect(page.get_by_text("Phase1 is complete").first).to_be_visible(timeout=LIMIT_MS)
+    expect(tom.locator(".hk-band", has_text="migrat")).to_have_count(0, timeout=LIMIT_MS)
+    done = {(entry.by, entry.action, entry.outcome) for entry in audit.read(url)}
+    assert {("anna", "pause", "done"), ("mei", "resume", "started"), ("anna", "terminate client", "done")} <= done
 
 
 def change_price(url: str, price: str) -> None:

@@ -1,0 +1,120 @@
+"""Who is in the way, by name; and interrupting exactly the session that was meant, or none."""
+
+import os
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from src.errors import Conflict, PrerequisiteError
+from src.migration import blockers
+from src.migration.blockers import How
+from src.migration.model import Client, Phase
+from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
+from tests.migration.lab import Apart, Lab, lab, session, wait_until
+
+
+@pytest.fixture
+def v1(make_database: MakeDatabase, tmp_path: Path) -> Lab:
+    return lab(make_database("v1"), tmp_path)
+
+
+def holders(it: Lab) -> tuple[Client, ...]:
+    return tuple(one for one in blockers.in_the_way(it.url) if one.holds_lock)
+
+
+def test_ending_the_session_in_the_way_lets_the_run_go_on(v1: Lab) -> None:
+    with session(v1.url, "month-end report") as report, report.cursor() as cur, session(v1.url, "idle app"):
+        cur.execute("BEGIN; SELECT * FROM portfolio_positions")
+        run = Apart(v1, Phase.PHASE1)
+        run.wait_for(kind="blocked")
+        (found,) = holders(v1)
+        assert (found.application_name, found.role, found.state) == (
+            "month-end report",
+            "trader",
+            "idle in transaction",
+        )
+        assert found.since is not None
+        client, ended = blockers.interrupt(v1.url, found.pid, found.since, How.TERMINATE)
+        assert ended and client.application_name == "month-end report"
+        assert run.end() == 0
+        with pytest.raises(psycopg2.OperationalError):
+            cur.execute("SELECT 1")
+    assert v1.rows("SELECT to_regclass('public.portfolios') IS NOT NULL") == [(True,)]
+
+
+def test_a_statement_is_cancelled_and_its_session_stays(v1: Lab) -> None:
+    said: list[str] = []
+    with session(v1.url, "slow report") as report:
+
+        def work() -> None:
+            with report.cursor() as cur:
+                try:
+                    cur.execute("SELECT pg_sleep(600) FROM portfolio_positions")
+                except psycopg2.errors.QueryCanceled as error:
+                    said.append(str(error))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        wait_until(lambda: holders(v1), "the report runs")
+        (found,) = holders(v1)
+        assert found.since is not None
+        blockers.interrupt(v1.url, found.pid, found.since, How.CANCEL)
+        thread.join(60)
+        assert "canceling statement" in said[0]
+        with report.cursor() as cur:
+            cur.execute("SELECT 1")
+
+
+def test_another_session_or_one_that_is_not_in_the_way_any_more_is_left_alone(v1: Lab) -> None:
+    with session(v1.url, "report") as report, report.cursor() as cur:
+        cur.execute("BEGIN; SELECT * FROM portfolio_positions")
+        (found,) = holders(v1)
+        assert found.since is not None
+        with pytest.raises(Conflict, match="not in the way any more"):
+            blockers.interrupt(v1.url, found.pid, found.since - timedelta(seconds=1), How.TERMINATE)
+        cur.execute("COMMIT")
+        with pytest.raises(Conflict, match="not in the way any more"):
+            blockers.interrupt(v1.url, found.pid, found.since, How.TERMINATE)
+        cur.execute("SELECT 1")
+
+
+def test_sessions_of_this_project_are_never_in_the_way(v1: Lab) -> None:
+    for name in ("hk_strategy migration", "hk_strategy canary", "hk_strategy"):
+        with session(v1.url, name) as ours, ours.cursor() as cur:
+            cur.execute("BEGIN; SELECT * FROM portfolio_positions; SELECT pg_backend_pid(), backend_start "
+                        "FROM pg_stat_activity WHERE pid = pg_backend_pid()")  # fmt: skip
+            pid, since = cur.fetchone() or (0, None)
+            assert blockers.in_the_way(v1.url) == ()
+            with pytest.raises(Conflict):
+                blockers.interrupt(v1.url, pid, since, How.TERMINATE)
+            cur.execute("SELECT 1")
+
+
+@pytest.fixture
+def other_role(servers: Servers) -> Iterator[str]:
+    """A role whose sessions the role trader sees, and may not end."""
+    role = f"other_{os.getpid()}"
+    with session(servers[18], "test") as conn, conn.cursor() as cur:
+        cur.execute(f"CREATE ROLE {role} LOGIN PASSWORD %s", (TRADER_PASSWORD,))
+        cur.execute("GRANT pg_read_all_stats TO trader")
+        yield role
+        cur.execute("REVOKE pg_read_all_stats FROM trader")
+        cur.execute(f"DROP ROLE {role}")
+
+
+def test_what_this_role_may_not_end_is_told_plainly(other_role: str, servers: Servers, v1: Lab) -> None:
+    v1.v1(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {other_role}")
+    database = str(psycopg2.extensions.parse_dsn(v1.url)["dbname"])
+    with session(servers.url(18, other_role, database), "theirs") as theirs, theirs.cursor() as cur:
+        cur.execute("BEGIN; SELECT * FROM portfolio_positions")
+        (found,) = holders(v1)
+        assert found.since is not None
+        with pytest.raises(PrerequisiteError, match=f"sessions of the role {other_role}.*pg_signal_backend"):
+            blockers.interrupt(v1.url, found.pid, found.since, How.TERMINATE)
+        cur.execute("SELECT 1")
+        cur.execute("ROLLBACK")
+    v1.v1(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {other_role}")
