@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -10,14 +11,17 @@ from src.config import Settings
 from src.db.cache import CacheStatus
 from src.db.pool import PoolStatus
 from src.domain.health import Component
+from src.domain.quotes import Quote
 from src.errors import PrerequisiteError
-from src.health import components
+from src.health import components, feed
 from src.health.patience import Answer, Patience
+from src.market import calendar
 from src.migration.glance import (
     OwnGlance,
     ServerGlance,
     StructureGlance,
     glance_at_own,
+    glance_at_prices,
     glance_at_server,
     glance_at_structure,
 )
@@ -25,6 +29,7 @@ from src.migration.manifest import Backup, list_backups
 
 LIMIT_S = 0.7
 PATIENT_S = 3.0
+PRICES_S = 60.0
 STRUCTURE_S = 30.0  # reading the whole catalog and all tables' sizes is not for every few seconds
 
 
@@ -35,9 +40,11 @@ class Seen:
     server: Answer[ServerGlance]
     own: Answer[OwnGlance]
     structure: Answer[StructureGlance]
+    prices: Answer[dict[str, Quote]]
     cache: Answer[CacheStatus]
     backups: Answer[list[Backup]]
     pool: PoolStatus | None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -47,6 +54,7 @@ class Seen:
             components.cache(self.cache),
             components.schema(self.server, self.own, self.structure),
             components.data(self.own),
+            feed.feed(self.prices, calendar.sessions(self.at), self.at),
             components.backups(self.server, self.own, self.structure, self.backups),
             components.run(self.own),
         ]
@@ -84,6 +92,11 @@ class Watch:
         self._structure = Patience(
             lambda: glance_at_structure(url(), backup_dir), name="health: structure", limit_s=limit_s
         )
+        self._prices = Patience(
+            lambda: glance_at_prices(url(), calendar.sessions(datetime.now(UTC)).latest.opens),
+            name="health: prices",
+            limit_s=limit_s,
+        )
         self._cache = Patience(cache, name="health: cache", limit_s=limit_s)
         self._backups = Patience(lambda: _backups(backup_dir), name="health: backups", limit_s=limit_s)
         self._structure_of: object = None
@@ -92,6 +105,7 @@ class Watch:
         """Start looking, where what was seen last is older than `fresh_s`, and do not wait."""
         for one in (self._server, self._own, self._cache, self._backups):
             one.begin(fresh_s)
+        self._prices.begin(max(fresh_s, PRICES_S))
 
     def look(self, fresh_s: float = 0.0) -> Seen:
         """What was seen, at most `fresh_s` seconds ago."""
@@ -103,12 +117,13 @@ class Watch:
             self._structure.forget()
             self._structure_of = moved
         structure = self._structure.ask(max(fresh_s, STRUCTURE_S), deadline)
+        prices = self._prices.ask(max(fresh_s, PRICES_S), deadline)
         cache, backups = self._cache.ask(fresh_s, deadline), self._backups.ask(fresh_s, deadline)
-        return Seen(server, own, structure, cache, backups, None if self._pool is None else self._pool())
+        return Seen(server, own, structure, prices, cache, backups, None if self._pool is None else self._pool())
 
     def forget(self) -> None:
         """Something was changed: look anew."""
-        for one in (self._server, self._own, self._structure, self._cache, self._backups):
+        for one in (self._server, self._own, self._structure, self._prices, self._cache, self._backups):
             one.forget()
 
 

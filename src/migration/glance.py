@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 
-from src.db import server
+from src.db import quotes, server
 from src.db.connection import Connection, connect, redact
 from src.db.faults import translate
 from src.db.health import read_server
 from src.db.schema import SchemaState, detect_with
+from src.domain.quotes import Quote
 from src.errors import DatabaseUnavailable, HKStrategyError
 from src.migration import history
 from src.migration.backup_make import Outlook, outlook_of
@@ -21,6 +23,7 @@ from src.migration.model import RunRecord
 
 CONNECT_S = 2
 STATEMENT_MS = 1000
+PRICES_MS = 10_000  # half a million positions take their time, and nobody waits for it
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,15 @@ def glance_at_structure(url: str, backup_dir: Path) -> StructureGlance:
         return StructureGlance(drift, outlook_of(conn, backup_dir))
 
 
+def glance_at_prices(url: str, latest_opens: datetime) -> dict[str, Quote]:
+    """As src.db.quotes.quotes has them, of all symbols that have a position. Raises DatabaseUnavailable."""
+    with _session(url, PRICES_MS) as conn, conn.cursor() as cursor:
+        return {} if detect_with(cursor).version is None else quotes.quotes(cursor, latest_opens, None)
+
+
 @contextmanager
-def _session(url: str) -> Iterator[Connection]:
-    options = f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={STATEMENT_MS}"
+def _session(url: str, statement_ms: int = STATEMENT_MS) -> Iterator[Connection]:
+    options = f"-c statement_timeout={statement_ms} -c lock_timeout={STATEMENT_MS}"
     conn = connect(url, purpose="health", autocommit=True, options=options, within_s=CONNECT_S)
     try:
         yield conn

@@ -46,6 +46,8 @@ def test_a_database_as_it_should_be(
 def test_the_sample_is_said_to_be_one(make_database: MakeDatabase, tmp_path: Path) -> None:
     seen = look(make_database("v1", sample=True), tmp_path)
     assert "Sample data" in of(seen, "data").message
+    assert of(seen, "prices").state is State.HEALTHY
+    assert "symbols have one of the latest session" in of(seen, "prices").message
     assert "remove-sample" in of(seen, "data").advice
     assert of(seen, "backups").state is State.HEALTHY, "nobody misses a sample"
 
