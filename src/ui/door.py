@@ -20,9 +20,10 @@ from src.auth.gate import User
 from src.auth.middleware import Door, Policy, Socket
 from src.auth.routes import Routes
 from src.config import Settings, load_settings
+from src.embedded import database_url
 from src.errors import HKStrategyError
 from src.migration import audit
-from src.ui import auth, cache, oidc, scripts
+from src.ui import auth, oidc, scripts
 from src.ui.address import ANY, is_loopback
 
 _log = logging.getLogger("hk_strategy.auth")
@@ -80,7 +81,7 @@ def _farewell() -> bytes:
 
 def _write_down(user: User, action: str, address: str) -> None:
     try:
-        audit.record(cache.database_url(), audit.Entry(user.name, user.role.value, address, action, "done"))
+        audit.record(database_url(load_settings()), audit.Entry(user.name, user.role.value, address, action, "done"))
     except HKStrategyError as error:
         _log.error("%s", error)
 

@@ -226,6 +226,7 @@ def test_no_secret_is_in_a_log_or_on_the_terminal(door: Dashboard) -> None:
     key = (door.home / "auth" / "session.key").read_text()
     for secret in (PASSWORD, "wrong password", cookie, key, "n0t-told"):
         assert secret not in logs + "".join(door.said)
+    assert "WARNING" not in "".join(door.said), "what whoever starts it can do nothing about"
 
 
 def test_a_trader_starts_nothing_by_any_message(make_database: MakeDatabase, start_dashboard: StartDashboard) -> None:
