@@ -11,7 +11,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from src.auth.sessions import LIFETIME_S, Sessions
 from src.auth.store import Role
-from src.migration import audit
+from src.migration import audit, service
 from tests.browser.conftest import PASSWORD, Dashboard, StartDashboard, launch
 from tests.browser.wire import ask, handshake, page_of
 from tests.conftest import MakeDatabase
@@ -266,3 +266,33 @@ def click_as(dashboard: Dashboard, cookie: str, button: str, resume: str) -> Non
         clear.clear_cache = True
         page.send(clear)
         page.run("system_status")
+
+
+def test_a_trader_moves_nothing_with_all_that_an_admin_could_press(
+    make_database: MakeDatabase, start_dashboard: StartDashboard
+) -> None:
+    url = make_database("v1", sample=True)
+    dashboard = start_dashboard(url)
+    assert dashboard.run("phase1", "--yes").returncode == 0
+    (backup,) = (path.name for path in Path(dashboard.environment["HK_STRATEGY_BACKUPS"]).iterdir() if path.is_dir())
+    before = audit.read(url)
+    mei, tom = dashboard.account("mei", Role.ADMIN), dashboard.account("tom", Role.TRADER)
+    with page_of(dashboard, cookie=mei) as admin:
+        admin.run("system_status")
+        buttons, boxes, fields = admin.ids("button"), admin.ids("checkbox"), admin.ids("text_input")
+        assert {"backup_make", "start_phase2", "sample_submit", "restore_submit"} <= set(admin.buttons)
+        with page_of(dashboard, cookie=tom) as trader:
+            trader.run("system_status")
+            for word in ("phase2", "rollback", "sample", backup):
+                typed = dict.fromkeys(fields, word)
+                for button in buttons:
+                    trader.run("system_status", button, typed=typed, ticked=boxes)
+            for fragment in admin.fragments:
+                trader.run("system_status", admin.buttons["backup_make"], fragment=fragment)
+            trader.run("system_status")
+            assert not set(trader.buttons) & set(admin.buttons)
+    assert [entry for entry in audit.read(url)[: -len(before) or None] if entry.outcome != "refused"] == []
+    assert service.current_run(url) is None
+    assert [path.name for path in Path(dashboard.environment["HK_STRATEGY_BACKUPS"]).iterdir() if path.is_dir()] == [
+        backup
+    ]

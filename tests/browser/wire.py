@@ -3,7 +3,7 @@
 import http.client
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -74,16 +74,27 @@ class Page:
     def send(self, message: BackMsg) -> None:
         self.link.send(message.SerializeToString())
 
-    def run(self, page: str, clicked: str = "") -> None:
-        """Ask for the page, with a click on the widget of that id if there is one; hear it to its end."""
+    def run(
+        self, page: str, clicked: str = "", *, typed: Mapping[str, str] | None = None, ticked: Iterable[str] = (),
+        fragment: str = "",
+    ) -> None:  # fmt: skip
+        """Ask for the page, with what a person did to the widgets of these ids, and hear it to its end.
+
+        Or for a fragment of it, which is not waited for: one that is not there is answered by nothing.
+        """
         message = BackMsg()
         message.rerun_script.page_name = page
+        message.rerun_script.fragment_id = fragment
+        states = message.rerun_script.widget_states.widgets
         if clicked:
-            state = message.rerun_script.widget_states.widgets.add()
-            state.id = clicked
-            state.trigger_value = True
+            states.add(id=clicked, trigger_value=True)
+        for widget, text in (typed or {}).items():
+            states.add(id=widget, string_value=text)
+        for widget in ticked:
+            states.add(id=widget, bool_value=True)
         self.send(message)
-        self.hear(lambda heard: heard.HasField("script_finished"))
+        if not fragment:
+            self.hear(lambda heard: heard.HasField("script_finished"))
 
     def hear(self, wanted: object) -> ForwardMsg:
         """Listen until a message is as `wanted`."""
@@ -110,6 +121,15 @@ class Page:
         """The ids of all buttons that were drawn, by their key."""
         ids = [m.delta.new_element.button.id for m in self.heard if m.delta.new_element.HasField("button")]
         return {one.rsplit("-", 1)[1]: one for one in ids}
+
+    def ids(self, kind: str) -> list[str]:
+        """Of all widgets of that kind that were drawn."""
+        drawn = [m.delta.new_element for m in self.heard if m.delta.new_element.WhichOneof("type") == kind]
+        return list(dict.fromkeys(getattr(element, kind).id for element in drawn))
+
+    @property
+    def fragments(self) -> list[str]:
+        return list(dict.fromkeys(m.delta.fragment_id for m in self.heard if m.delta.fragment_id))
 
     @property
     def session_id(self) -> str:
