@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from src.config import Settings, load_settings
-from src.db import frames, health, prices, server, signals
+from src.db import frames, health, server, signals
 from src.db.cache import Cache, CacheStatus
 from src.db.manager.market import MarketMethods
 from src.db.manager.portfolios import PortfolioMethods
@@ -31,6 +31,7 @@ from src.db.schema import (
     recommendations,
     why_not,
 )
+from src.db.server import Signs
 from src.db.session import Database
 from src.domain import edits, hk_market
 from src.errors import ConfigurationError, HKStrategyError, InvalidInput
@@ -122,7 +123,11 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMeth
 
     def data_token(self) -> str:
         """A short text that differs after positions, portfolios, signals, prices or the schema changed. Cheap."""
-        return self._db.read(prices.data_token, needs=None)
+        return self.signs().token
+
+    def signs(self) -> Signs:
+        """What differs when something in the database does, the schema and the history of runs included. Cheap."""
+        return self._db.read(server.signs, needs=None)
 
     def server_time(self) -> datetime:
         """The server's clock, aware, in its own zone: without the zone it is as the times in the tables are."""

@@ -68,10 +68,10 @@ class Patience(Generic[T]):
         """Let it be asked, where what is known is older than `fresh_s`; without waiting."""
         self._current(fresh_s)
 
-    def ask(self, fresh_s: float, deadline: float | None = None) -> Answer[T]:
+    def ask(self, fresh_s: float, deadline: float | None = None, *, limit_s: float | None = None) -> Answer[T]:
         """What is known, at most `fresh_s` old. Waits until `deadline` (of time.monotonic), `limit_s` at most."""
         current = self._current(fresh_s)
-        until = current.started + self.limit_s
+        until = current.started + (self.limit_s if limit_s is None else limit_s)
         in_time = current.wait((until if deadline is None else min(until, deadline)) - time.monotonic())
         with self._lock:
             if in_time:

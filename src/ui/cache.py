@@ -8,23 +8,20 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from src import embedded
-from src.config import Settings, load_settings
 from src.database_enhanced import DatabaseManager
 from src.domain.freshness import Sessions
+from src.domain.health import Component
 from src.domain.portfolio import Position
 from src.domain.quotes import Quote
 from src.domain.saves import Lineage, Save
 from src.domain.valuation import Valuation, Valued, value
-from src.errors import HKStrategyError
 from src.market import calendar
 from src.migration import backup, blockers, service
 from src.migration.model import Client, Event, Keep, Options, Phase, Plan, RunRecord
@@ -32,87 +29,16 @@ from src.ui import charts, comparison_lines, rows
 from src.ui.comparison_lines import OverTime
 from src.ui.comparison_sides import Side
 from src.ui.preferences import Palette
+from src.ui.pulse import Pulse, pulse, watch
+from src.ui.pulse import forget as forget_pulse
+from src.ui.source import database_url, manager, settings
+
+__all__ = ["Pulse", "database_url", "manager", "pulse", "settings", "watch"]
 
 # Somewhat less than the second in which a page asks again.
 WATCH_S = 0.8
+HEALTH_S = 5.0
 Pictures = tuple[go.Figure | None, go.Figure | None]
-
-
-def settings() -> Settings:
-    return load_settings()
-
-
-def database_url() -> str:
-    """The database's URL; starts or joins the embedded server where none is configured."""
-    found = settings()
-    return _database_url(found, found.database_url or "", str(found.home))
-
-
-@st.cache_resource(ttl=5, show_spinner=False)
-def _database_url(_settings: Settings, url: str, home: str) -> str:
-    # Joining costs a file lock, and a page asks a dozen times.
-    return embedded.database_url(_settings)
-
-
-def manager() -> DatabaseManager:
-    """The one door to the data, shared by all sessions of this process."""
-    found = settings()
-    return _manager(found, database_url(), found.redis_url or str(found.home))
-
-
-@st.cache_resource(show_spinner=False)
-def _manager(_settings: Settings, url: str, cache: str) -> DatabaseManager:
-    return DatabaseManager(settings=_settings)
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """The state of the database, as cheaply as it can be asked.
-
-    `version` is "1.0", "2.0", "3.0" or None. `token` differs after any change. `at` is the server's clock, and `now`
-    the same without a time zone, as the times in the tables are. `problem`: why there is no answer.
-    """
-
-    version: str | None
-    multi_portfolio: bool
-    warning: str | None
-    token: str
-    now: datetime
-    at: datetime
-    sample: bool
-    run: RunRecord | None
-    problem: str | None = None
-
-    @property
-    def shown(self) -> tuple[object, ...]:
-        """What a page draws: when this changes, it is drawn again."""
-        run = self.run and (self.run.run_id, self.run.state)
-        return (self.version, self.warning, self.token, self.sample, run, self.problem)
-
-
-@st.cache_data(ttl=2, show_spinner=False)
-def _pulse(_manager: DatabaseManager, url: str) -> Pulse:
-    state = _manager.schema_state()
-    at = _manager.server_time()
-    return Pulse(
-        version=None if state.version is None else str(state.version),
-        multi_portfolio=state.multi_portfolio,
-        warning=state.warning,
-        token=_manager.data_token(),
-        now=at.replace(tzinfo=None),
-        at=at,
-        sample=_manager.is_sample_data(),
-        run=service.current_run(url),
-    )
-
-
-def pulse() -> Pulse:
-    """Never raises for a database that is down: `problem` says so."""
-    try:
-        return _pulse(manager(), database_url())
-    except HKStrategyError as error:
-        here = datetime.now(UTC)
-        return Pulse(None, False, None, "", here.replace(tzinfo=None), here, False, None, str(error))
 
 
 @st.cache_resource(ttl=10, max_entries=5, show_spinner=False)
@@ -247,14 +173,9 @@ def saves(token: str, portfolio_id: str) -> tuple[Save, ...]:
     return _saves(manager(), database_url(), token, portfolio_id)
 
 
-@st.cache_data(ttl=5, show_spinner=False)
-def _health(_manager: DatabaseManager, url: str) -> dict[str, dict[str, Any]]:
-    return _manager.test_connection_health()
-
-
-def health() -> dict[str, dict[str, Any]]:
-    """database, redis, schema: each with status, message, advice, details."""
-    return _health(manager(), database_url())
+def health() -> tuple[Component, ...]:
+    """Of all parts, in the order in which they are shown. Never waits for long, and never raises for what is down."""
+    return watch().look(HEALTH_S).components
 
 
 @st.cache_data(ttl=3, max_entries=20, show_spinner="Looking at what this would do…")
@@ -346,8 +267,8 @@ def backups() -> list[backup.Backup]:
 
 def forget() -> None:
     """After this process wrote or started something: everything is read anew."""
+    forget_pulse()
     for cached in (
-        _pulse,
         _overview,
         _curves,
         _valuation,
@@ -358,7 +279,6 @@ def forget() -> None:
         _quotes,
         _saves,
         _signals,
-        _health,
         _plan,
         _inspection,
         _history,

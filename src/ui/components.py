@@ -16,7 +16,8 @@ GO = "hk_go"
 PORTFOLIOS_PAGE = PROJECT_ROOT / "pages" / "portfolios.py"
 PORTFOLIO_PAGE = PROJECT_ROOT / "pages" / "portfolio.py"
 SEEN = "hk_seen"
-PULSE_S = 5
+PULSE_S = 10
+ALERT_S = 3  # while a run is under way, or the database does not answer
 
 
 @contextlib.contextmanager
@@ -135,10 +136,18 @@ def _draw_notices(pulse: cache.Pulse) -> None:
         st.html(f'<div class="hk-bands">{"".join(bands)}</div>')
 
 
-@st.fragment(run_every=PULSE_S)
-def notices() -> None:
-    """The lines above every page, looked at every few seconds; a change of schema or run draws the page again."""
-    pulse = cache.pulse()
+def notices(*, patient: bool) -> None:
+    """The lines above every page, looked at every few seconds; a change of schema or run draws the page again.
+
+    `patient`: as in cache.pulse.
+    """
+    pulse = cache.pulse(patient=patient)
+    alert = pulse.problem is not None or pulse.run is not None
+    st.fragment(_notices, run_every=ALERT_S if alert else PULSE_S)(patient)
+
+
+def _notices(patient: bool) -> None:
+    pulse = cache.pulse(patient=patient)
     seen = st.session_state.get(SEEN)
     st.session_state[SEEN] = pulse.shown
     if seen is not None and seen != pulse.shown:

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from src.config import PROJECT_ROOT
+from src.errors import DatabaseUnavailable
 from src.ui import auth, cache, components, markup, preferences
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
@@ -35,9 +36,16 @@ page = st.navigation(
 components.account_menu(me)
 components.follow()
 preferences.show(me)
-components.remember(cache.pulse())
-components.notices()
+status = page.url_path == "system_status"
+if status:
+    with components.edge():
+        cache.watch().begin(cache.HEALTH_S)  # while the page waits for the pulse
+pulse = cache.pulse(patient=not status)
+components.remember(pulse)
+components.notices(patient=not status)
 components.show_flash()
 components.title(page.title)
 with components.edge():
+    if pulse.problem is not None and not status:
+        raise DatabaseUnavailable(pulse.problem)
     page.run()

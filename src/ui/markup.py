@@ -204,19 +204,29 @@ def steps(items: Sequence[StepLine]) -> str:
     return f'<ol class="hk-steps">{"".join(parts)}</ol>'
 
 
-def health_card(name: str, state: str, text: str, lines: Sequence[str]) -> str:
-    """`state`: healthy, degraded or down."""
+SHOWN_LINES = 6
+
+
+def health_card(name: str, state: str, text: str, advice: str, lines: Sequence[str]) -> str:
+    """`state`: healthy, degraded or down. `lines` are folded away where it is healthy, and where they are many."""
     mark = {"healthy": "✓", "degraded": "!", "down": "✕"}[state]
-    body = "".join(f"<div>{escape(line)}</div>" for line in lines)
+    shown = () if state == "healthy" else lines[:SHOWN_LINES]
+    folded = lines[len(shown) :]
+    body = "".join(f"<div>{escape(line)}</div>" for line in shown)
+    more = f"{len(folded)} more" if shown else "Details"
+    if folded:
+        rest = "".join(f"<div>{escape(line)}</div>" for line in folded)
+        body += f"<details><summary>{more}</summary>{rest}</details>"
+    help_ = f'<div class="hk-next">{escape(advice)}</div>' if advice else ""
     return (
         f'<div class="hk-health hk-health-{state}"><div class="hk-health-head"><b>{escape(name)}</b>'
-        f'<span class="hk-pill">{mark} {state}</span></div><div>{escape(text)}</div>'
+        f'<span class="hk-pill">{mark} {state}</span></div><div>{escape(text)}</div>{help_}'
         f'<div class="hk-note">{body}</div></div>'
     )
 
 
-def health(cards: Sequence[str]) -> str:
-    return f'<div class="hk-healths">{"".join(cards)}</div>'
+def health(cards: Sequence[str], summary: str) -> str:
+    return f'<p class="hk-health-summary">{escape(summary)}</p><div class="hk-healths">{"".join(cards)}</div>'
 
 
 def log(lines: Sequence[tuple[str, str]]) -> str:

@@ -1,12 +1,9 @@
 """System Status, put together: health, where the schema is, the run, plans with their buttons, backups, history."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from src.auth.gate import User
-from src.ui import admin, backups_view, cache, components, markup, plan_view, run_view
+from src.ui import admin, backups_view, cache, components, health_view, markup, plan_view, run_view
 from src.ui import format as fmt
 from src.ui.markup import Cell, Column, Stage
 
@@ -32,10 +29,9 @@ def show(who: User) -> None:
     may = who.is_admin
     st.title("System Status")
     pulse = cache.pulse()
-    with components.edge():
-        _health()
+    health_view.show()
     if pulse.problem is not None:
-        _down(pulse.problem)
+        st.caption("This page looks again every few seconds; nothing needs to be restarted here.")
         return
     with components.edge():
         _schema(pulse)
@@ -50,45 +46,6 @@ def show(who: User) -> None:
         _history()
     if may and pulse.sample:
         _sample()
-
-
-def _down(problem: str) -> None:
-    st.error(problem)
-    st.markdown(
-        "- Is PostgreSQL running, and is `DATABASE_URL` in `.env` right?\n"
-        "- With no `DATABASE_URL` the project starts its own server: the log files under `logs/` say why it did not.\n"
-        "- This page looks again every few seconds; nothing needs to be restarted here."
-    )
-
-
-def _lines(name: str, part: Mapping[str, Any]) -> list[str]:
-    """The details worth a line, in words."""
-    details = part.get("details") or {}
-    lines = []
-    if name == "database" and details:
-        lines.append(f"{fmt.size(details['size_bytes'])}, {details['database']} as {details['role']}")
-        lines.append(f"{details['connections']} of {details['max_connections']} connections in use")
-        longest = details["longest_transaction_s"]
-        lines.append(f"longest transaction: {fmt.seconds(longest) if longest else 'none open'}")
-        lines.append("a read-only standby" if details["standby"] else "the primary")
-    if name == "redis" and details.get("version"):
-        lines.append(f"{fmt.size(details['used_memory_bytes'])} in use, {fmt.count(details['keys'])} keys")
-        if details["hit_rate"] is not None:
-            lines.append(f"{details['hit_rate']:.0%} of reads found what they looked for")
-    if name == "schema" and "multi_portfolio" in details:
-        lines.append("several portfolios" if details["multi_portfolio"] else "one portfolio, DEFAULT")
-        lines.append("v1 clients can work" if details["backward_compatible"] else "v1 clients cannot work")
-    return lines
-
-
-def _health() -> None:
-    found = cache.health()
-    cards = []
-    for key, name in (("database", "PostgreSQL"), ("redis", "Cache"), ("schema", "Schema")):
-        part = found[key]
-        text = " ".join(filter(None, (str(part["message"]), str(part["advice"]))))
-        cards.append(markup.health_card(name, str(part["status"]), text, _lines(key, part)))
-    st.html(markup.health(cards))
 
 
 def _schema(pulse: cache.Pulse) -> None:

@@ -20,17 +20,37 @@ SELECT to_regclass('hk_migration.mark') IS NOT NULL
 -- == is_sample: is what is in the tables generated?
 SELECT EXISTS (SELECT FROM hk_migration.mark WHERE name = 'sample')
 
--- == token: moves with every committed change of a position, with new signals and new prices, and soon after other
--- changes of those two (from the statistics). A row's xmin is the transaction that wrote it.
-SELECT count(*), coalesce(sum(xmin::text::bigint), 0),
+-- == signs_single: the clock, whether the project has a schema of its own here, and what moves with every committed
+-- change of a position, with new signals and new prices, and soon after other changes of those two (from the
+-- statistics). A row's xmin is the transaction that wrote it.
+SELECT now(), to_regclass('hk_migration.event') IS NOT NULL,
+       count(*), coalesce(sum(xmin::text::bigint), 0),
        (SELECT max(id) FROM public.trading_signals), (SELECT max(id) FROM public.price_history),
        (SELECT sum(pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid))
           FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = 'public' AND c.relname IN ('trading_signals', 'price_history'))
   FROM public.portfolio_positions
 
--- == portfolios_token: the same for portfolios, where there are any.
-SELECT count(*), coalesce(sum(xmin::text::bigint), 0) FROM public.portfolios
+-- == signs_multi: the same where there are portfolios, and what moves with those.
+SELECT now(), to_regclass('hk_migration.event') IS NOT NULL,
+       count(*), coalesce(sum(xmin::text::bigint), 0),
+       (SELECT max(id) FROM public.trading_signals), (SELECT max(id) FROM public.price_history),
+       (SELECT sum(pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid))
+          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = 'public' AND c.relname IN ('trading_signals', 'price_history')),
+       (SELECT count(*) FROM public.portfolios),
+       (SELECT coalesce(sum(xmin::text::bigint), 0) FROM public.portfolios)
+  FROM public.portfolio_positions
+
+-- == signs_unknown: the same where none of that can be relied on.
+SELECT now(), to_regclass('hk_migration.event') IS NOT NULL
+
+-- == own_signs: is it a sample? And what moves with the history of runs, and when the session that executes one is gone.
+SELECT EXISTS (SELECT FROM hk_migration.mark WHERE name = 'sample'),
+       (SELECT max(event_id) FROM hk_migration.event), (SELECT max(run_id) FROM hk_migration.run),
+       (SELECT array_agg(l.pid ORDER BY l.pid) FROM pg_catalog.pg_locks l
+         WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
+           AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database()))
 
 -- == public_first: names without a schema are looked up in public before anything else, until DISCARD ALL.
 SELECT set_config('search_path', concat_ws(', ', 'public', nullif(current_setting('search_path'), '')), false)

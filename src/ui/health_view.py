@@ -1,0 +1,35 @@
+"""Health: a card for each part of the system, and above them what needs attention."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from src.domain.health import Component, State
+from src.ui import cache, components, markup
+from src.ui import format as fmt
+
+EVERY_S = 60  # what is urgent, a database that is gone, every page notices within seconds by itself
+
+
+def show() -> None:
+    """Looked at when the page is drawn, and then once a minute."""
+    st.fragment(_cards, run_every=EVERY_S)()
+
+
+def _cards() -> None:
+    with components.edge():
+        found = cache.health()
+        st.html(markup.health([_card(one) for one in found], summary(found)))
+
+
+def _card(of: Component) -> str:
+    return markup.health_card(of.name, of.state.value, of.message, of.advice, of.lines)
+
+
+def summary(found: Sequence[Component]) -> str:
+    """What to look at first."""
+    bad = [one.name for one in found if one.state is not State.HEALTHY]
+    if not bad:
+        return f"All {len(found)} parts are healthy."
+    names = bad[0] if len(bad) == 1 else f"{', '.join(bad[:-1])} and {bad[-1]}"
+    return f"{fmt.plural(len(bad), 'part')} of {len(found)} {'needs' if len(bad) == 1 else 'need'} attention: {names}."
