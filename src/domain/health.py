@@ -25,7 +25,8 @@ class Trouble:
 class Component:
     """A part of the system. `advice`: the next thing to do, "" where there is none.
 
-    `lines`: more, for who looks closer. `details`: the same as values that JSON knows, for programs.
+    `lines`: more, for who looks closer. `details`: the same as values that JSON knows, for programs. `known`: False
+    where another part that is down is in the way of looking at this one.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Component:
     advice: str = ""
     lines: tuple[str, ...] = ()
     details: Mapping[str, object] = field(default_factory=dict)
+    known: bool = True
 
     def report(self) -> dict[str, object]:
         """As `check --json` and DatabaseManager.test_connection_health give it."""

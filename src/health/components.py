@@ -112,7 +112,7 @@ def cache(seen: Answer[CacheStatus]) -> Component:
 def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answer[StructureGlance]) -> Component:
     """`details`: as src.db.health.schema_of has them, and `differences`: a list of sentences."""
     if server.value is None or not is_up(server):
-        return Component("schema", "Schema", State.DOWN, UNKNOWN)
+        return Component("schema", "Schema", State.DOWN, UNKNOWN, known=False)
     state = server.value.schema
     found = health.schema_of(state)
     lines = [
@@ -146,7 +146,7 @@ def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answ
 def data(own: Answer[OwnGlance]) -> Component:
     """`details`: sample."""
     if own.value is None:
-        return Component("data", "Data", State.DEGRADED, UNKNOWN)
+        return Component("data", "Data", State.DEGRADED, UNKNOWN, known=False)
     details = {"sample": own.value.sample}
     if own.value.sample:
         advice = "Remove it before real positions come in: on System Status, or with `python run_migration.py "
@@ -222,7 +222,7 @@ def _age(newest: Backup | None, *, needed: bool) -> tuple[str, list[Trouble]]:
 def run(own: Answer[OwnGlance]) -> Component:
     """`details`: run_id, phase, state, longest_stall_ms."""
     if own.value is None:
-        return Component("run", "Last run", State.DEGRADED, UNKNOWN)
+        return Component("run", "Last run", State.DEGRADED, UNKNOWN, known=False)
     last = own.value.run
     if last is None:
         return Component("run", "Last run", State.HEALTHY, "No phase or rollback has run here yet.")

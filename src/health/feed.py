@@ -27,7 +27,7 @@ def feed(seen: Answer[dict[str, Quote]], sessions: Sessions, now: datetime) -> C
             if seen.problem is None
             else "Not known while PostgreSQL does not answer."
         )
-        return Component(KEY, NAME, State.DEGRADED, why)
+        return Component(KEY, NAME, State.DEGRADED, why, known=False)
     quotes = list(seen.value.values())
     if not quotes:
         return Component(KEY, NAME, State.HEALTHY, "No position yet, so there is nothing to price.")

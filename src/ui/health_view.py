@@ -23,12 +23,13 @@ def _cards() -> None:
 
 
 def _card(of: Component) -> str:
-    return markup.health_card(of.name, of.state.value, of.message, of.advice, of.lines)
+    state = of.state.value if of.known else markup.NOT_KNOWN
+    return markup.health_card(of.name, state, of.message, of.advice, of.lines)
 
 
 def summary(found: Sequence[Component]) -> str:
     """What to look at first."""
-    bad = [one.name for one in found if one.state is not State.HEALTHY]
+    bad = [one.name for one in found if one.known and one.state is not State.HEALTHY]
     if not bad:
         return f"All {len(found)} parts are healthy."
     names = bad[0] if len(bad) == 1 else f"{', '.join(bad[:-1])} and {bad[-1]}"

@@ -205,11 +205,12 @@ def steps(items: Sequence[StepLine]) -> str:
 
 
 SHOWN_LINES = 6
+NOT_KNOWN = "not known"
 
 
 def health_card(name: str, state: str, text: str, advice: str, lines: Sequence[str]) -> str:
-    """`state`: healthy, degraded or down. `lines` are folded away where it is healthy, and where they are many."""
-    mark = {"healthy": "✓", "degraded": "!", "down": "✕"}[state]
+    """`state`: healthy, degraded, down or NOT_KNOWN. Where it is healthy, or they are many, `lines` are folded away."""
+    mark = {"healthy": "✓", "degraded": "!", "down": "✕", NOT_KNOWN: "?"}[state]
     shown = () if state == "healthy" else lines[:SHOWN_LINES]
     folded = lines[len(shown) :]
     body = "".join(f"<div>{escape(line)}</div>" for line in shown)
@@ -219,7 +220,7 @@ def health_card(name: str, state: str, text: str, advice: str, lines: Sequence[s
         body += f"<details><summary>{more}</summary>{rest}</details>"
     help_ = f'<div class="hk-next">{escape(advice)}</div>' if advice else ""
     return (
-        f'<div class="hk-health hk-health-{state}"><div class="hk-health-head"><b>{escape(name)}</b>'
+        f'<div class="hk-health hk-health-{state.replace(" ", "-")}"><div class="hk-health-head"><b>{escape(name)}</b>'
         f'<span class="hk-pill">{mark} {state}</span></div><div>{escape(text)}</div>{help_}'
         f'<div class="hk-note">{body}</div></div>'
     )

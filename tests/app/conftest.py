@@ -17,7 +17,7 @@ from src.auth.store import Accounts, Role
 from src.config import PROJECT_ROOT, load_settings
 from src.migration import service
 from src.migration.model import Options, Phase
-from src.ui import auth
+from src.ui import auth, pulse
 from tests.conftest import MakeDatabase
 
 ENTRY = PROJECT_ROOT / "src" / "ui" / "entry.py"
@@ -34,6 +34,9 @@ def settings_env(tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("DASHBOARD_ADDRESS", "127.0.0.1")
     cookie = Sessions(tmp_path / "home").issue("token", "admin")
     monkeypatch.setattr(auth, "presented_cookie", lambda: cookie)
+    # On a busy machine a healthy server may take long; tests of those that never answer set this back.
+    monkeypatch.setattr(pulse, "LIMIT_S", 60.0)
+    monkeypatch.setattr(pulse, "PATIENT_S", 60.0)
     return monkeypatch
 
 

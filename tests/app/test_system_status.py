@@ -9,13 +9,14 @@ from streamlit.testing.v1 import AppTest
 from src.auth.store import Role
 from src.config import load_settings
 from src.errors import HKStrategyError
-from src.migration import audit
+from src.migration import audit, backup_make
 from src.migration.blockers import How
 from src.migration.model import Phase
-from src.ui import admin, tasks
+from src.ui import admin, cache, pulse, tasks
 from src.ui.auth import NotAllowed
-from tests.app.conftest import ENTRY, OpenPage, log_in, shown
+from tests.app.conftest import ENTRY, OpenPage, execute, log_in, shown
 from tests.conftest import MakeDatabase
+from tests.integration.health_scenes import all_taken, black_hole
 
 DOWN = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
 
@@ -33,7 +34,8 @@ def test_health_schema_plan_and_button(
 ) -> None:
     app = open_page(make_database(schema, sample=True), "system_status")
     text = shown(app)
-    assert text.count("✓ healthy") == 3
+    assert text.count("✓ healthy") == 8
+    assert "All 8 parts are healthy." in text
     assert here in text
     assert offered in labels(app)
     assert "portfolio_positions" in text
@@ -128,8 +130,53 @@ def test_the_page_answers_when_the_database_is_down(open_page: OpenPage) -> None
     app = open_page(DOWN, "system_status")
     text = shown(app)
     assert "✕ down" in text
-    assert "DATABASE_URL" in text
+    assert "1 part of 8 needs attention: PostgreSQL." in text
+    assert text.count("? not known") == 4
+    assert "Start PostgreSQL, or correct DATABASE_URL in .env." in text
     assert labels(app) == []
+
+
+@pytest.mark.parametrize("page", ["system_status", "portfolios", "portfolio", "comparison"])
+def test_a_page_does_not_wait_for_a_server_that_never_answers(
+    open_page: OpenPage, settings_env: pytest.MonkeyPatch, page: str
+) -> None:
+    settings_env.setattr(pulse, "LIMIT_S", 0.2)
+    settings_env.setattr(pulse, "PATIENT_S", 0.2)
+    with black_hole() as url:
+        app = open_page(url, page)
+        # Had it waited for an attempt to end, there would be another answer: that it timed out.
+        assert cache.watch()._server.ask(60).overdue_s is not None or page != "system_status"
+    text = shown(app)
+    assert "PostgreSQL has not answered for" in text or "PostgreSQL has not answered for" in app.error[0].value
+    assert "timeout" not in text
+    assert labels(app) == []
+
+
+def test_a_page_says_who_waits_when_all_connections_are_taken(make_database: MakeDatabase, open_page: OpenPage) -> None:
+    url = make_database("v3", sample=True)
+    app = open_page(url, "system_status")
+    assert "All 10 connections" not in shown(app)
+    with all_taken(cache.manager()):
+        cache.forget()
+        app = open_page(url, "system_status")
+    text = shown(app)
+    assert "1 part of 8 needs attention: Connections of this dashboard." in text
+    assert "All 10 connections of this dashboard are in use." in text
+    assert "Roll back to v2" in labels(app), "what is to be done here does not wait for those connections"
+
+
+def test_drift_and_a_disk_that_is_nearly_full_are_shown(
+    make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch
+) -> None:
+    url = make_database("v1")
+    execute(url, "DROP INDEX public.idx_signals_created")
+    settings_env.setattr(backup_make, "free_bytes", lambda folder: 200_000_000)
+    app = open_page(url, "system_status")
+    text = shown(app)
+    assert "2 parts of 8 need attention: Schema and Backups." in text
+    assert "missing: index idx_signals_created on trading_signals" in text
+    assert "The disk for backups is nearly full: 200 MB are free" in text
+    assert "No backup of this database has been verified yet." in text
 
 
 def test_a_cache_that_is_down_is_said_and_everything_else_works(
