@@ -89,8 +89,8 @@ def pool(seen: PoolStatus) -> Component:
                 "Somebody was shown an error: it works again as soon as connections are free.",
             )
         )
-    message = "" if seen.in_use >= seen.size else f"{seen.in_use} of {seen.size} in use."
-    found = health.judged("pool", "Connections of this dashboard", message, troubles, details)
+    message = "" if seen.in_use >= seen.size else f"This dashboard uses {seen.in_use} of its {seen.size}."
+    found = health.judged("pool", "Connections", message, troubles, details)
     return replace(found, lines=(f"waited in vain since the start: {seen.gave_up:,}",))
 
 

@@ -1,5 +1,6 @@
 """Tables and small pieces of HTML. Everything that comes from outside is escaped here, and only here."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -204,6 +205,7 @@ def steps(items: Sequence[StepLine]) -> str:
     return f'<ol class="hk-steps">{"".join(parts)}</ol>'
 
 
+_CODE = re.compile(r"`([^`]+)`")
 SHOWN_LINES = 6
 NOT_KNOWN = "not known"
 
@@ -218,12 +220,17 @@ def health_card(name: str, state: str, text: str, advice: str, lines: Sequence[s
     if folded:
         rest = "".join(f"<div>{escape(line)}</div>" for line in folded)
         body += f"<details><summary>{more}</summary>{rest}</details>"
-    help_ = f'<div class="hk-next">{escape(advice)}</div>' if advice else ""
+    help_ = f'<div class="hk-next">{_with_code(advice)}</div>' if advice else ""
     return (
         f'<div class="hk-health hk-health-{state.replace(" ", "-")}"><div class="hk-health-head"><b>{escape(name)}</b>'
         f'<span class="hk-pill">{mark} {state}</span></div><div>{escape(text)}</div>{help_}'
         f'<div class="hk-note">{body}</div></div>'
     )
+
+
+def _with_code(text: str) -> str:
+    """Escaped; what stands between `backticks` is what is to be typed."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def health(cards: Sequence[str], summary: str) -> str:

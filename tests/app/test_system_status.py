@@ -160,7 +160,7 @@ def test_a_page_says_who_waits_when_all_connections_are_taken(make_database: Mak
         cache.forget()
         app = open_page(url, "system_status")
     text = shown(app)
-    assert "1 part of 8 needs attention: Connections of this dashboard." in text
+    assert "1 part of 8 needs attention: Connections." in text
     assert "All 10 connections of this dashboard are in use." in text
     assert "Roll back to v2" in labels(app), "what is to be done here does not wait for those connections"
 

@@ -290,7 +290,7 @@ def test_a_pool_without_a_free_connection_says_who_waits(
     manager = manager_of(url)
     manager.schema_state()
     pool = of(look(url, tmp_path, pool=manager.pool_status()), "pool")
-    assert (pool.state, pool.message) == (State.HEALTHY, "0 of 10 in use.")
+    assert (pool.state, pool.message) == (State.HEALTHY, "This dashboard uses 0 of its 10.")
     with all_taken(manager):
         waiting = threading.Thread(target=manager.server_time)
         waiting.start()
