@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench import pages
+from bench import pages, rates
 from bench.live import FULL, QUICK, Measured, measure
 
 
@@ -86,13 +86,18 @@ def page_table(rows: list[pages.Timed]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less data; about two minutes")
-    quick = parser.parse_args().quick
+    parser.add_argument("--rates", action="store_true", help="measure how long each step takes, for the plans to go by")
+    given = parser.parse_args()
+    quick = given.quick
     sizes = QUICK if quick else FULL
     begin = time.monotonic()
 
     def say(text: str) -> None:
         print(f"[{time.monotonic() - begin:5.0f} s] {text}", file=sys.stderr, flush=True)
 
+    if given.rates:
+        rates.write(say=say)
+        return 0
     logging.disable(logging.WARNING)  # Streamlit's remarks on running without its server
     timed = pages.measure(quick=quick, say=say)
     print(

@@ -141,7 +141,7 @@ class Bench:
                 report = load.stop()
                 phase1 = self._measured("b", "ours, phase 1", report, url, first.seconds)
             rows = [replace(phase1, exclusive_ms=first.exclusive_ms)]
-            self._copy_portfolio(url)
+            self.copy_portfolio(url)
             with V1Load(url, load=2) as load:
                 load.run_for(BEFORE_S)
                 load.mark("during")
@@ -175,7 +175,7 @@ class Bench:
                 self.step_seconds[step] = self.step_seconds.get(step, 0.0) + until - at
         return replace(outcome, seconds=end - begin)
 
-    def _copy_portfolio(self, url: str) -> None:
+    def copy_portfolio(self, url: str) -> None:
         """A second portfolio that holds the same symbols, for the rollback to deal with."""
         conn = psycopg2.connect(url, application_name="hk_strategy bench")
         try:

@@ -2,6 +2,8 @@
 --
 -- run_migration.py executes this file step by step. A line "-- step:" begins a step; its headings say what it is:
 --   title  what it does, in plain words
+--   why    what it is for, for whoever has never seen this
+--   grows  tables: the larger they are, the longer it takes
 --   kind   expand, backfill, build, switch, validate, contract
 --   mode   transaction: one transaction; autocommit: a statement that refuses to run in one;
 --          batch: repeated, each time in a short transaction, until "done" is true
@@ -12,6 +14,7 @@
 
 -- step: views
 -- title: Give v1 clients views of their tables, in a schema named like their role
+-- why: v1 clients look a table up by its bare name, and find these views first. From here on the tables behind them can change without v1 clients noticing.
 -- kind: expand
 -- mode: transaction
 -- done: SELECT hk_migration.v1_views_ready(false)
@@ -19,6 +22,7 @@ SELECT hk_migration.create_v1_views();
 
 -- step: portfolios
 -- title: Create the portfolios table with DEFAULT in it
+-- why: The list of portfolios. All that is there now becomes the portfolio DEFAULT.
 -- kind: expand
 -- mode: transaction
 -- locks: portfolios
@@ -74,6 +78,7 @@ ON CONFLICT (portfolio_id) DO NOTHING;
 
 -- step: columns
 -- title: Add portfolio_id (every row belongs to DEFAULT, no row is rewritten) and the triggers that keep it
+-- why: Which portfolio a row belongs to. The constant default costs nothing, however many rows there are; triggers keep rows that v1 clients write in order.
 -- kind: expand
 -- mode: transaction
 -- locks: portfolio_positions, trading_signals
@@ -147,6 +152,8 @@ CREATE OR REPLACE TRIGGER portfolio_positions_share_price
 
 -- step: backfill
 -- title: Fill legacy_symbol for the rows that were there, a hundred at a time
+-- why: v1's ON CONFLICT (symbol) will need a column of its own with DEFAULT's symbols. A hundred rows at a time, so that no client waits long for a row.
+-- grows: portfolio_positions
 -- kind: backfill
 -- mode: batch
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id IS NULL OR (portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol))
@@ -168,6 +175,8 @@ UPDATE public.portfolio_positions h
 
 -- step: backfill_signals
 -- title: Give signals without a portfolio (left by an earlier attempt at this migration) to DEFAULT
+-- why: A signal without a portfolio would be in no list. Only where an earlier attempt by other means left such rows.
+-- grows: trading_signals
 -- kind: backfill
 -- mode: batch
 -- done: SELECT NOT EXISTS (SELECT FROM public.trading_signals WHERE portfolio_id IS NULL)
@@ -178,6 +187,8 @@ UPDATE public.trading_signals t SET portfolio_id = 'DEFAULT' FROM batch WHERE t.
 
 -- step: index_portfolio_symbol
 -- title: Build the unique index on (portfolio_id, symbol)
+-- why: The same symbol may stand in several portfolios, but in each of them once. Built while clients go on reading and writing.
+-- grows: portfolio_positions
 -- kind: build
 -- mode: autocommit
 -- index: portfolio_positions_portfolio_id_symbol_key
@@ -186,6 +197,8 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_portfolio_id_symbol_key
 
 -- step: index_legacy_symbol
 -- title: Build the unique index that v1's ON CONFLICT (symbol) will find
+-- why: What v1's ON CONFLICT (symbol) looks for: each symbol of DEFAULT once. Built while clients go on reading and writing.
+-- grows: portfolio_positions
 -- kind: build
 -- mode: autocommit
 -- index: portfolio_positions_legacy_symbol_key
@@ -194,6 +207,8 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key
 
 -- step: index_signals_symbol
 -- title: Build the index on signals by portfolio and symbol
+-- why: So that the signals of one portfolio are found without reading all of them. Built while clients go on reading and writing.
+-- grows: trading_signals
 -- kind: build
 -- mode: autocommit
 -- index: idx_signals_portfolio_symbol
@@ -201,6 +216,8 @@ CREATE INDEX CONCURRENTLY idx_signals_portfolio_symbol ON public.trading_signals
 
 -- step: index_signals_created
 -- title: Build the index on signals by portfolio and time
+-- why: So that the newest signals of one portfolio are found at once. Built while clients go on reading and writing.
+-- grows: trading_signals
 -- kind: build
 -- mode: autocommit
 -- index: idx_signals_portfolio_created
@@ -208,6 +225,7 @@ CREATE INDEX CONCURRENTLY idx_signals_portfolio_created ON public.trading_signal
 
 -- step: switch
 -- title: Switch: several portfolios may hold a symbol, v1 clients see DEFAULT alone
+-- why: The one moment that matters: v1's rule that a symbol is there once goes, the new one comes, and v1 clients' views show DEFAULT alone. Changes of the catalog only: no row is read.
 -- kind: switch
 -- mode: transaction
 -- locks: portfolio_positions, trading_signals, price_history
@@ -231,6 +249,8 @@ SELECT hk_migration.point_v1_views_at_default();
 
 -- step: validate_signals
 -- title: Check every signal against its position
+-- why: The switch declared that every signal has a position for new rows only. Now the old ones are checked, and nobody is held up.
+-- grows: trading_signals
 -- kind: validate
 -- mode: transaction
 -- done: SELECT coalesce(hk_migration.constraint_valid('trading_signals_portfolio_id_symbol_fkey'), false)
@@ -238,6 +258,7 @@ ALTER TABLE public.trading_signals VALIDATE CONSTRAINT trading_signals_portfolio
 
 -- step: views_and_functions
 -- title: Create portfolio_summary and check_migration_status()
+-- why: What the dashboard, and people in psql, ask for the sums of a portfolio and for the state of the migration.
 -- kind: expand
 -- mode: transaction
 -- done: SELECT to_regprocedure('public.check_migration_status()') IS NOT NULL AND to_regclass('public.portfolio_summary') IS NOT NULL
@@ -269,6 +290,7 @@ $$;
 
 -- step: unfence
 -- title: Take back a rollback that was interrupted: what it archived can be restored, other portfolios can be changed again
+-- why: A rollback that stopped half-way holds portfolios other than DEFAULT still. This phase takes it back.
 -- kind: expand
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals
@@ -280,6 +302,7 @@ UPDATE hk_migration.archive SET closed_at = clock_timestamp() WHERE closed_at IS
 
 -- step: restore_prices
 -- title: Bring back prices that v1 could not hold (an index, say, which is no position)
+-- why: A rollback put the prices of symbols that are no position aside, since v1 cannot hold them. Here they can be again.
 -- kind: backfill
 -- mode: batch
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.archived_price)
@@ -295,6 +318,7 @@ SELECT coalesce(id, nextval(pg_get_serial_sequence('public.price_history', 'id')
 
 -- step: import_holdings
 -- title: Import the side table portfolio_holdings as positions of its portfolios
+-- why: An early dashboard kept portfolios in a table of its own. Its rows become positions; the table itself stays as it is.
 -- kind: backfill
 -- mode: transaction
 -- when: SELECT to_regclass('public.portfolio_holdings') IS NOT NULL
@@ -315,6 +339,7 @@ SELECT 'holdings_imported', jsonb_build_object('rows', count(*)) FROM public.por
 
 -- step: restore_portfolios
 -- title: Restore the archived portfolios
+-- why: A rollback put them aside, since v1 cannot hold them. They come back with their names, strategies and dates.
 -- kind: backfill
 -- mode: transaction
 -- when: SELECT hk_migration.restore_wanted()
@@ -402,6 +427,7 @@ END $$;
 
 -- step: restore_positions
 -- title: Give the archived portfolios their positions back, symbol by symbol
+-- why: Each symbol at once: the other portfolios get theirs back as they were, and DEFAULT what it had, with what v1 clients have changed since.
 -- kind: backfill
 -- mode: batch
 -- when: SELECT hk_migration.restore_wanted()
@@ -412,6 +438,7 @@ SELECT count(*) FILTER (WHERE hk_migration.restore_symbol(hk_migration.open_arch
 
 -- step: restore_signals
 -- title: Give the archived portfolios their signals back
+-- why: Signals go back to the portfolio that they came from.
 -- kind: backfill
 -- mode: batch
 -- when: SELECT hk_migration.restore_wanted()
@@ -420,6 +447,7 @@ SELECT hk_migration.restore_signals(1000);
 
 -- step: restore_done
 -- title: Remove rows that DEFAULT held only because of the merge, and close the archive
+-- why: Rows that only the merge needed are gone when nothing refers to them. What came back is marked, so that it does not come back twice.
 -- kind: backfill
 -- mode: transaction
 -- when: SELECT hk_migration.restore_wanted()
@@ -433,6 +461,8 @@ UPDATE hk_migration.archive SET restored_at = clock_timestamp() WHERE archive_id
 
 -- step: analyze
 -- title: Refresh the planner's statistics
+-- why: So that PostgreSQL knows the new columns when it decides how to read.
+-- grows: portfolio_positions, trading_signals
 -- kind: validate
 -- mode: transaction
 ANALYZE public.portfolio_positions, public.trading_signals, public.portfolios;

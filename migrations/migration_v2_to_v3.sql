@@ -3,6 +3,7 @@
 
 -- step: constraints
 -- title: Declare that every row has a portfolio, for new rows (old ones are checked in the next steps)
+-- why: From here on no row can be written without a portfolio that exists. Old rows are not looked at yet: that takes no time.
 -- kind: expand
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals
@@ -18,6 +19,8 @@ ALTER TABLE public.trading_signals
 
 -- step: validate_positions
 -- title: Check that every position belongs to a portfolio
+-- why: The rule of the step before, for the rows that were there. It reads the table once, and nobody is held up.
+-- grows: portfolio_positions
 -- kind: validate
 -- mode: transaction
 -- done: SELECT coalesce(hk_migration.constraint_valid('portfolio_positions_portfolio_id_fkey'), false) AND coalesce(hk_migration.constraint_valid('hk_positions_portfolio_id_present'), true)
@@ -27,6 +30,8 @@ ALTER TABLE public.portfolio_positions
 
 -- step: validate_signals
 -- title: Check that every signal belongs to a portfolio
+-- why: The rule of the first step, for the signals that were there. It reads the table once, and nobody is held up.
+-- grows: trading_signals
 -- kind: validate
 -- mode: transaction
 -- done: SELECT coalesce(hk_migration.constraint_valid('trading_signals_portfolio_id_fkey'), false) AND coalesce(hk_migration.constraint_valid('hk_signals_portfolio_id_present'), true)
@@ -36,6 +41,7 @@ ALTER TABLE public.trading_signals
 
 -- step: views_and_functions
 -- title: Create portfolio_performance and validate_portfolio_integrity()
+-- why: Performance per portfolio, and a function that looks for what is odd in one.
 -- kind: expand
 -- mode: transaction
 -- done: SELECT to_regprocedure('public.validate_portfolio_integrity(varchar)') IS NOT NULL
@@ -87,6 +93,7 @@ END $$;
 
 -- step: contract
 -- title: Make portfolio_id obligatory and take the v1 compatibility layer away
+-- why: What only v1 clients needed goes: from here on they cannot work. The run stops before it while any of them is connected, unless you insist. No row is read.
 -- kind: contract
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals
@@ -109,6 +116,7 @@ CREATE OR REPLACE TRIGGER portfolios_updated_at
 
 -- step: tidy
 -- title: Drop what is left of the compatibility views, and their schemas
+-- why: v1 clients' views show nothing that is needed any more. What clients made in those schemas themselves moves to public.
 -- kind: contract
 -- mode: transaction
 -- locks: portfolio_positions, trading_signals, price_history, portfolio_analyses, portfolio_value_history
@@ -117,6 +125,8 @@ SELECT hk_migration.drop_v1_schemas();
 
 -- step: analyze
 -- title: Refresh the planner's statistics
+-- why: So that PostgreSQL decides how to read by what is there now.
+-- grows: portfolio_positions, trading_signals
 -- kind: validate
 -- mode: transaction
 ANALYZE public.portfolio_positions, public.trading_signals, public.portfolios;

@@ -7,6 +7,7 @@
 
 -- step: helpers
 -- title: Prepare the rollback's helpers
+-- why: Functions in this project's own schema, for the steps that follow. Nothing else changes.
 -- kind: expand
 -- mode: transaction
 -- A portfolios table that was there before phase 1 stays, as it was; ours goes.
@@ -36,6 +37,7 @@ END $$;
 
 -- step: fence
 -- title: Open an archive, and hold the portfolios other than DEFAULT still (DEFAULT goes on as it was)
+-- why: What is archived must not change while it is. DEFAULT, and with it every v1 client, is not concerned.
 -- kind: expand
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals
@@ -70,6 +72,8 @@ END $$;
 
 -- step: archive_portfolios
 -- title: Archive the portfolios and their positions
+-- why: v1 knows one portfolio. The others are kept in this project's own schema, and a later phase 1 brings them back as they were.
+-- grows: portfolio_positions
 -- kind: backfill
 -- mode: transaction
 -- when: SELECT hk_migration.several_possible()
@@ -155,6 +159,8 @@ END $$;
 
 -- step: archive_signals
 -- title: Archive the signals of the portfolios other than DEFAULT
+-- why: So that each finds its way back to its portfolio. A thousand at a time.
+-- grows: trading_signals
 -- kind: backfill
 -- mode: batch
 -- when: SELECT hk_migration.several_possible()
@@ -169,6 +175,8 @@ SELECT hk_migration.filling_archive(), t.id, t.portfolio_id, to_jsonb(t)
 
 -- step: placeholders
 -- title: Give DEFAULT an empty row for each symbol that only others hold, so that signals can move to it
+-- why: A signal of v1 needs a position of its symbol. The empty rows are filled by the merge.
+-- grows: portfolio_positions
 -- kind: backfill
 -- mode: batch
 -- when: SELECT hk_migration.several_possible() AND hk_migration.filling_keep() = 'merge'
@@ -192,6 +200,8 @@ ON CONFLICT DO NOTHING;
 
 -- step: merge_signals
 -- title: Keep every portfolio's signals under their symbol
+-- why: v1 tells signals apart by symbol, not by portfolio: all of them stay.
+-- grows: trading_signals
 -- kind: backfill
 -- mode: batch
 -- when: SELECT hk_migration.several_possible() AND hk_migration.filling_keep() = 'merge'
@@ -205,6 +215,8 @@ UPDATE public.trading_signals t SET portfolio_id = 'DEFAULT' FROM batch WHERE t.
 
 -- step: merge_positions
 -- title: Merge the positions into DEFAULT, symbol by symbol
+-- why: Quantities are summed, costs averaged by quantity. Each symbol in one go: nobody sees it twice, or not at all.
+-- grows: portfolio_positions
 -- kind: backfill
 -- mode: batch
 -- when: SELECT hk_migration.several_possible() AND hk_migration.filling_keep() = 'merge'
@@ -214,6 +226,8 @@ SELECT count(*) FILTER (WHERE hk_migration.merge_symbol(hk_migration.filling_arc
 
 -- step: drop_others
 -- title: Take the archived portfolios out of the live tables
+-- why: They are in the archive. Only DEFAULT's rows stay, as you chose.
+-- grows: portfolio_positions, trading_signals
 -- kind: backfill
 -- mode: batch
 -- when: SELECT hk_migration.several_possible() AND hk_migration.filling_keep() = 'default'
@@ -232,6 +246,8 @@ DELETE FROM public.portfolio_positions h
 
 -- step: index_symbol
 -- title: Build v1's unique index on symbol
+-- why: v1's rule that a symbol is there once. Built while clients go on reading and writing.
+-- grows: portfolio_positions
 -- kind: build
 -- mode: autocommit
 -- index: portfolio_positions_symbol_key
@@ -239,6 +255,7 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_symbol_key ON public.portfo
 
 -- step: switch
 -- title: Switch: v1's tables and constraints as they were
+-- why: The one moment that matters: the columns, triggers and rules of v2 go, v1's come back. Changes of the catalog only: no row is read.
 -- kind: switch
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals, price_history
@@ -286,6 +303,7 @@ UPDATE hk_migration.archive SET closed_at = clock_timestamp() WHERE closed_at IS
 
 -- step: tidy
 -- title: Drop what is left: the portfolios table, compatibility views and their schemas, functions
+-- why: v1 clients find the tables themselves again. What clients made in those schemas themselves moves to public.
 -- kind: contract
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals, price_history, portfolio_analyses, portfolio_value_history
@@ -300,6 +318,8 @@ DROP FUNCTION IF EXISTS public.hk_rollback_fence();
 
 -- step: archive_prices
 -- title: Archive prices of symbols that are no position (v1 cannot hold them)
+-- why: v1 lets no price stand without a position, so an index such as ^HSI cannot stay. It is kept, and a later phase 1 brings it back.
+-- grows: price_history
 -- kind: backfill
 -- mode: batch
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.priced_symbols() s WHERE NOT EXISTS (SELECT FROM public.portfolio_positions h WHERE h.symbol = s))
@@ -320,6 +340,8 @@ SELECT (SELECT max(archive_id) FROM hk_migration.archive), id, symbol, price, vo
 
 -- step: validate_signals
 -- title: Check every signal against its position
+-- why: v1's rule holds for new rows since the switch. Now the old ones are checked, and nobody is held up.
+-- grows: trading_signals
 -- kind: validate
 -- mode: transaction
 -- done: SELECT coalesce(hk_migration.constraint_valid('trading_signals_symbol_fkey'), false)
@@ -327,6 +349,8 @@ ALTER TABLE public.trading_signals VALIDATE CONSTRAINT trading_signals_symbol_fk
 
 -- step: validate_prices
 -- title: Check every price against its position
+-- why: v1's rule holds for new rows since the switch. Now the old ones are checked, and nobody is held up.
+-- grows: price_history
 -- kind: validate
 -- mode: transaction
 -- done: SELECT coalesce(hk_migration.constraint_valid('price_history_symbol_fkey'), false)
@@ -334,6 +358,8 @@ ALTER TABLE public.price_history VALIDATE CONSTRAINT price_history_symbol_fkey;
 
 -- step: analyze
 -- title: Refresh the planner's statistics
+-- why: So that PostgreSQL decides how to read by what is there now.
+-- grows: portfolio_positions, trading_signals
 -- kind: validate
 -- mode: transaction
 ANALYZE public.portfolio_positions, public.trading_signals;

@@ -3,6 +3,7 @@
 
 -- step: columns
 -- title: Bring back the column and the triggers that v1 clients need
+-- why: What v1's ON CONFLICT (symbol) needs, and the triggers that give rows of v1 clients to DEFAULT.
 -- kind: expand
 -- mode: transaction
 -- locks: portfolio_positions, trading_signals
@@ -53,6 +54,8 @@ CREATE OR REPLACE TRIGGER trading_signals_default_portfolio
 
 -- step: backfill
 -- title: Fill legacy_symbol for DEFAULT's rows, a hundred at a time
+-- why: The new column is empty for the rows that are there. A hundred rows at a time, so that no client waits long for a row.
+-- grows: portfolio_positions
 -- kind: backfill
 -- mode: batch
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol)
@@ -72,6 +75,8 @@ UPDATE public.portfolio_positions h SET legacy_symbol = h.symbol FROM batch WHER
 
 -- step: index_legacy_symbol
 -- title: Build the unique index that v1's ON CONFLICT (symbol) will find
+-- why: Each symbol of DEFAULT once, as v1 clients expect. Built while clients go on reading and writing.
+-- grows: portfolio_positions
 -- kind: build
 -- mode: autocommit
 -- index: portfolio_positions_legacy_symbol_key
@@ -80,6 +85,7 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key
 
 -- step: views
 -- title: Give v1 clients views of DEFAULT, in a schema named like their role
+-- why: v1 clients look a table up by its bare name, and find these views first: v1's columns, the rows of DEFAULT.
 -- kind: expand
 -- mode: transaction
 -- done: SELECT hk_migration.v1_views_ready(false)
@@ -87,6 +93,7 @@ SELECT hk_migration.create_v1_views();
 
 -- step: repoint_views
 -- title: Point the views that an interrupted phase 2 left at DEFAULT again
+-- why: A phase 2 that stopped half-way had turned them away from DEFAULT already.
 -- kind: switch
 -- mode: transaction
 -- locks: portfolio_positions, trading_signals
@@ -96,6 +103,7 @@ SELECT hk_migration.point_v1_views_at_default();
 
 -- step: switch
 -- title: Switch: portfolio_id may be left out again
+-- why: The rules of v3 go: v1 clients do not name a portfolio when they write. No row is read.
 -- kind: switch
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals
@@ -115,6 +123,8 @@ ALTER TABLE public.trading_signals
 
 -- step: analyze
 -- title: Refresh the planner's statistics
+-- why: So that PostgreSQL knows the new column when it decides how to read.
+-- grows: portfolio_positions, trading_signals
 -- kind: validate
 -- mode: transaction
 ANALYZE public.portfolio_positions, public.trading_signals, public.portfolios;

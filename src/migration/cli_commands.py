@@ -37,7 +37,7 @@ def cmd_remove_sample(context: Context) -> Ending:
 
 def cmd_plan(context: Context) -> Ending:
     plan = _plan(context)
-    context.renderer.show("plan", plan, plan_lines(plan, context.options))
+    context.renderer.show("plan", plan, plan_lines(plan, context.options, sql=context.arguments.sql))
     if plan.nothing_to_do:
         return nothing("")
     if plan.refusals:

@@ -63,6 +63,7 @@ class Arguments:
     to: str | None = None
     schema: str | None = None
     sample: bool = False
+    sql: bool = False
     backup: str | None = None
     run: int | None = None
     if_older_than: timedelta | None = None
@@ -136,6 +137,7 @@ OPTIONS = (
         choices=("restore", "leave"),
     ),
     _Option("--schema", ("init",), "the schema of the new database", choices=("v1", "v3")),
+    _Option("--sql", ("plan",), "with the SQL of each step", action="store_true"),
     _Option("--sample", ("init",), "with the usual sample data, marked as such", action="store_true"),
 )
 
@@ -209,6 +211,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         to=_text(given, "to"),
         schema=_schema(command, given),
         sample=bool(given.get("sample")),
+        sql=bool(given.get("sql")),
         backup=None if parsed.get("backup") is None else str(parsed["backup"]),
         run=_run_number(parsed.get("run")),
         if_older_than=_age(_text(given, "if_older_than")),

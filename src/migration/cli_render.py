@@ -15,6 +15,7 @@ from typing import Protocol, TextIO
 
 from src.logs import Redact, mask
 from src.migration.cli_text import duration, milliseconds
+from src.migration.explain import lock_of
 from src.migration.model import Event, Step
 
 # Events whose matter the ending tells.
@@ -52,7 +53,8 @@ class Renderer(Protocol):
 def to_json(value: object) -> object:
     """Plain JSON values of dataclasses and their contents; money as text, so that no digit is lost."""
     if isinstance(value, Step):
-        return {"name": value.name, "title": value.title, "kind": value.kind.value, "locks": list(value.locks)}
+        told = {"name": value.name, "title": value.title, "why": value.why, "kind": value.kind.value}
+        return {**told, "locks": list(value.locks), "lock_mode": lock_of(value).mode, "sql": value.sql}
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):

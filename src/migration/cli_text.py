@@ -1,15 +1,19 @@
 """What the commands say, as lines of text. Pure: values in, lines out."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 
 from src.domain.health import Component, State
+from src.migration.explain import AFTERWARDS, lock_of
 from src.migration.model import (
     TITLES,
     UNDO,
     Client,
+    Expected,
     Finding,
     MergedSymbol,
     Options,
@@ -97,16 +101,20 @@ def client_lines(clients: Iterable[Client]) -> list[str]:
     return lines
 
 
-def plan_lines(plan: Plan, options: Options) -> list[str]:
+def plan_lines(plan: Plan, options: Options, *, sql: bool = False) -> list[str]:
     """Everything that an admin should know before saying yes."""
     if plan.nothing_to_do:
         return [plan.nothing_to_do, *finding_lines(plan.findings)]
     lines = [f"Plan: {plan.phase}, from {_title(plan.from_version)} to {_title(plan.to_version)}", "", "Steps:"]
-    for number, step in enumerate(plan.steps, 1):
-        lock = f"  [briefly locks {', '.join(step.locks)}]" if step.locks else ""
-        lines.append(f"  {number:>2}. {step.kind:<9} {step.title}{lock}")
+    for number, (step, expected) in enumerate(zip_longest(plan.steps, plan.expected), 1):
+        lock = lock_of(step)
+        lines.append(f"  {number:>2}. {step.kind:<9} {step.title}")
+        lines += [f"      {part}" for part in textwrap.wrap(step.why, 110)]
+        lines.append(f"      Lock: {lock.mode} ({lock.felt}). {expected_text(expected)}")
+        if sql:
+            lines += ["", *(f"      {line}" for line in step.sql.splitlines() or ["-- no SQL of its own"]), ""]
     limit = f"a client waits {options.max_lock_ms} ms at most for one try"
-    lines += ["", f"Locks are looked for, never queued for; {limit}."]
+    lines += ["", f"Locks are looked for, never queued for; {limit}.", expected_sum(plan)]
     lines += _size_lines(plan)
     lines += _backup_lines(plan, options)
     if plan.legacy_roles:
@@ -114,11 +122,43 @@ def plan_lines(plan: Plan, options: Options) -> list[str]:
     lines += ["", f"v1 clients connected now: {len(plan.legacy_clients) or 'none'}", *client_lines(plan.legacy_clients)]
     lines += [f"In the way of a lock now: {len(plan.blockers) or 'nobody'}", *client_lines(plan.blockers)]
     lines += _rollback_lines(plan)
+    after = AFTERWARDS[plan.phase]
+    for heading, texts in (("Possible after it:", after.possible), ("Not possible any more:", after.impossible)):
+        lines += ["", heading, *(f"  - {text}" for text in texts)]
     if plan.findings:
         lines += ["", "Noticed:", *finding_lines(plan.findings)]
     if plan.refusals:
         lines += ["", "This cannot start until what is marked ✗ is settled. Nothing has been touched."]
     return lines
+
+
+def expected_text(one: Expected | None) -> str:
+    if one is None:
+        return "How long is not known."
+    return f"About {duration(one.seconds)}, {_source(one)}."
+
+
+def _source(one: Expected) -> str:
+    if one.run_at is None:
+        return "by measurements on another machine"
+    return f"by the run of {one.run_at.astimezone():%Y-%m-%d %H:%M} on this database"
+
+
+def expected_sum(plan: Plan) -> str:
+    """Of all steps; says where it is from, and what it leaves out."""
+    known = [one for one in plan.expected if one is not None]
+    if not known:
+        return "How long it will take is not known."
+    whole = duration(sum(one.seconds for one in known))
+    unknown = len(plan.steps) - len(known)
+    without = f", and what {plural(unknown, 'step takes', 'steps take')} of which nothing is known" if unknown else ""
+    here = sum(one.run_at is not None for one in known)
+    origin = (
+        "by earlier runs on this database" if here == len(known)
+        else "by measurements on another machine: yours may be quicker or slower" if not here
+        else "by earlier runs on this database, and by measurements on another machine where there are none"
+    )  # fmt: skip
+    return f"Expected in all: about {whole}{without}; {origin}. Waiting for clients in the way comes on top."
 
 
 def _title(version: str) -> str:

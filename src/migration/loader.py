@@ -17,7 +17,7 @@ FILES = {
     Phase.ROLLBACK_V1: "rollback_v2_to_v1.sql",
 }
 
-_HEADING = re.compile(r"^-- (step|title|kind|mode|locks|when|done|index): (.+)$")
+_HEADING = re.compile(r"^-- (step|title|why|grows|kind|mode|locks|when|done|index): (.+)$")
 _KINDS = {kind.value for kind in Kind}
 _MODES = {"transaction", "autocommit", "batch"}
 
@@ -55,6 +55,7 @@ def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
     index, sql, mode = headings.get("index"), "\n".join(body).strip(), headings.get("mode")
     faults = {
         "its title is missing": "title" not in headings,
+        "it does not say why": "why" not in headings,
         "its kind is missing or unknown": headings.get("kind") not in _KINDS,
         "its mode is missing or unknown": mode not in _MODES,
         "it has no SQL": not sql,
@@ -69,12 +70,18 @@ def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
         title=headings["title"],
         kind=Kind(headings["kind"]),
         mode=headings["mode"],
-        locks=tuple(part.strip() for part in headings["locks"].split(",")) if "locks" in headings else (),
+        locks=_names(headings.get("locks")),
         sql=sql,
         done=f"SELECT hk_migration.has_valid_index('{index}')" if index else headings.get("done"),
         when=headings.get("when"),
         index=index,
+        why=headings["why"],
+        grows=_names(headings.get("grows")),
     )
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",")) if text else ()
 
 
 def checksums(phase: Phase, directory: Path | None = None) -> dict[str, str]:

@@ -77,7 +77,8 @@ class Step:
     `mode`: "transaction" (one transaction), "autocommit" (a statement that refuses to run in one) or
     "batch" (repeated until `done` is true). `locks`: tables taken ACCESS EXCLUSIVE for the step, never
     queued for. `done`: a query that is true once the step's effect is there. `when`: a query; the step belongs
-    to the plan only if it is true. `index`: the index that the step builds.
+    to the plan only if it is true. `index`: the index that the step builds. `why`: what it is for, in plain words.
+    `grows`: the tables whose size decides how long it takes.
     """
 
     name: str
@@ -89,6 +90,16 @@ class Step:
     done: str | None = None
     when: str | None = None
     index: str | None = None
+    why: str = ""
+    grows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How long a step may take, in seconds. `run_at`: by the run of then, on this database; None: by the bench."""
+
+    seconds: float
+    run_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,7 @@ class Plan:
     """Ordered steps, without side effects. Empty `steps` means there is nothing to do: `nothing_to_do` says why.
 
     `archived_portfolios`: those that phase 1 can bring back, or that a rollback to v1 puts into the archive.
+    `expected`: of each step, in their order; None for one of which nothing is known.
     """
 
     phase: Phase
@@ -163,6 +175,13 @@ class Plan:
     backup_bytes_estimate: int | None = None  # None where it was not looked at: the plan is refused anyway
     disk_free_bytes: int | None = None
     nothing_to_do: str | None = None
+    expected: tuple[Expected | None, ...] = ()
+
+    @property
+    def expected_s(self) -> float | None:
+        """Of all steps together, in seconds. None where that of some is not known."""
+        known = [one.seconds for one in self.expected if one is not None]
+        return sum(known) if len(known) == len(self.steps) else None
 
     @property
     def refusals(self) -> tuple[Finding, ...]:

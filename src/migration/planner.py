@@ -13,6 +13,7 @@ from src.errors import DatabaseUnavailable
 from src.migration import history
 from src.migration.backup import backup_outlook
 from src.migration.clients import long_transactions
+from src.migration.expected import earlier_runs, expected
 from src.migration.loader import checksums, load_steps
 from src.migration.merge_preview import merge_preview, portfolios_to_archive
 from src.migration.model import Finding, Kind, Options, Phase, Plan, Step
@@ -26,9 +27,27 @@ BACKUP = Step(
     "engine",
     (),
     "",
+    why="If all else fails there is a copy of everything that is known to restore. Nothing is changed before it does.",
 )
-MEASURE = Step("measure", "Measure: rows, sums and P&L per portfolio before", Kind.PROVE, "engine", (), "")
-PROVE = Step("prove", "Prove: rows, sums and P&L per portfolio, before and after", Kind.PROVE, "engine", (), "")
+MEASURE = Step(
+    "measure",
+    "Measure: rows, sums and P&L per portfolio before",
+    Kind.PROVE,
+    "engine",
+    (),
+    "",
+    why="What the last step holds the result against: each table's rows and hash, each portfolio's cost, value, P&L.",
+)
+PROVE = Step(
+    "prove",
+    "Prove: rows, sums and P&L per portfolio, before and after",
+    Kind.PROVE,
+    "engine",
+    (),
+    "",
+    why="The same figures again, from one snapshot. What clients changed meanwhile is told apart; anything else fails "
+    "the run, which can then be rolled back.",
+)
 
 
 def configure(conn: Connection, legacy_roles: Sequence[str], options: Options) -> None:
@@ -48,14 +67,20 @@ def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, setti
     begun = history.unfinished(history.read_records(conn, limit=1))
     version_from, version_to = history.VERSIONS[phase]
     both = phase is Phase.ROLLBACK_V1 and found.version == "3.0"
-    steps = _pending(conn, Phase.ROLLBACK_V2) + _pending(conn, phase) if both else _pending(conn, phase)
+    steps = _pending(conn, phase)
+    phases = (phase,) * len(steps)
+    if both:
+        first = _pending(conn, Phase.ROLLBACK_V2)
+        steps, phases = first + steps, (Phase.ROLLBACK_V2,) * len(first) + phases
     nothing = None if both else _nothing_to_do(conn, phase, found, steps, begun is not None and begun.phase is phase)
     engine_first = ((BACKUP,) if options.backup else ()) + (MEASURE,)
+    planned = () if nothing else (*engine_first, *steps, PROVE)
+    phases = () if nothing else ((phase,) * len(engine_first) + phases + (phase,))
     plan = Plan(
         phase=phase,
         from_version="3.0" if both else version_from,
         to_version=version_to,
-        steps=() if nothing else (*engine_first, *steps, PROVE),
+        steps=planned,
         findings=found.findings + _wrong_way(phase, found) + _changed_files(conn, phase),
         tables=found.tables,
         legacy_roles=found.legacy_roles,
@@ -63,6 +88,7 @@ def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, setti
         blockers=long_transactions(conn),
         archived_portfolios=found.archived_portfolios if phase is Phase.PHASE1 else (),
         nothing_to_do=nothing,
+        expected=expected(tuple(zip(phases, planned, strict=True)), found.tables, earlier_runs(conn)),
     )
     if nothing:
         return plan

@@ -7,7 +7,7 @@ import streamlit as st
 
 from src.migration.blockers import How
 from src.migration.model import Client
-from src.ui import admin, components, markup
+from src.ui import admin, cache, components, markup
 from src.ui import format as fmt
 from src.ui.markup import Cell, Column
 
@@ -66,3 +66,11 @@ def controls(clients: Sequence[Client]) -> None:
                     "Cancel its statement", key=f"cancel_{key}", on_click=_interrupt, args=(one.pid, since, How.CANCEL)
                 )
             st.button("End its session", key=f"end_{key}", on_click=_interrupt, args=(one.pid, since, How.TERMINATE))
+
+
+def long_ones() -> None:
+    """The controls for those that are in the way now, before anything runs."""
+    if components.has_flash():
+        st.rerun()
+    with components.edge():
+        controls(cache.in_the_way())

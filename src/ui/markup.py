@@ -178,13 +178,14 @@ def stages(items: Sequence[Stage]) -> str:
 
 @dataclass(frozen=True)
 class StepLine:
-    """A step of a run or of a plan. `state`: done, running, waiting, blocked, stopped or planned."""
+    """A step of a run or of a plan. `state`: done, running, waiting, blocked, stopped, planned. `facts`: in small."""
 
     title: str
     kind: str
     state: str
     note: str = ""
     share: float | None = None
+    facts: Sequence[str] = ()
 
 
 _MARKS = {"done": "✓", "running": "●", "blocked": "‖", "stopped": "!", "waiting": "○", "planned": "○"}
@@ -197,6 +198,9 @@ def steps(items: Sequence[StepLine]) -> str:
         if item.share is not None:
             bar = f'<div class="hk-bar"><div style="width:{min(max(item.share, 0.0), 1.0) * 100:.1f}%"></div></div>'
         note = f'<span class="hk-note">{escape(item.note)}</span>' if item.note else ""
+        facts = "".join(f"<span>{escape(fact)}</span>" for fact in item.facts)
+        if facts:
+            bar += f'<div class="hk-facts">{facts}</div>'
         parts.append(
             f'<li class="hk-step hk-step-{item.state}"><span class="hk-mark" title="{item.state}">'
             f'{_MARKS.get(item.state, "○")}</span><span class="hk-step-text">{escape(item.title)}{note}{bar}</span>'
@@ -249,3 +253,12 @@ def account(name: str, role: str) -> str:
         f'<a class="hk-account" href="/auth/account" target="_self" title="Your account">{escape(name)}'
         f'<span class="hk-note"> · {escape(role)}</span></a>'
     )
+
+
+def two_lists(first: tuple[str, Sequence[str]], second: tuple[str, Sequence[str]]) -> str:
+    """Two lists with headings, beside each other where there is room."""
+    parts = []
+    for heading, items in (first, second):
+        lines = "".join(f"<li>{escape(item)}</li>" for item in items)
+        parts.append(f"<div><h4>{escape(heading)}</h4><ul>{lines}</ul></div>")
+    return f'<div class="hk-after">{"".join(parts)}</div>'

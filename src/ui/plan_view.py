@@ -1,11 +1,15 @@
 """What a phase would do, and the button that does it."""
 
 from collections.abc import Sequence
+from decimal import Decimal
+from itertools import zip_longest
 
 import streamlit as st
 
-from src.migration.model import Client, Finding, Keep, Kind, Phase, Plan, Step
-from src.ui import admin, cache, components, markup
+from src.migration.cli_text import expected_sum, expected_text
+from src.migration.explain import AFTERWARDS, lock_of
+from src.migration.model import Expected, Finding, Keep, Phase, Plan, Step
+from src.ui import admin, blockers_view, cache, components, markup
 from src.ui import format as fmt
 from src.ui.markup import Cell, Column, StepLine
 from src.ui.tasks import last_task
@@ -27,7 +31,6 @@ EFFECTS = {
     Phase.ROLLBACK_V2: "Backward compatibility comes back: v1 clients can work again. All portfolios stay.",
     Phase.ROLLBACK_V1: "One portfolio again. What v1 cannot hold is archived, and a later phase 1 brings it back.",
 }
-LOCKS = {"transaction": "short transaction", "autocommit": "blocks nobody", "batch": "in small batches"}
 KEEPS = {
     Keep.MERGE: "Merge: quantities summed, costs averaged by quantity",
     Keep.DEFAULT: "Keep DEFAULT's positions only; the others stay in the archive",
@@ -59,7 +62,8 @@ def offers(pulse: cache.Pulse) -> bool:
     return pulse.version in POSSIBLE and pulse.run is None and not (task is not None and task.running)
 
 
-def show(pulse: cache.Pulse, may: bool) -> None:
+def show(pulse: cache.Pulse) -> None:
+    """For admins: what could be done next, in full, and the button."""
     if not offers(pulse):
         return
     phases = POSSIBLE[pulse.version or ""]
@@ -81,7 +85,7 @@ def show(pulse: cache.Pulse, may: bool) -> None:
     if phase is Phase.ROLLBACK_V1:
         chosen_keep = st.radio("The other portfolios", list(Keep), key="keep", format_func=lambda one: KEEPS[Keep(one)])
         keep = chosen_keep or Keep.MERGE
-    if phase is Phase.PHASE2 and may:
+    if phase is Phase.PHASE2:
         # The box is drawn below what it is about, and only while there are v1 clients.
         force = bool(st.session_state.get("force", False))
     plan = cache.plan(pulse, phase, keep, force)
@@ -93,17 +97,17 @@ def show(pulse: cache.Pulse, may: bool) -> None:
         return
     if plan.refusals:
         st.fragment(_look_again, run_every=LOOK_S)(pulse, phase, keep, force, _state(plan))
-    if phase is Phase.PHASE2 and may and plan.legacy_clients:
+    if phase is Phase.PHASE2 and plan.legacy_clients:
         st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.html(
-            markup.steps([StepLine(step.title, step.kind.value, "planned", lock_text(step)) for step in plan.steps])
-        )
+        st.html(markup.steps([_line(*pair) for pair in zip_longest(plan.steps, plan.expected)]))
+        st.caption(expected_sum(plan))
+        st.fragment(_sql)(plan)
     with right:
+        _afterwards(plan)
         _sizes(plan)
-        if may:
-            _button(plan, pulse)
+        _button(plan, pulse)
     _merged(plan)
 
 
@@ -118,13 +122,26 @@ def _look_again(pulse: cache.Pulse, phase: Phase, keep: Keep, force: bool, shown
             st.rerun()
 
 
-def lock_text(step: Step) -> str:
-    """Who feels the step, in plain words."""
-    if step.locks:
-        return f"exclusive for some milliseconds, never queued for: {', '.join(step.locks)}"
-    if step.kind is Kind.BACKUP:
-        return "reads one snapshot, blocks nobody; the phase starts only if it restores equal"
-    return LOCKS.get(step.mode, "reads one snapshot, blocks nobody")
+def _line(step: Step, expected: Expected | None) -> StepLine:
+    lock = lock_of(step)
+    facts = (f"Lock: {lock.mode}, {lock.felt}", expected_text(expected))
+    return StepLine(step.title, step.kind.value, "planned", step.why, facts=facts)
+
+
+def _sql(plan: Plan) -> None:
+    """Of one step at a time: all of it together is long."""
+    steps = {f"{number}. {step.title}": step for number, step in enumerate(plan.steps, 1) if step.sql}
+    chosen = st.selectbox(
+        "SQL of a step", list(steps), index=None, placeholder="Show the SQL of a step", key=f"sql {plan.phase}",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen in steps:
+        st.code(steps[chosen].sql, language="sql", wrap_lines=True)
+
+
+def _afterwards(plan: Plan) -> None:
+    after = AFTERWARDS[plan.phase]
+    st.html(markup.two_lists(("Possible after it", after.possible), ("Not possible any more", after.impossible)))
 
 
 def _effect(plan: Plan) -> None:
@@ -149,27 +166,15 @@ def _sizes(plan: Plan) -> None:
     )
 
 
-def client_text(client: Client) -> str:
-    name = f", {client.application_name}" if client.application_name else ""
-    return f"{client.role}{name} from {client.address or 'a local socket'} (pid {client.pid})"
-
-
 def _clients(plan: Plan) -> None:
-    columns = (Column("Who", "title"), Column("State"), Column("For", "number"), Column("Last statement"))
     for title, clients in (("v1 clients connected", plan.legacy_clients), ("In the way", plan.blockers)):
         if not clients:
             continue
         with st.expander(f"{title}: {len(clients)}", expanded=title == "In the way"):
-            rows = [
-                (
-                    Cell(client_text(client)),
-                    client.state,
-                    fmt.seconds(client.transaction_s if client.transaction_s is not None else client.idle_s),
-                    client.query[:120],
-                )
-                for client in clients
-            ]
-            st.html(markup.table(columns, rows, caption=title))
+            blockers_view.table(clients, title)
+            if title == "In the way":
+                st.caption("Transactions that have been open for long. A step cannot have a lock while they hold one.")
+                st.fragment(blockers_view.long_ones)()
 
 
 def _merged(plan: Plan) -> None:
@@ -202,8 +207,25 @@ def _merged(plan: Plan) -> None:
         )
         for one in plan.merged
     ]
+    total: list[Cell | str] = [
+        Cell("All of them"),
+        "",
+        "",
+        "",
+        fmt.money(_sum([one.cost_before for one in plan.merged])),
+        fmt.money(_sum([one.cost_after for one in plan.merged])),
+        fmt.money(_sum([one.cost_after - one.cost_before for one in plan.merged]), signed=True),
+        fmt.money(_sum([one.value_before for one in plan.merged])),
+        fmt.money(_sum([one.value_after for one in plan.merged])),
+    ]
     with st.expander(f"What becomes of the {fmt.plural(len(rows), 'symbol')} of these portfolios", expanded=True):
-        st.html(markup.table(columns, rows, caption="Merged symbols; money in HKD"))
+        st.html(markup.table(columns, rows, caption="Merged symbols; money in HKD", total=total))
+
+
+def _sum(values: Sequence[Decimal | None]) -> Decimal | None:
+    """Missing where one of them is."""
+    known = [value for value in values if value is not None]
+    return sum(known, Decimal(0)) if len(known) == len(values) else None
 
 
 def _start(phase: Phase, version: str | None) -> None:

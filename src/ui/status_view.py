@@ -38,8 +38,9 @@ def show(who: User) -> None:
     if not may:
         st.caption(f"Only an admin may migrate, back up and restore; you are logged in as {who.name}, {who.role}.")
     run_view.panel(may)
-    with components.edge():
-        plan_view.show(pulse, may)
+    if may:
+        with components.edge():
+            plan_view.show(pulse)
     with components.edge():
         backups_view.show(may)
     with components.edge():

@@ -47,13 +47,14 @@ def test_every_file_is_well_formed(phase: Phase) -> None:
         assert step.mode != "batch" or step.done, step.name
 
 
-GOOD = "-- step: one\n-- title: One\n-- kind: expand\n-- mode: transaction\nSELECT 1;\n"
+GOOD = "-- step: one\n-- title: One\n-- why: So\n-- kind: expand\n-- mode: transaction\nSELECT 1;\n"
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         (GOOD.replace("-- title: One\n", ""), "step one: .*title"),
+        (GOOD.replace("-- why: So\n", ""), "step one: .*why"),
         (GOOD.replace("transaction", "sometimes"), "step one: .*mode"),
         (GOOD.replace("expand", "improve"), "step one: .*kind"),
         (GOOD.replace("SELECT 1;\n", ""), "step one: .*no SQL"),

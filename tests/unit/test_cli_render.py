@@ -87,7 +87,10 @@ def test_a_plan_shows_all_that_an_admin_should_know() -> None:
     for part in (
         "single-portfolio (v1.0)",
         "multi-portfolio (v2.0)",
-        "briefly locks portfolio_positions, trading_signals",
+        "ACCESS EXCLUSIVE (for some milliseconds, tried for and never queued for: portfolio_positions,",
+        "How long is not known.",
+        "v1 clients go on working, in sessions opened before, during and after",
+        "Not possible any more:",
         "never queued for",
         "100 ms",
         "price_history",
