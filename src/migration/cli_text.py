@@ -106,11 +106,11 @@ def plan_lines(plan: Plan, options: Options, *, sql: bool = False) -> list[str]:
     if plan.nothing_to_do:
         return [plan.nothing_to_do, *finding_lines(plan.findings)]
     lines = [f"Plan: {plan.phase}, from {_title(plan.from_version)} to {_title(plan.to_version)}", "", "Steps:"]
-    for number, (step, expected) in enumerate(zip_longest(plan.steps, plan.expected), 1):
+    for number, (step, expected) in enumerate(zip(plan.steps, expected_texts(plan), strict=True), 1):
         lock = lock_of(step)
         lines.append(f"  {number:>2}. {step.kind:<9} {step.title}")
         lines += [f"      {part}" for part in textwrap.wrap(step.why, 110)]
-        lines.append(f"      Lock: {lock.mode} ({lock.felt}). {expected_text(expected)}")
+        lines.append(f"      Lock: {lock.mode} ({lock.felt}). {expected}")
         if sql:
             lines += ["", *(f"      {line}" for line in step.sql.splitlines() or ["-- no SQL of its own"]), ""]
     limit = f"a client waits {options.max_lock_ms} ms at most for one try"
@@ -132,16 +132,21 @@ def plan_lines(plan: Plan, options: Options, *, sql: bool = False) -> list[str]:
     return lines
 
 
-def expected_text(one: Expected | None) -> str:
-    if one is None:
-        return "How long is not known."
-    return f"About {duration(one.seconds)}, {_source(one)}."
+def expected_texts(plan: Plan) -> list[str]:
+    """Of each step. Where all are from the same source, their sum says which that is."""
+    sources = {one.run_at for one in plan.expected if one is not None}
+    mixed = len(sources) > 1
+    return [
+        "How long is not known." if one is None
+        else f"About {duration(one.seconds)}{f', {_source(one)}' if mixed else ''}."
+        for one, _ in zip_longest(plan.expected, plan.steps)
+    ]  # fmt: skip
 
 
 def _source(one: Expected) -> str:
     if one.run_at is None:
-        return "by measurements on another machine"
-    return f"by the run of {one.run_at.astimezone():%Y-%m-%d %H:%M} on this database"
+        return "measured on another machine"
+    return f"by the run of {one.run_at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def expected_sum(plan: Plan) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from itertools import zip_longest
+from itertools import count
 
 import streamlit as st
 
-from src.migration.cli_text import expected_sum, expected_text
+from src.migration.cli_text import expected_sum, expected_texts
 from src.migration.explain import AFTERWARDS, lock_of
-from src.migration.model import Expected, Finding, Keep, Phase, Plan, Step
+from src.migration.model import Finding, Keep, Phase, Plan, Step
 from src.ui import admin, blockers_view, cache, components, markup
 from src.ui import format as fmt
 from src.ui.markup import Cell, Column, StepLine
@@ -101,7 +101,8 @@ def show(pulse: cache.Pulse) -> None:
         st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.html(markup.steps([_line(*pair) for pair in zip_longest(plan.steps, plan.expected)]))
+        lines = zip(count(1), plan.steps, expected_texts(plan), strict=False)
+        st.html(markup.steps([_line(*line) for line in lines]))
         st.caption(expected_sum(plan))
         st.fragment(_sql)(plan)
     with right:
@@ -122,10 +123,10 @@ def _look_again(pulse: cache.Pulse, phase: Phase, keep: Keep, force: bool, shown
             st.rerun()
 
 
-def _line(step: Step, expected: Expected | None) -> StepLine:
+def _line(number: int, step: Step, expected: str) -> StepLine:
     lock = lock_of(step)
-    facts = (f"Lock: {lock.mode}, {lock.felt}", expected_text(expected))
-    return StepLine(step.title, step.kind.value, "planned", step.why, facts=facts)
+    facts = (f"Lock: {lock.mode}, {lock.felt}", expected)
+    return StepLine(f"{number}. {step.title}", step.kind.value, "planned", step.why, facts=facts)
 
 
 def _sql(plan: Plan) -> None:

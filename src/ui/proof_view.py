@@ -12,14 +12,15 @@ from src.ui.markup import Cell, Column
 MOST = 90
 BEFORE, AFTER = Column("Before", "number"), Column("After", "number")
 DIFFERENCE, EQUAL = Column("Difference", "number"), Column("Equal")
+HASH = "Of all rows, in any order. Of price_history, which no phase rewrites: the sum of its prices."
 PORTFOLIOS = (Column("Portfolio", "title"), BEFORE, AFTER, DIFFERENCE, EQUAL)
 TABLES = (
     Column("Table", "title"),
     BEFORE,
     AFTER,
     DIFFERENCE,
-    Column("Hash before", "number"),
-    Column("Hash after", "number"),
+    Column("Hash before", "number", HASH),
+    Column("Hash after", "number", HASH),
     EQUAL,
 )
 OTHERS = (Column("What", "title"), BEFORE, AFTER, EQUAL)

@@ -75,9 +75,9 @@ def _note(chapter: Chapter, state: str, now: datetime) -> str:
         parts.append(chapter.felt)
     if state in ("running", "blocked", "stopped"):
         if chapter.blocked is not None:
-            parts.append(chapter.blocked.message)
+            parts.append(chapter.blocked.message.removeprefix(f"{chapter.title}: "))
         elif chapter.progress is not None:
-            parts.append(chapter.progress.message)
+            parts.append(chapter.progress.message.removeprefix(f"{chapter.title}: "))
             if chapter.progress.done is not None and chapter.progress.total:
                 parts.append(f"{chapter.progress.done:,} of {chapter.progress.total:,}")
     return " · ".join(parts)
@@ -145,4 +145,8 @@ def _state(event: Event) -> object:
 def log(events: Sequence[Event]) -> list[tuple[str, str]]:
     """Newest first: the box that shows them is filled from below."""
     told = [event for event in events if event.kind != "progress"][-LOG_LINES:]
-    return [(fmt.clock(event.at), f"{event.kind:<8}{event.message}") for event in reversed(told)]
+    return [(fmt.clock(event.at), f"{event.kind:<8}{event.message}{_ended(event)}") for event in reversed(told)]
+
+
+def _ended(event: Event) -> str:
+    return ": done" if _state(event) == "done" else ""

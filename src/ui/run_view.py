@@ -94,9 +94,11 @@ def _run(run: RunRecord, may: bool, *, current: bool) -> None:
         st.warning(run.message or f"This run is {STATES.get(run.state, run.state)}.")
         if may:
             _choices(run)
+            _in_the_way()
     now = datetime.now(UTC)
     story = run_story.lines(events, run.state, now)
-    to_come = run.steps_total - done_steps(run) - (run.state == "running")
+    at_one = story and story[-1].state != "done"
+    to_come = run.steps_total - done_steps(run) - bool(at_one)
     if current and to_come > 0:
         story.append(markup.StepLine(f"{fmt.plural(to_come, 'more step')}", "", "waiting"))
     if current:

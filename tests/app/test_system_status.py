@@ -51,7 +51,7 @@ def test_a_plan_says_of_each_step_why_what_it_locks_and_how_long_and_shows_its_s
         "v1 clients look a table up by its bare name",
         "Lock: ACCESS EXCLUSIVE, for some milliseconds, tried for and never queued for: portfolio_positions",
         "Lock: SHARE UPDATE EXCLUSIVE, clients go on reading and writing",
-        "by measurements on another machine",
+        "About ",
         "Possible after it",
         "Not possible any more",
     ):
