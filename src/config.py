@@ -19,7 +19,8 @@ class Settings:
 
     `dashboard_hosts`: names by which browsers may reach the dashboard besides its own. `trusted_proxy`: the address
     whose X-Forwarded headers count. E-mail addresses are in lower case. `acting_for`: on whose behalf the dashboard
-    started this command. `repr` leaves the URLs and the token out, since they are secrets.
+    started this command; `task`: what the audit's lines of this command have in common. `repr` leaves the URLs and the
+    token out, since they are secrets.
     """
 
     database_url: str | None
@@ -35,6 +36,7 @@ class Settings:
     trader_emails: frozenset[str] = frozenset()
     metrics_token: str | None = None
     acting_for: str | None = None
+    task: str | None = None
 
     def __repr__(self) -> str:
         kind = "embedded" if self.database_url is None else "configured"
@@ -74,6 +76,7 @@ def load_settings(env_file: Path | None = None) -> Settings:
         trader_emails=frozenset(_words(values.get("TRADER_EMAILS"))),
         metrics_token=metrics_token,
         acting_for=values.get("HK_STRATEGY_ACTING_FOR") or None,
+        task=values.get("HK_STRATEGY_TASK") or None,
     )
 
 

@@ -18,8 +18,9 @@ SQL = Path(__file__).parent / "sql"
 
 @dataclass(frozen=True)
 class Entry:
-    """`outcome`: "started", "done", "refused" or "failed"; `detail` says more, in values that JSON knows.
+    """`outcome`: "started", and then "done", "nothing", "refused", "failed", "paused" or "stopped".
 
+    `detail` says more, in values that JSON knows; where it has a "task", start and end of one command have the same.
     `at`: when, with a time zone; None until the database has written it down.
     """
 
@@ -32,8 +33,8 @@ class Entry:
     at: datetime | None = None
 
 
-def record(url: str, entry: Entry) -> None:
-    """Write `entry` down, and the project's own schema first where it is not there yet.
+def record(url: str, entry: Entry, *, make: bool = True) -> None:
+    """Write `entry` down, and the project's own schema first where it is not there yet (without `make`: leave it).
 
     Raises DatabaseUnavailable, and PrerequisiteError where the role may not write it.
     """
@@ -49,6 +50,8 @@ def record(url: str, entry: Entry) -> None:
         with closing(connect(url, purpose="audit")) as conn, conn, conn.cursor() as cur:
             cur.execute("SET LOCAL statement_timeout = '10s'")
             if not _exists(conn):
+                if not make:
+                    return
                 ensure_own_schema(conn)
             cur.execute((SQL / "audit_add.sql").read_text(encoding="utf-8"), values)
     except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ReadOnlySqlTransaction) as error:
@@ -73,6 +76,37 @@ def read(url: str, limit: int = 200) -> list[Entry]:
             ]
     except psycopg2.Error as error:
         raise DatabaseUnavailable(f"The audit cannot be read: {redact(str(error).strip(), url)}") from None
+
+
+def newest_id(conn: Connection) -> int:
+    """The number of the last line; 0 where there is none."""
+    if not _exists(conn):
+        return 0
+    with conn.cursor() as cur:
+        cur.execute("SELECT coalesce(max(audit_id), 0) FROM hk_migration.audit")
+        row = cur.fetchone()
+    return int(row[0]) if row else 0
+
+
+def carry_over(source: Connection, target: Connection, after: int) -> int:
+    """Add the lines of `source` with a number above `after` to the audit of `target`, in one transaction; how many.
+
+    They get new numbers there, and keep their times.
+    """
+    if not _exists(source):
+        return 0
+    with source.cursor() as cur:
+        cur.execute((SQL / "audit_after.sql").read_text(encoding="utf-8"), {"after": after})
+        rows = cur.fetchall()
+    if not rows:
+        return 0
+    with target, target.cursor() as cur:
+        if not _exists(target):
+            ensure_own_schema(target)
+        statement = (SQL / "audit_carry.sql").read_text(encoding="utf-8")
+        for at, by, role, address, action, detail, outcome in rows:
+            cur.execute(statement, (at, by, role, address, action, Json(detail), outcome))
+    return len(rows)
 
 
 def _exists(conn: Connection) -> bool:

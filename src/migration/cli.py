@@ -77,8 +77,15 @@ def _refuse_pipe(arguments: Arguments) -> None:
 
 def _attempt(arguments: Arguments, settings: Settings, services: Services, renderer: Renderer) -> Ending:
     stop_on_signals()
+    context = Context(arguments, settings, services, renderer)
+    ending = _do(context)
+    context.end(ending)
+    return ending
+
+
+def _do(context: Context) -> Ending:
     try:
-        return COMMANDS[arguments.command](Context(arguments, settings, services, renderer))
+        return COMMANDS[context.arguments.command](context)
     except HKStrategyError as error:
         if not isinstance(error, MigrationError):
             log.info("%s", type(error).__name__, exc_info=True)

@@ -18,6 +18,7 @@ def cmd_backup(context: Context) -> Ending:
     inspection = service.inspect(context.url)
     if not inspection.tables:
         raise PrerequisiteError("There is nothing to back up: this database is empty.")
+    context.begin()
     made = store.make_backup(
         context.url,
         context.backup_dir,
@@ -40,6 +41,7 @@ def cmd_backups(context: Context) -> Ending:
 
 def cmd_verify(context: Context) -> Ending:
     backup = store.find_backup(context.backup_dir, str(context.arguments.backup))
+    context.begin(backup=backup.name)
     verified = store.verify_backup(backup, url=context.url, on_progress=context.on_progress)
     return done(
         f"Backup {verified.name} is good: restored elsewhere, and equal in {len(verified.tables)} tables.",
@@ -57,7 +59,7 @@ def cmd_restore(context: Context) -> Ending:
         "What is there now is kept aside, and named at the end.",
     ]
     context.renderer.show("restore", {"backup": to_json(backup)}, lines)
-    context.ask("restore")
+    context.ask("restore", backup=backup.name)
     outcome = store.restore_backup(context.url, backup, context.backup_dir, on_progress=context.on_progress)
     context.renderer.show("result", outcome, outcome.notes)
     message = f"Restored {backup.name} ({outcome.how}): {len(outcome.tables)} tables, each equal to the backup."
@@ -70,7 +72,7 @@ def cmd_delete(context: Context) -> Ending:
     store.refuse_deletion(backup, wanted)
     lines = [*backup_lines([backup], context.backup_dir), "", "It will be deleted for good."]
     context.renderer.show("delete", {"backup": to_json(backup)}, lines)
-    context.ask("delete")
+    context.ask("delete", backup=backup.name)
     store.delete_backup(backup, wanted=wanted)
     return done(f"Deleted {backup.name}: {size(backup.bytes)} freed.")
 
@@ -84,7 +86,7 @@ def cmd_prune(context: Context) -> Ending:
     context.renderer.show("prune", {"verdicts": value}, verdict_lines(verdicts, context.backup_dir))
     if not going:
         return nothing("Nothing to do: no backup is to be deleted.")
-    context.ask("prune")
+    context.ask("prune", keep=rule.keep, days=rule.days)
     gone = store.prune(context.url, context.backup_dir, rule, going)
     freed = size(sum(backup.bytes for backup in gone))
     return done(

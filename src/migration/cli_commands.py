@@ -56,7 +56,7 @@ def cmd_phase(context: Context) -> Ending:
     context.renderer.show("plan", plan, lines if plan.refusals or not context.arguments.yes else _short(plan))
     if plan.refusals:
         return _refused(plan)
-    context.ask(WORDS[plan.phase])
+    context.ask(WORDS[plan.phase], phase=plan.phase.value)
     context.renderer.expect(len(plan.steps))
     return _finish(context, service.run(context.url, plan.phase, context.options, context.settings, context.on_event))
 

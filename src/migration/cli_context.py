@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from src.config import Settings
 from src.domain.health import Component
-from src.errors import PrerequisiteError, RunInProgress
+from src.errors import HKStrategyError, PrerequisiteError, RunInProgress
 from src.migration import service
+from src.migration.cli_audit import Attempt
 from src.migration.cli_ending import EXIT_DONE
 from src.migration.cli_parser import Arguments
 from src.migration.cli_render import Ending, Renderer
@@ -50,6 +51,10 @@ class Context:
     services: Services
     renderer: Renderer
     _url: str | None = field(default=None, repr=False)
+    _attempt: Attempt = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._attempt = Attempt(self.arguments.command, self.settings)
 
     @property
     def url(self) -> str:
@@ -78,10 +83,26 @@ class Context:
         log.info("%s%s", message, "" if done is None else f" {done}/{total}")
         self.renderer.progress(message, done, total)
 
-    def ask(self, word: str) -> None:
-        """Have the person type `word`. Raises PrerequisiteError for anything else."""
-        if self.arguments.yes:
+    def begin(self, **detail: object) -> None:
+        """From here on something is changed: the audit tells who began it."""
+        self._attempt.begin(self.url, detail)
+
+    def end(self, ending: Ending) -> None:
+        """The audit tells how what was begun, here or by the dashboard, has ended."""
+        if self._attempt.token is None:
             return
+        try:
+            self._attempt.end(self.url, ending)
+        except HKStrategyError as error:
+            log.warning("not in the audit: %s", error)
+
+    def ask(self, word: str, **detail: object) -> None:
+        """Have the person type `word`, then begin. Raises PrerequisiteError for anything else."""
+        if not self.arguments.yes:
+            self._ask(word)
+        self.begin(**detail)
+
+    def _ask(self, word: str) -> None:
         sys.stderr.write(f"Type {word} to go on, anything else to stop: ")
         sys.stderr.flush()
         try:

@@ -58,6 +58,7 @@ def child_environment(settings: Settings, url: str | None) -> dict[str, str]:
         "HK_STRATEGY_BACKUPS": str(settings.backup_dir),
         "HK_STRATEGY_LOGS": str(settings.log_dir),
         "HK_STRATEGY_ACTING_FOR": settings.acting_for or "",
+        "HK_STRATEGY_TASK": settings.task or "",
     }
 
 

@@ -1,7 +1,8 @@
 """Restoring a backup: into a new database that is swapped in by renaming, or in place where that is not permitted.
 
-The history of migrations (schema hk_migration) stays as the live database has it. The archive and the marks, which
-belong to the rows, become those of the backup's moment.
+The history of migrations (schema hk_migration) stays as the live database has it, the audit with all that is written
+down while the restore is at work. The archive and the marks, which belong to the rows, become those of the backup's
+moment.
 """
 
 import time
@@ -19,6 +20,7 @@ from src.migration.history import end_unfinished
 from src.migration.manifest import Backup, Progress, check_files, prepare_directory, remove_leftovers
 from src.migration.restore_in_place import restore_in_place
 from src.migration.restore_model import Live, RestoreOutcome
+from src.migration.restore_state import holds_only_audit
 from src.migration.restore_swap import restore_by_swap
 from src.migration.scratch import describe_database, maintenance_url, session
 
@@ -48,6 +50,8 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
             keep_others_out(conn)
             live = _look(conn)
             if live.may_swap:
+                # A database that was made for this restore gets the history of the backup.
+                live = replace(live, has_history=live.has_history and not holds_only_audit(conn))
                 elsewhere = maintenance_url(url, live.database)
                 outcome = restore_by_swap(url, elsewhere, live, backup, backup_dir, on_progress)
             else:

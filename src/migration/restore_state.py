@@ -21,6 +21,7 @@ from src.migration.manifest import Backup
 STATE_TABLES = (
     "mark", "archive", "archived_portfolio", "archived_position", "archived_signal", "archived_merge", "archived_price",
 )  # fmt: skip
+AUDIT = f"{OWN_SCHEMA}.audit"
 NAMES = tuple(f"{OWN_SCHEMA}.{table}" for table in STATE_TABLES)
 
 
@@ -69,9 +70,24 @@ def state_differences(backup: Backup, found: Content) -> list[str]:
 
 
 def history_tables(content: Content) -> Mapping[str, TableDigest]:
-    """The tables of the schema that a restore leaves as they are."""
-    own = f"{OWN_SCHEMA}."
-    return {name: rows for name, rows in content.tables.items() if name.startswith(own) and name not in NAMES}
+    """The tables of the schema that a restore leaves as they are, without the audit: that is carried over last."""
+    own, others = f"{OWN_SCHEMA}.", (*NAMES, AUDIT)
+    return {name: rows for name, rows in content.tables.items() if name.startswith(own) and name not in others}
+
+
+def holds_only_audit(conn: Connection) -> bool:
+    """Whether there is nothing in the project's own schema that a restore would have to keep, but the audit."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname <> 'audit'",
+            (OWN_SCHEMA,),
+        )
+        for (name,) in cur.fetchall():
+            cur.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(OWN_SCHEMA, str(name))))
+            if (cur.fetchone() or (True,))[0]:
+                return False
+    return True
 
 
 def _same(expected: TableDigest | None, found: TableDigest) -> bool:

@@ -11,8 +11,9 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import errors, sql
 
-from src.db.connection import Connection
-from src.errors import BackupError, BackupNotVerified, PrerequisiteError
+from src.db.connection import Connection, redact
+from src.errors import BackupError, BackupNotVerified, DatabaseUnavailable, PrerequisiteError
+from src.migration import audit
 from src.migration.digest import OWN_SCHEMA, Content, differences, without_schema
 from src.migration.dump_tools import Tools, find_tools, run_tool, target_of
 from src.migration.manifest import Backup, Progress, now, read_expected, working_directory
@@ -54,13 +55,15 @@ def restore_by_swap(
         create_database(admin, new, live.facts.encoding, live.facts.locale, owner=live.owner)
         try:
             _comment(admin, new, IN_PROGRESS)
-            notes += _fill_and_prove(url, with_database(url, new), live, backup, backup_dir, on_progress)
+            told, audited = _fill_and_prove(url, with_database(url, new), live, backup, backup_dir, on_progress)
+            notes += told
             on_progress(f"Swapping: {live.database} becomes {old}", None, None)
             comment = f"HK Strategy: as it was before the restore of {backup.name}"
             _swap(admin, elsewhere, live.database, new, old, comment)
         except BaseException:
             drop_database(admin, new)
             raise
+    notes += _carry_audit_over(url, with_database(url, old), audited)
     notes.append(
         f"The database as it was is kept as {old}. Once you don't need it any more: DROP DATABASE {_identifier(old)}"
     )
@@ -73,8 +76,11 @@ def restore_by_swap(
 
 def _fill_and_prove(
     url: str, new_url: str, live: Live, backup: Backup, backup_dir: Path, on_progress: Progress
-) -> list[str]:
-    """Fill the new database, and compare: the backup's part with the manifest, the history with the live one's."""
+) -> tuple[list[str], int]:
+    """Fill the new database, and compare: the backup's part with the manifest, the history with the live one's.
+
+    Returns notes, and the number of the last line of the live database's audit that is in the new one.
+    """
     with session(url, purpose="restore") as conn, session(new_url, purpose="restore") as keeper:
         source, target = target_of(conn), target_of(keeper)
         tools = find_tools(live.server_major, at_least=backup.dump_major, needs_ssl=source.uses_ssl)
@@ -109,7 +115,18 @@ def _fill_and_prove(
                 "The history changed during the restore: another run is at work, or someone saved positions. "
                 "Nothing was changed; restore again when that is through."
             )
-        return notes
+        return notes, audit.newest_id(keeper) if live.has_history else 0
+
+
+def _carry_audit_over(url: str, old_url: str, after: int) -> list[str]:
+    """What was written down while the restore was at work: nobody writes to the old database any more."""
+    try:
+        with session(old_url, purpose="restore") as old, session(url, purpose="restore", autocommit=False) as new:
+            audit.carry_over(old, new, after)
+    except (psycopg2.Error, DatabaseUnavailable) as error:
+        told = redact(str(error).strip(), url)
+        return [f"What the audit noted during the restore is in the old database only, in hk_migration.audit ({told})."]
+    return []
 
 
 def _copy_own_schema(source: Connection, target: Connection, tools: Tools, work: Path, lock: int) -> None:

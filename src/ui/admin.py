@@ -4,6 +4,7 @@ All of it is in the audit, what was refused too.
 """
 
 import logging
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -63,7 +64,9 @@ def _as_admin(action: str, **detail: object) -> Iterator[_Asked]:
 
 def _start(argv: Sequence[str], asked: _Asked) -> Task:
     by = asked.who.name if asked.who else "nobody"
-    settings, url = replace(cache.settings(), acting_for=by), cache.database_url()
+    token = secrets.token_hex(8)
+    asked.detail["task"] = token
+    settings, url = replace(cache.settings(), acting_for=by, task=token), cache.database_url()
     with tasks.one_at_a_time(settings):
         task = tasks.last_task(settings)
         if task is not None and task.running:

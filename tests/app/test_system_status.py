@@ -134,9 +134,12 @@ def test_an_action_is_written_down_with_who_started_it(
     task = admin.verify("20260101-none")
     while task.running:
         time.sleep(0.05)
-    (entry,) = audit.read(url)
-    assert (entry.by, entry.role, entry.action, entry.outcome) == ("admin", "admin", "verify", "started")
-    assert entry.detail == {"backup": "20260101-none"}
+    end, start = audit.read(url)
+    assert (start.by, start.role, start.action, start.outcome) == ("admin", "admin", "verify", "started")
+    assert start.detail["backup"] == "20260101-none"
+    assert (end.by, end.action, end.outcome) == ("admin", "verify", "failed")
+    assert "There is no backup" in str(end.detail["message"])
+    assert end.detail["task"] == start.detail["task"]
 
 
 def test_the_schema_moved_on_since_the_page_was_drawn(
