@@ -3,6 +3,7 @@
 A backup counts only once `verify_backup` has restored it and found it equal.
 """
 
+from src.migration.backup_archive import Archive
 from src.migration.backup_delete import (
     Holder,
     delete_backup,
@@ -21,7 +22,7 @@ from src.migration.retention import Rule, Verdict
 from src.migration.verify import verify_backup
 
 __all__ = [
-    "Backup", "Holder", "Outlook", "Progress", "RestoreOutcome", "Rule", "TableDigest", "Verdict", "backup_outlook",
-    "delete_backup", "find_backup", "holder_of", "in_use", "is_young", "list_backups", "make_backup", "preview",
-    "prune", "refuse_deletion", "restore_backup", "verify_backup",
+    "Archive", "Backup", "Holder", "Outlook", "Progress", "RestoreOutcome", "Rule", "TableDigest", "Verdict",
+    "backup_outlook", "delete_backup", "find_backup", "holder_of", "in_use", "is_young", "list_backups", "make_backup",
+    "preview", "prune", "refuse_deletion", "restore_backup", "verify_backup",
 ]  # fmt: skip

@@ -32,17 +32,18 @@ _log = logging.getLogger("hk_strategy.admin")
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """What somebody asked for. `who`: None for nobody that is logged in."""
 
     who: User | None
+    address: str
     action: str
     detail: dict[str, object]
 
     def write_down(self, outcome: str, **more: object) -> None:
         """In the audit, and in the log file: that is there also where the database is not."""
         by, role = ("nobody", "none") if self.who is None else (self.who.name, self.who.role.value)
-        entry = audit.Entry(by, role, auth.address(), self.action, outcome, {**self.detail, **more})
+        entry = audit.Entry(by, role, self.address, self.action, outcome, {**self.detail, **more})
         _log.info("%s (%s) from %s: %s %s", by, role, entry.address, self.action, outcome)
         try:
             audit.record(cache.database_url(), entry)
@@ -51,18 +52,25 @@ class _Asked:
 
 
 @contextmanager
-def _as_admin(action: str, **detail: object) -> Iterator[_Asked]:
+def as_admin(action: str, **detail: object) -> Iterator[Asked]:
     """Only an admin comes to what is within; whoever is refused, here or there, is written down."""
-    asked = _Asked(auth.user(), action, detail)
+    with asked_by(auth.user(), auth.address(), action, **detail) as asked:
+        yield asked
+
+
+@contextmanager
+def asked_by(who: User | None, address: str, action: str, **detail: object) -> Iterator[Asked]:
+    """The same for what a browser asks for without a page."""
+    asked = Asked(who, address, action, detail)
     try:
-        auth.require_admin()
+        auth.check_admin(who)
         yield asked
     except HKStrategyError as error:
         asked.write_down("refused", why=str(error))
         raise
 
 
-def _start(argv: Sequence[str], asked: _Asked) -> Task:
+def _start(argv: Sequence[str], asked: Asked) -> Task:
     by = asked.who.name if asked.who else "nobody"
     token = secrets.token_hex(8)
     asked.detail["task"] = token
@@ -97,7 +105,7 @@ def start_phase(
 
     `shown_version`: the schema version that the admin was looking at. Raises Conflict when the database has moved on.
     """
-    with _as_admin(NAMES[phase], phase=phase.value, keep=keep.value, force=force) as asked:
+    with as_admin(NAMES[phase], phase=phase.value, keep=keep.value, force=force) as asked:
         _check_typed(typed, NAMES[phase])
         _check_still(shown_version)
         argv = [NAMES[phase], "--yes"]
@@ -125,13 +133,13 @@ def _check_still(shown_version: str | None) -> None:
 
 
 def resume() -> Task:
-    with _as_admin("resume") as asked:
+    with as_admin("resume") as asked:
         return _start(["resume", "--yes"], asked)
 
 
 def pause() -> str:
     """Ask the run that is under way to pause. What to tell whoever asked."""
-    with _as_admin("pause") as asked:
+    with as_admin("pause") as asked:
         run = service.request_pause(cache.database_url(), who(asked.who.name if asked.who else None))
         if run is None:
             raise Conflict("No run is under way any more: there is nothing to pause.")
@@ -141,7 +149,7 @@ def pause() -> str:
 
 def interrupt(pid: int, since: datetime, how: blockers.How, *, insists: bool) -> str:
     """Cancel the statement of a client in the way, or end its session, if it still is that one. What came of it."""
-    with _as_admin(f"{how.value} client", pid=pid, since=f"{since:%Y-%m-%d %H:%M:%S%z}") as asked:
+    with as_admin(f"{how.value} client", pid=pid, since=f"{since:%Y-%m-%d %H:%M:%S%z}") as asked:
         if not insists:
             raise InvalidInput("Tick the box first: a client loses what it has not committed. Nobody was interrupted.")
         client, obeyed = blockers.interrupt(cache.database_url(), pid, since, how)
@@ -159,30 +167,30 @@ def undo_command(phase: Phase) -> str:
 
 def undo(phase: Phase, typed: str) -> Task:
     """Undo the unfinished run of `phase`; the admin types the first word of what undoes it."""
-    with _as_admin("undo", phase=phase.value) as asked:
+    with as_admin("undo", phase=phase.value) as asked:
         command = undo_command(phase).split()
         _check_typed(typed, command[0])
         return _start([*command, "--yes"], asked)
 
 
 def back_up() -> Task:
-    with _as_admin("backup") as asked:
+    with as_admin("backup") as asked:
         return _start(["backup"], asked)
 
 
 def verify(name: str) -> Task:
-    with _as_admin("verify", backup=name) as asked:
+    with as_admin("verify", backup=name) as asked:
         return _start(["verify", name], asked)
 
 
 def restore(name: str, typed: str) -> Task:
     """Put a backup in the place of the database; the admin types its name."""
-    with _as_admin("restore", backup=name) as asked:
+    with as_admin("restore", backup=name) as asked:
         _check_typed(typed, name)
         return _start(["restore", name, "--yes"], asked)
 
 
 def remove_sample(typed: str) -> Task:
-    with _as_admin("remove-sample") as asked:
+    with as_admin("remove-sample") as asked:
         _check_typed(typed, "sample")
         return _start(["remove-sample", "--yes"], asked)

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from src.auth.gate import Gate, Rules, User
+from src.auth.middleware import ENDED
 from src.config import load_settings
 from src.errors import HKStrategyError
 from src.ui import oidc
@@ -72,13 +73,19 @@ def require_user() -> User:
     """Raise NotAllowed unless somebody is logged in."""
     found = user()
     if found is None:
-        raise NotAllowed("Your session has ended. Load this page again to log in.")
+        raise NotAllowed(ENDED)
     return found
 
 
 def require_admin() -> User:
     """Raise NotAllowed unless it is an admin."""
-    found = require_user()
+    return check_admin(user())
+
+
+def check_admin(found: User | None) -> User:
+    """Raise NotAllowed unless it is an admin."""
+    if found is None:
+        raise NotAllowed(ENDED)
     if not found.is_admin:
         raise NotAllowed(f"Only an admin may do this; you are logged in as {found.name}, {found.role}.")
     return found
