@@ -5,7 +5,7 @@ from src.migration import backup as store
 from src.migration import service
 from src.migration.cli_context import Context, done, nothing
 from src.migration.cli_render import Ending, to_json
-from src.migration.cli_text import backup_lines, moment, plural, size, verdict_lines
+from src.migration.cli_text import backup_lines, moment, plural, restore_lines, size, verdict_lines
 
 
 def cmd_backup(context: Context) -> Ending:
@@ -52,13 +52,11 @@ def cmd_verify(context: Context) -> Ending:
 def cmd_restore(context: Context) -> Ending:
     backup = store.find_backup(context.backup_dir, str(context.arguments.backup))
     context.refuse_while_running()
-    lines = [
-        *backup_lines([backup], context.backup_dir),
-        "",
-        "The database becomes what it was at that moment: what clients wrote since is not in it.",
-        "What is there now is kept aside, and named at the end.",
-    ]
-    context.renderer.show("restore", {"backup": to_json(backup)}, lines)
+    preview = store.preview_restore(context.url, backup, context.backup_dir)
+    lines = [*backup_lines([backup], context.backup_dir), "", *restore_lines(preview)]
+    context.renderer.show("restore", preview, lines)
+    if preview.obstacles:
+        raise PrerequisiteError(f"Refused, nothing was touched: {' '.join(preview.obstacles)}")
     context.ask("restore", backup=backup.name)
     outcome = store.restore_backup(context.url, backup, context.backup_dir, on_progress=context.on_progress)
     context.renderer.show("result", outcome, outcome.notes)

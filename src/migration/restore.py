@@ -24,7 +24,7 @@ from src.migration.restore_state import holds_only_audit
 from src.migration.restore_swap import restore_by_swap
 from src.migration.scratch import describe_database, maintenance_url, session
 
-__all__ = ["RestoreOutcome", "restore_backup"]
+__all__ = ["RestoreOutcome", "look", "restore_backup"]
 
 
 def restore_backup(url: str, backup: Backup, backup_dir: Path, *, on_progress: Progress) -> RestoreOutcome:
@@ -48,7 +48,7 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
     try:
         with session(url, purpose=RESTORE) as conn:
             keep_others_out(conn)
-            live = _look(conn)
+            live = look(conn)
             if live.may_swap:
                 # A database that was made for this restore gets the history of the backup.
                 live = replace(live, has_history=live.has_history and not holds_only_audit(conn))
@@ -68,7 +68,8 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
     return replace(outcome, notes=tuple(notes), seconds=time.monotonic() - started)
 
 
-def _look(conn: Connection) -> Live:
+def look(conn: Connection) -> Live:
+    """The database that `conn` is connected to, and what its role may do with it."""
     with conn.cursor() as cur:
         cur.execute(
             "SELECT current_database(), current_user, r.rolsuper,"

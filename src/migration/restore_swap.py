@@ -47,7 +47,7 @@ def restore_by_swap(
 ) -> RestoreOutcome:
     """`elsewhere` is a URL to another database of the same server."""
     stamp = f"{now():%Y%m%d_%H%M%S}"
-    new, old = (_name(live.database, f"_{word}_{stamp}") for word in ("restore", "before"))
+    new, old = _name(live.database, f"_restore_{stamp}"), kept_as(live.database, stamp)
     with session(elsewhere, purpose="restore") as admin:
         notes = _drop_leftovers(admin, live.database)
         _refuse_foreign_sessions(admin, live.database)
@@ -215,10 +215,20 @@ def _drop_leftovers(admin: Connection, database: str) -> list[str]:
     return [f"Dropped {name}, which an earlier restore that was killed had left behind." for name in names]
 
 
-def _refuse_foreign_sessions(admin: Connection, database: str) -> None:
-    with admin.cursor() as cur:
+def kept_as(database: str, stamp: str) -> str:
+    """What the live database is called once another one has its name."""
+    return _name(database, f"_before_{stamp}")
+
+
+def foreign_sessions(conn: Connection, database: str) -> list[str]:
+    """Sessions of `database` that this role may not end, each in words."""
+    with conn.cursor() as cur:
         cur.execute(FOREIGN_SESSIONS, (database,))
-        found = [f"{pid} ({role}, {name or 'no application name'})" for pid, role, name in cur.fetchall()]
+        return [f"{pid} ({role}, {name or 'no application name'})" for pid, role, name in cur.fetchall()]
+
+
+def _refuse_foreign_sessions(admin: Connection, database: str) -> None:
+    found = foreign_sessions(admin, database)
     if found:
         raise PrerequisiteError(
             f"The restore must end the sessions of {database}, and this role may not end: {', '.join(found[:5])}. "

@@ -1,0 +1,109 @@
+"""What a restore would do is told before: which rows, which way, who is cut off, what is in the way."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from src.db.connection import connect
+from src.migration.backup import Backup, list_backups, make_backup, preview_restore
+from src.migration.model import Phase
+from tests.conftest import MakeDatabase, Servers
+from tests.migration.cli_harness import Cli, cli_in, execute
+from tests.migration.lab import OTHER_PORTFOLIOS, Lab, lab, session
+from tests.migration.test_backup import quiet, superuser_of
+from tests.migration.test_restore import database_of, drop_kept_databases, make_clerk_database
+
+__all__ = ["drop_kept_databases", "make_clerk_database"]
+
+
+@pytest.fixture
+def it(make_database: MakeDatabase, tmp_path: Path) -> Lab:
+    return lab(make_database("v1"), tmp_path)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, cache_url: str) -> Cli:
+    return cli_in(tmp_path, cache_url)
+
+
+def backed_up(url: str, folder: Path) -> Backup:
+    return make_backup(url, folder, schema_version=None, on_progress=quiet)
+
+
+def test_rows_now_and_then_of_every_table(it: Lab) -> None:
+    folder = it.settings.backup_dir
+    backup = backed_up(it.url, folder)
+    it.run(Phase.PHASE1)
+    it.rows(OTHER_PORTFOLIOS)
+    it.rows("DELETE FROM public.trading_signals WHERE portfolio_id = 'DEFAULT' AND id <= 10")
+    it.rows("CREATE TABLE public.later (id int)")
+    it.rows("DROP TABLE public.portfolio_value_history CASCADE")
+    seen = preview_restore(it.url, backup, folder)
+    found = {change.table: (change.now, change.then, change.difference) for change in seen.tables}
+    assert found["public.portfolio_positions"] == (12 + 6 + 3, 12, -9)
+    assert found["public.trading_signals"] == (40 - 10 + 2, 40, 8)
+    assert found["public.portfolios"] == (3, None, -3)
+    assert found["public.later"] == (0, None, 0)
+    assert found["public.portfolio_value_history"] == (None, 1, 1)
+    assert not any(name.startswith("hk_migration") for name in found)
+    assert (seen.version, seen.backup.schema_version) == ("2.0", "1.0")
+    assert any("never verified" in note for note in seen.notes)
+
+
+def test_a_role_that_may_create_databases_swaps_and_is_told_who_is_cut_off(it: Lab) -> None:
+    backup = backed_up(it.url, it.settings.backup_dir)
+    with session(it.url, "old app"):
+        seen = preview_restore(it.url, backup, it.settings.backup_dir)
+    assert seen.way == "swap"
+    assert seen.kept_as == f"{database_of(it.url)}_before_<date>_<time>"
+    assert [client.application_name for client in seen.clients] == ["old app"]
+    assert seen.needed == backup.database_bytes
+    assert seen.obstacles == ()
+
+
+def test_another_role_restores_in_place(make_clerk_database: Callable[..., str], tmp_path: Path) -> None:
+    url = make_clerk_database()
+    seen = preview_restore(url, backed_up(url, tmp_path), tmp_path)
+    assert (seen.way, seen.kept_as, seen.obstacles) == ("in place", None, ())
+    assert "may not create databases" in seen.why
+    assert seen.free is not None
+    assert seen.free > 0
+
+
+def test_sessions_that_cannot_be_ended_are_in_the_way(it: Lab, servers: Servers, cli: Cli) -> None:
+    backup = backed_up(it.url, it.settings.backup_dir)
+    with closing(psycopg2.connect(superuser_of(servers, it.url))) as conn:
+        seen = preview_restore(it.url, backup, it.settings.backup_dir)
+        assert len(seen.obstacles) == 1
+        assert str(conn.info.backend_pid) in seen.obstacles[0]
+        said = cli(it.url, "restore", backup.name, "--yes")
+    assert said.exit_code == 3
+    assert "nothing was touched" in said.err
+
+
+def test_a_table_that_takes_long_to_count_is_estimated(it: Lab) -> None:
+    backup = backed_up(it.url, it.settings.backup_dir)
+    it.rows("ANALYZE public.price_history")
+    with closing(connect(it.url)) as conn, conn.cursor() as cur:
+        cur.execute("LOCK TABLE public.price_history IN ACCESS EXCLUSIVE MODE")
+        seen = preview_restore(it.url, backup, it.settings.backup_dir)
+    change = next(change for change in seen.tables if change.table == "public.price_history")
+    assert (change.now, change.about, change.then) == (100, True, 100)
+
+
+def test_the_command_shows_it_before_it_asks(it: Lab, cli: Cli) -> None:
+    assert cli(it.url, "backup").exit_code == 0
+    (backup,) = list_backups(cli.folder / "backups")
+    execute(it.url, "DELETE FROM public.trading_signals WHERE id <= 7")
+    said = cli(it.url, "restore", backup.name, "--yes")
+    assert said.exit_code == 0, said.all
+    shown = said.out
+    assert "Schema now: v1.0; then: v1.0." in shown
+    (line,) = [line.split() for line in shown.splitlines() if "public.trading_signals" in line]
+    assert line == ["public.trading_signals", "33", "40", "+7"]
+    assert f"kept as the database {database_of(it.url)}_before_" in shown
+    assert "Connected now: nobody" in shown
+    assert "DROP DATABASE" in shown, "how to be rid of the old one"
