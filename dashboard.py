@@ -13,10 +13,11 @@ import streamlit as st  # only now: the Python that has the packages may have ha
 from starlette.middleware import Middleware
 
 from src.ui.door import door
-from src.ui.downloads import ROUTES
+from src.ui.downloads import ROUTES as DOWNLOADS
+from src.ui.probes import ROUTES as PROBES
 from src.ui.server import lifespan, serve
 
-app = st.App("src/ui/entry.py", lifespan=lifespan, middleware=[Middleware(door)], routes=ROUTES)
+app = st.App("src/ui/entry.py", lifespan=lifespan, middleware=[Middleware(door)], routes=(*PROBES, *DOWNLOADS))
 
 if __name__ == "__main__":
     raise SystemExit(serve(app))

@@ -1,4 +1,4 @@
-"""Whether a part of the system is well, in words for whoever has to put it right."""
+"""Whether a component of the system is well, in words for whoever has to put it right."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,10 +23,10 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Component:
-    """A part of the system. `advice`: the next thing to do, "" where there is none.
+    """A component of the system. `advice`: the next thing to do, "" where there is none.
 
     `lines`: more, for who looks closer. `details`: the same as values that JSON knows, for programs. `known`: False
-    where another part that is down is in the way of looking at this one.
+    where another component that is down is in the way of looking at this one.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""What was seen, judged: each part healthy, degraded or down, and the next thing to do. Pure."""
+"""What was seen, judged: each component healthy, degraded or down, and the next thing to do. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -123,7 +123,7 @@ def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answ
         return found
     drift = structure.value.drift if structure.value is not None else None
     if drift is None:
-        return replace(found, lines=(*lines, "its parts could not be compared just now"))
+        return replace(found, lines=(*lines, "what it is made of could not be compared just now"))
     run = own.value.run if own.value is not None else None
     differences = difference_lines(drift)
     details = {**found.details, "differences": differences}

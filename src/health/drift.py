@@ -11,7 +11,7 @@ ADVICE = "Put right what is named below (migrations/ has the statements), or fin
 
 def schema_trouble(state: SchemaState, drift: Drift, run: RunRecord | None) -> Trouble | None:
     """What to say of the differences; None where there are none that matter."""
-    faults = len(drift.missing) + len(drift.different) + len(drift.invalid)
+    faults = count(drift)
     unfinished = run is not None and run.state in ("running", "paused", "interrupted", "failed")
     if run is not None and unfinished and (faults or state.warning is not None or drift.extra):
         text = f"{run.phase.value} is {run.state}: what differs from {state.title} may belong to it."
@@ -23,7 +23,22 @@ def schema_trouble(state: SchemaState, drift: Drift, run: RunRecord | None) -> T
         )
     if not faults:
         return None
-    return Trouble(f"{plural(faults, 'part')} {'is' if faults == 1 else 'are'} not as it should be (drift).", ADVICE)
+    return Trouble(f"{plural(faults, 'difference')} from what it should be (drift).", ADVICE)
+
+
+def count(drift: Drift) -> int:
+    """How much is missing, different or invalid; what is extra is no fault."""
+    return len(drift.missing) + len(_really_different(drift)) + len(drift.invalid)
+
+
+def _really_different(drift: Drift) -> list[tuple[Item, Item]]:
+    """Without what only has not been validated: that is told already."""
+    invalid = {item.key for item in drift.invalid}
+    return [
+        (want, have)
+        for want, have in drift.different
+        if have.key not in invalid or have.definition.removesuffix(" NOT VALID") != want.definition
+    ]
 
 
 def difference_lines(drift: Drift) -> list[str]:
@@ -31,7 +46,7 @@ def difference_lines(drift: Drift) -> list[str]:
     lines = [f"missing: {item}" for item in drift.missing]
     lines += [
         f"different: {want}{f' is “{have.definition}”, should be “{want.definition}”' if want.definition else ''}"
-        for want, have in drift.different
+        for want, have in _really_different(drift)
     ]
     lines += [f"{_invalid(item)}: {item}" for item in drift.invalid]
     return lines + [f"extra, and left alone: {item}" for item in _outermost(drift.extra)]

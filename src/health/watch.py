@@ -1,4 +1,4 @@
-"""Looking at all parts of the system at once: for System Status, `check`, /healthz and /metrics alike."""
+"""Looking at all components of the system at once: for System Status, `check`, /healthz and /metrics alike."""
 
 import time
 from collections.abc import Callable

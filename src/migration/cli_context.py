@@ -33,7 +33,7 @@ class Manager(Protocol):
 class Services:
     """What the commands need from outside of the migration's own modules; run_migration.py hands it in.
 
-    `look(settings, url)` looks at the health of all parts. `init_database(url, schema, sample)` and
+    `look(settings, url)` looks at the health of all components. `init_database(url, schema, sample)` and
     `remove_sample(url)` return the sentence that says what they did.
     """
 

@@ -174,7 +174,7 @@ def saves(token: str, portfolio_id: str) -> tuple[Save, ...]:
 
 
 def health() -> tuple[Component, ...]:
-    """Of all parts, in the order in which they are shown. Never waits for long, and never raises for what is down."""
+    """Of all components, in the order in which they are shown. Never waits for long, nor raises for what is down."""
     return watch().look(HEALTH_S).components
 
 

@@ -1,4 +1,4 @@
-"""Health: a card for each part of the system, and above them what needs attention."""
+"""Health: a card for each component of the system, and above them what needs attention."""
 
 from collections.abc import Sequence
 
@@ -31,6 +31,7 @@ def summary(found: Sequence[Component]) -> str:
     """What to look at first."""
     bad = [one.name for one in found if one.known and one.state is not State.HEALTHY]
     if not bad:
-        return f"All {len(found)} parts are healthy."
+        return f"All {len(found)} components are healthy."
     names = bad[0] if len(bad) == 1 else f"{', '.join(bad[:-1])} and {bad[-1]}"
-    return f"{fmt.plural(len(bad), 'part')} of {len(found)} {'needs' if len(bad) == 1 else 'need'} attention: {names}."
+    need = "needs" if len(bad) == 1 else "need"
+    return f"{fmt.plural(len(bad), 'component')} of {len(found)} {need} attention: {names}."

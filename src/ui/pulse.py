@@ -1,4 +1,4 @@
-"""What every page asks every few seconds, and the watch over the health of all parts: never waited for for long.
+"""What every page asks every few seconds, and the watch over the health of all components: never waited for for long.
 
 Both have connections of their own: they answer also while pages have taken all others.
 """
@@ -103,7 +103,7 @@ def _lifeless(problem: str) -> Pulse:
 
 
 def watch() -> Watch:
-    """Over the health of all parts; raises ConfigurationError for settings that make no sense."""
+    """Over the health of all components; raises ConfigurationError for settings that make no sense."""
     return _heart(source.settings()).watch
 
 

@@ -35,7 +35,7 @@ def test_health_schema_plan_and_button(
     app = open_page(make_database(schema, sample=True), "system_status")
     text = shown(app)
     assert text.count("✓ healthy") == 8
-    assert "All 8 parts are healthy." in text
+    assert "All 8 components are healthy." in text
     assert here in text
     assert offered in labels(app)
     assert "portfolio_positions" in text
@@ -154,7 +154,7 @@ def test_the_page_answers_when_the_database_is_down(open_page: OpenPage) -> None
     app = open_page(DOWN, "system_status")
     text = shown(app)
     assert "✕ down" in text
-    assert "1 part of 8 needs attention: PostgreSQL." in text
+    assert "1 component of 8 needs attention: PostgreSQL." in text
     assert text.count("? not known") == 4
     assert "Start PostgreSQL, or correct DATABASE_URL in .env." in text
     assert labels(app) == []
@@ -184,7 +184,7 @@ def test_a_page_says_who_waits_when_all_connections_are_taken(make_database: Mak
         cache.forget()
         app = open_page(url, "system_status")
     text = shown(app)
-    assert "1 part of 8 needs attention: Connections." in text
+    assert "1 component of 8 needs attention: Connections." in text
     assert "All 10 connections of this dashboard are in use." in text
     assert "Roll back to v2" in labels(app), "what is to be done here does not wait for those connections"
 
@@ -197,7 +197,7 @@ def test_drift_and_a_disk_that_is_nearly_full_are_shown(
     settings_env.setattr(backup_make, "free_bytes", lambda folder: 200_000_000)
     app = open_page(url, "system_status")
     text = shown(app)
-    assert "2 parts of 8 need attention: Schema and Backups." in text
+    assert "2 components of 8 need attention: Schema and Backups." in text
     assert "missing: index idx_signals_created on trading_signals" in text
     assert "The disk for backups is nearly full: 200 MB are free" in text
     assert "No backup of this database has been verified yet." in text

@@ -1,5 +1,6 @@
 """The door, spoken to without a browser: what nobody, a trader, and a forged message get."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,10 +20,14 @@ from tests.conftest import MakeDatabase
 NOWHERE = "postgresql://trader:n0t-told@127.0.0.1:9/hk_strategy?connect_timeout=2"
 
 
+METRICS_TOKEN = "t0ken-of-prometheus-and-nobody-else"
+
+
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """A dashboard with an admin mei and a trader tom, and nothing behind it."""
-    dashboard = launch(NOWHERE, "redis://127.0.0.1:9/0", tmp_path_factory.mktemp("door"))
+    place = tmp_path_factory.mktemp("door")
+    dashboard = launch(NOWHERE, "redis://127.0.0.1:9/0", place, METRICS_TOKEN=METRICS_TOKEN)
     dashboard.account("mei", Role.ADMIN)
     dashboard.account("tom", Role.TRADER)
     try:
@@ -70,6 +75,25 @@ def test_on_a_cold_server_no_page_runs_for_nobody(
 def test_health_is_open_and_says_nothing_else(door: Dashboard) -> None:
     answer = ask(door, "/_stcore/health", Host="10.0.0.1")
     assert (answer.status, answer.text) == (200, "ok")
+    answer = ask(door, "/healthz", Host="10.0.0.1", Accept="*/*")
+    assert answer.status == 503, "nothing can be shown without the database"
+    assert json.loads(answer.text)["components"]["database"] == "down"
+    for told in ("127.0.0.1", "trader", "hk_strategy", str(door.home)):
+        assert told not in answer.text
+
+
+def test_metrics_are_for_who_is_logged_in_and_for_who_has_the_token(door: Dashboard) -> None:
+    def status(cookie: str = "", **headers: str) -> int:
+        return ask(door, "/metrics", cookie=cookie, Accept="*/*", **headers).status
+
+    assert status() == status(Authorization="Bearer wrong") == status(Authorization=METRICS_TOKEN) == 401
+    assert status(cookie=door.account("tom", Role.TRADER)) == 200
+    answer = ask(door, "/metrics", Accept="*/*", Authorization=f"Bearer {METRICS_TOKEN}")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "hk_up 0\n" in answer.text
+    assert METRICS_TOKEN not in answer.text
+    assert ask(door, "/portfolios", Accept="*/*", Authorization=f"Bearer {METRICS_TOKEN}").status == 401
 
 
 @pytest.mark.parametrize("path", ["/", "/auth/login", "/auth/token", "/_stcore/health", "/system_status", "/nothing"])

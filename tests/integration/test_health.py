@@ -190,7 +190,7 @@ def test_drift_is_named(database: Database, tmp_path: Path, name: str) -> None:
     schema = of(look(url, tmp_path), "schema")
     assert schema.state is State.DEGRADED
     assert "single-portfolio (v1.0)" in schema.message
-    assert "not as it should be" in schema.message
+    assert "1 difference from what it should be (drift)." in schema.message
     assert line in schema.lines
     assert line in schema.details["differences"]
     assert "migrations/" in schema.advice
