@@ -9,7 +9,7 @@ PYTEST ?= -n $(WORKERS) --maxprocesses 4 --dist loadfile
 # An environment whose Python is gone (an upgrade took it) is as good as none.
 $(shell [ -x $(PY) ] || rm -f .venv/ready .venv/ready-dev)
 
-.PHONY: help setup run test checks bench screenshots stop clean chromium
+.PHONY: help setup run test checks bench screenshots stop clean programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -20,7 +20,7 @@ setup: .venv/ready ## create .venv with exactly the pinned packages
 run: .venv/ready ## start the dashboard, and the embedded servers when DATABASE_URL or REDIS_URL are not set
 	@exec $(PY) dashboard.py
 
-test: checks chromium ## run every check and every test
+test: checks programs ## run every check and every test
 	$(PY) -m pytest $(PYTEST)
 
 checks: .venv/ready-dev ## run the linters and the type checker only
@@ -31,7 +31,7 @@ checks: .venv/ready-dev ## run the linters and the type checker only
 bench: .venv/ready-dev ## measure the live migration against its rivals, and print a table
 	$(PY) -m bench
 
-screenshots: .venv/ready-dev chromium ## take the pictures of the README again
+screenshots: .venv/ready-dev programs ## take the pictures of the README again
 	$(PY) -m bench.screenshots
 
 stop: ## stop the dashboard and the embedded servers
@@ -42,8 +42,8 @@ clean: stop ## remove .venv and caches; data, backups and settings stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Your data is still in .hk_strategy (or HK_STRATEGY_HOME)."
 
-chromium: .venv/ready-dev
-	@sh .ci/chromium
+programs: .venv/ready-dev
+	@sh .ci/programs
 
 .venv/bin/python:
 	@sh .ci/make-venv

@@ -24,7 +24,6 @@ from tests.browser.conftest import PASSWORD, Dashboard, free_port, launch
 
 NAME = "dashboard.example.com"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed here")
 HTML = {"Accept": "text/html"}
 AROUND = """daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr;
 events {{ worker_connections 64; }}
