@@ -1,8 +1,12 @@
-"""Backups: the list, and what an admin may do with them."""
+"""Backups: the list, and for an admin what can be done with them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import streamlit as st
 
-from src.ui import admin, cache, components, markup
+from src.migration.backup import Backup
+from src.ui import admin, backup_panels, cache, components, markup, retention_view
 from src.ui import format as fmt
 from src.ui.markup import Cell, Column
 
@@ -12,61 +16,58 @@ COLUMNS = (
     Column("Schema"),
     Column("Size", "number"),
     Column("Rows", "number"),
-    Column("Verified"),
+    Column("Verified", "wide"),
 )
+PAGE = 10
+TO_DO = "backup_do"
+PANELS = {
+    "Verify": backup_panels.verify,
+    "Restore": backup_panels.restore,
+    "Download": backup_panels.download,
+    "Delete": backup_panels.delete,
+}
 
 
 def show(may: bool) -> None:
     st.subheader("Backups")
     backups = cache.backups()
-    if not backups:
-        st.caption("No backup yet. Every phase makes one first, and starts only when it restores equal.")
+    if backups:
+        shown = components.page(len(backups), PAGE, fmt.plural(len(backups), "backup"), "backups_page")
+        st.html(markup.table(COLUMNS, [_row(one) for one in backups[shown]], caption="Backups, newest first"))
     else:
-        rows = []
-        for one in backups:
-            verified = Cell("not yet", "warn")
-            if one.verified_at is not None:
-                verified = Cell(fmt.moment(one.verified_at), note=one.verified_how or "")
-            rows.append(
-                (
-                    Cell(one.name),
-                    fmt.moment(one.created_at),
-                    str(one.schema_version or fmt.MISSING),
-                    fmt.size(one.bytes),
-                    fmt.count(sum(table.rows for table in one.tables.values())),
-                    verified,
-                )
-            )
-        st.html(markup.table(COLUMNS, rows, caption="Backups, newest first"))
-    if may:
-        _actions([one.name for one in backups])
+        st.caption("No backup yet. Every phase makes one first, and starts only when it restores equal.")
+    if not may:
+        return
+    st.button("Make a backup", key="backup_make", icon=":material/save:", on_click=_make)
+    if backups:
+        _choose(backups)
+        retention_view.show()
+
+
+def _row(one: Backup) -> tuple[Cell | str, ...]:
+    verified = Cell("not verified", "warn", note="counts only once it has been restored and compared")
+    if one.verified_at is not None:
+        verified = Cell(fmt.moment(one.verified_at), note=one.verified_how or "")
+    return (
+        Cell(one.name),
+        Cell(fmt.moment(one.created_at), note=fmt.age(one.created_at, datetime.now(UTC))),
+        f"v{one.schema_version}" if one.schema_version else fmt.MISSING,
+        fmt.size(one.bytes),
+        fmt.count(one.rows),
+        verified,
+    )
 
 
 def _make() -> None:
     components.attempt(lambda: admin.back_up().told)
 
 
-def _verify() -> None:
-    name = st.session_state.get("verify_name") or ""
-    components.attempt(lambda: admin.verify(name).told)
-
-
-def _restore() -> None:
-    name, typed = st.session_state.get("restore_name") or "", st.session_state.get("restore_typed", "")
-    components.attempt(lambda: admin.restore(name, typed).told)
-
-
-def _actions(names: list[str]) -> None:
-    with st.container(horizontal=True):
-        st.button("Make a backup", key="backup_make", icon=":material/save:", on_click=_make)
-        if not names:
-            return
-        with st.popover("Verify", icon=":material/fact_check:"), st.form("verify_form", border=False):
-            st.caption("Restores it into a scratch database and compares it, table by table.")
-            st.selectbox("Backup", names, key="verify_name")
-            st.form_submit_button("Verify", key="verify_submit", on_click=_verify)
-        with st.popover("Restore", icon=":material/settings_backup_restore:"), st.form("restore_form", border=False):
-            st.caption("Puts a backup in the place of the database. What is there now is kept beside it.")
-            st.selectbox("Backup", names, key="restore_name")
-            st.text_input("Type the backup's name to restore it", key="restore_typed", autocomplete="off")
-            st.form_submit_button("Restore", key="restore_submit", type="primary", on_click=_restore)
+def _choose(backups: Sequence[Backup]) -> None:
+    """One backup, one thing to do with it; below what that will do, and its button."""
+    by_name = {one.name: one for one in backups}
+    with st.container(horizontal=True, vertical_alignment="bottom", key="hk_backup_choice"):
+        chosen = st.selectbox("Backup", list(by_name), key=backup_panels.CHOSEN, width=480)
+        to_do = st.segmented_control("What to do with it", list(PANELS), key=TO_DO, bind="query-params")
+    if chosen in by_name and to_do in PANELS:
+        with st.container(border=True, key="hk_backup_panel"), components.edge():
+            PANELS[to_do](by_name[chosen])

@@ -265,6 +265,26 @@ def backups() -> list[backup.Backup]:
     return _backups(str(settings().backup_dir))
 
 
+@st.cache_data(ttl=3, max_entries=20, show_spinner="Looking at what this would do…")
+def _restore_preview(url: str, folder: str, name: str) -> backup.Preview:
+    return backup.preview_restore(url, backup.find_backup(Path(folder), name), Path(folder))
+
+
+def restore_preview(name: str) -> backup.Preview:
+    """What restoring the backup of that name would do."""
+    return _restore_preview(database_url(), str(settings().backup_dir), name)
+
+
+@st.cache_data(ttl=3, max_entries=20, show_spinner=False)
+def _retention(url: str, folder: str, rule: backup.Rule) -> tuple[backup.Verdict, ...]:
+    return backup.preview(url, Path(folder), rule)
+
+
+def retention(rule: backup.Rule) -> tuple[backup.Verdict, ...]:
+    """What a rule would do with each backup of this database."""
+    return _retention(database_url(), str(settings().backup_dir), rule)
+
+
 def forget() -> None:
     """After this process wrote or started something: everything is read anew."""
     forget_pulse()
@@ -285,5 +305,7 @@ def forget() -> None:
         _current_run,
         _in_the_way,
         _backups,
+        _restore_preview,
+        _retention,
     ):
         cached.clear()

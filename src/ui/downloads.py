@@ -1,20 +1,11 @@
 """GET /backups/NAME.tar: a backup for an admin to keep elsewhere. Behind the door, which says who asks."""
 
-import secrets
-from collections.abc import Iterator
 from urllib.parse import quote
 
-from anyio import CancelScope, to_thread
+from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
-
-from src.auth import web
-from src.errors import HKStrategyError
-from src.migration.backup import Archive, find_backup
-from src.ui import admin, cache
-from src.ui.auth import NotAllowed
 
 SUFFIX = ".tar"
 
@@ -24,64 +15,10 @@ def path_of(name: str) -> str:
     return f"/backups/{quote(name, safe='')}{SUFFIX}"
 
 
-class Download(StreamingResponse):
-    """Sends the archive, and writes down whether all of it was sent."""
-
-    def __init__(self, archive: Archive, asked: admin.Asked) -> None:
-        self._asked = asked
-        self._length = archive.length
-        self._sent = 0
-        self._content = self._counted(archive)
-        super().__init__(self._content, media_type="application/x-tar", headers=headers_of(archive))
-
-    def _counted(self, archive: Archive) -> Iterator[bytes]:
-        for chunk in archive.chunks():
-            yield chunk
-            self._sent += len(chunk)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            with CancelScope(shield=True):
-                await to_thread.run_sync(self._end)
-
-    def _end(self) -> None:
-        self._content.close()  # type: ignore[attr-defined]
-        whole = self._sent == self._length
-        self._asked.write_down("done" if whole else "failed", bytes=self._sent, of_bytes=self._length)
-
-
-def headers_of(archive: Archive) -> dict[str, str]:
-    return {
-        "Content-Length": str(archive.length),
-        "Content-Disposition": f"attachment; filename*=utf-8''{quote(archive.name, safe='')}",
-        "Content-Encoding": "identity",  # or it would be packed once more on its way, and its length not be known
-        "Cache-Control": "no-store",
-    }
-
-
 async def download(request: Request) -> Response:
-    return await to_thread.run_sync(_answer, request)
+    from src.ui import sending  # only now: what Streamlit is to remember needs its server to be running
 
-
-def _answer(request: Request) -> Response:
-    name = str(request.path_params["name"])
-    address = web.address_of(request.scope, cache.settings().trusted_proxy)
-    try:
-        with admin.asked_by(request.scope["user"], address, "download", backup=name.removesuffix(SUFFIX)) as asked:
-            if not name.endswith(SUFFIX):
-                return PlainTextResponse("There is nothing here.\n", 404)
-            archive = Archive(find_backup(cache.settings().backup_dir, name.removesuffix(SUFFIX)))
-            if request.method == "HEAD":
-                return Response(media_type="application/x-tar", headers=headers_of(archive))
-            asked.detail["task"] = secrets.token_hex(8)
-            asked.write_down("started")
-            return Download(archive, asked)
-    except NotAllowed as error:
-        return PlainTextResponse(f"{error}\n", 403)
-    except HKStrategyError as error:
-        return PlainTextResponse(f"{error}\n", 404)
+    return await to_thread.run_sync(sending.answer, request)
 
 
 ROUTES = (Route("/backups/{name:path}", download, methods=["GET"]),)

@@ -247,6 +247,11 @@ def log(lines: Sequence[tuple[str, str]]) -> str:
     return f'<div class="hk-log">{body}</div>'
 
 
+def file_link(href: str, text: str) -> str:
+    """A link that a browser saves as a file, and that looks like a button."""
+    return f'<a class="hk-file" href="{escape(href)}" target="_self" download>{escape(text)}</a>'
+
+
 def account(name: str, role: str) -> str:
     """The way to the account's page."""
     return (

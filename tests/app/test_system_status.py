@@ -12,7 +12,7 @@ from src.errors import HKStrategyError
 from src.migration import audit, backup_make
 from src.migration.blockers import How
 from src.migration.model import Phase
-from src.ui import admin, cache, pulse, tasks
+from src.ui import admin, admin_backups, cache, pulse, tasks
 from src.ui.auth import NotAllowed
 from tests.app.conftest import ENTRY, OpenPage, execute, log_in, shown
 from tests.conftest import MakeDatabase
@@ -105,6 +105,8 @@ ACTIONS = {
     "backup": admin.back_up,
     "verify": lambda: admin.verify("x"),
     "restore": lambda: admin.restore("x", "x"),
+    "delete": lambda: admin_backups.delete("x", "delete"),
+    "prune": lambda: admin_backups.prune(1, 0, ["x"], "delete"),
     "remove sample": lambda: admin.remove_sample("sample"),
 }
 

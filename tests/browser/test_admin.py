@@ -149,8 +149,9 @@ def test_a_backup_is_made_verified_and_restored_by_button(
     assert errors(page) == []
 
     change_price(url, "1.000")
-    restore = page.get_by_role("button", name="Restore", exact=True)
-    restore.first.click()
+    page.get_by_role("radio", name="Restore").click()
+    expect(page.get_by_text("becomes what it was on")).to_be_visible(timeout=LIMIT_MS)
+    expect(page.get_by_role("cell", name="as many").first).to_be_visible()
     page.get_by_label("Type the backup's name to restore it").fill(name)
     page.locator(".st-key-restore_submit button").click()
     expect(page.locator("[data-testid=stAlertContentSuccess]", has_text="restore")).to_be_visible(timeout=LIMIT_MS)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -301,20 +302,27 @@ def test_a_trader_moves_nothing_with_all_that_an_admin_could_press(
     (backup,) = (path.name for path in Path(dashboard.environment["HK_STRATEGY_BACKUPS"]).iterdir() if path.is_dir())
     before = audit.read(url)
     mei, tom = dashboard.account("mei", Role.ADMIN), dashboard.account("tom", Role.TRADER)
-    with page_of(dashboard, cookie=mei) as admin:
-        admin.run("system_status")
-        buttons, boxes, fields = admin.ids("button"), admin.ids("checkbox"), admin.ids("text_input")
-        assert {"backup_make", "start_phase2", "sample_submit", "restore_submit"} <= set(admin.buttons)
+    with ExitStack() as open_pages:
+        pages = {}
+        for to_do in ("", "Verify", "Restore", "Delete"):
+            pages[to_do] = open_pages.enter_context(page_of(dashboard, cookie=mei))
+            pages[to_do].run("system_status", query=f"backup_do={to_do}" if to_do else "")
+        drawn = [page.buttons for page in pages.values()]
+        admin, pressable = pages[""], {key: button for buttons in drawn for key, button in buttons.items()}
+        assert {"backup_make", "start_phase2", "sample_submit"} <= set(pressable)
+        assert {"verify_submit", "restore_submit", "delete_submit"} <= set(pressable)
+        boxes = {box for page in pages.values() for box in page.ids("checkbox")}
+        fields = {field for page in pages.values() for field in page.ids("text_input")}
         with page_of(dashboard, cookie=tom) as trader:
             trader.run("system_status")
-            for word in ("phase2", "rollback", "sample", backup):
+            for word in ("phase2", "rollback", "sample", "delete", backup):
                 typed = dict.fromkeys(fields, word)
-                for button in buttons:
+                for button in pressable.values():
                     trader.run("system_status", button, typed=typed, ticked=boxes)
             for fragment in admin.fragments:
                 trader.run("system_status", admin.buttons["backup_make"], fragment=fragment)
             trader.run("system_status")
-            assert not set(trader.buttons) & set(admin.buttons)
+            assert not set(trader.buttons) & set(pressable)
     assert [entry for entry in audit.read(url)[: -len(before) or None] if entry.outcome != "refused"] == []
     assert service.current_run(url) is None
     assert [path.name for path in Path(dashboard.environment["HK_STRATEGY_BACKUPS"]).iterdir() if path.is_dir()] == [

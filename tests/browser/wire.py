@@ -76,7 +76,7 @@ class Page:
 
     def run(
         self, page: str, clicked: str = "", *, typed: Mapping[str, str] | None = None, ticked: Iterable[str] = (),
-        fragment: str = "",
+        fragment: str = "", query: str = "",
     ) -> None:  # fmt: skip
         """Ask for the page, with what a person did to the widgets of these ids, and hear it to its end.
 
@@ -85,6 +85,7 @@ class Page:
         message = BackMsg()
         message.rerun_script.page_name = page
         message.rerun_script.fragment_id = fragment
+        message.rerun_script.query_string = query
         states = message.rerun_script.widget_states.widgets
         if clicked:
             states.add(id=clicked, trigger_value=True)
