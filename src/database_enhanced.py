@@ -129,6 +129,10 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMeth
         """What differs when something in the database does, the schema and the history of runs included. Cheap."""
         return self._db.read(server.signs, needs=None)
 
+    def other_sessions(self) -> tuple[int, ...]:
+        """The process numbers of other programs' sessions in this database. Cheap."""
+        return self._db.read(server.others, needs=None)
+
     def server_time(self) -> datetime:
         """The server's clock, aware, in its own zone: without the zone it is as the times in the tables are."""
         return self._db.read(server.clock, needs=None)

@@ -9,6 +9,7 @@ from psycopg2.extensions import connection, cursor, make_dsn, parse_dsn
 from src.errors import ConfigurationError, DatabaseUnavailable
 
 APPLICATION_NAME = "hk_strategy"
+_LIBPQ_ASKS = "Is the server running"  # what it adds for programmers
 Connection: TypeAlias = connection
 Cursor: TypeAlias = cursor
 
@@ -50,7 +51,8 @@ def connect(
     try:
         conn = psycopg2.connect(make_dsn(**parsed))
     except psycopg2.OperationalError as error:
-        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(' '.join(str(error).split()), url)}") from None
+        said = " ".join(str(error).partition(_LIBPQ_ASKS)[0].split()).rstrip(".")
+        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(said, url)}.") from None
     conn.autocommit = autocommit
     return conn
 

@@ -14,6 +14,10 @@ from src.errors import ConfigurationError, EmbeddedUnavailable, HKStrategyError
 
 LONG_TRANSACTION_S = 60.0
 ADVICE = "Start PostgreSQL, or correct DATABASE_URL in .env."
+SILENT_ADVICE = (
+    "Is its host up and reachable, and the address in DATABASE_URL right? The server may be overloaded, or a firewall "
+    "swallow what is sent to it."
+)
 EMBEDDED_ADVICE = "Put right what it says, or set DATABASE_URL in .env to a server of your own."
 # What PostgreSQL says when it does not let one in, and what helps then.
 _REFUSALS = (
@@ -25,6 +29,7 @@ _REFUSALS = (
         "remaining connection slots",
         "Close clients that are not needed, or raise max_connections and restart PostgreSQL.",
     ),
+    ("timeout expired", SILENT_ADVICE),
     ("starting up", "It is starting: wait a moment."),
     ("shutting down", "Somebody stops it: start PostgreSQL again when that is over."),
     ("not currently accepting connections", "ALTER DATABASE … ALLOW_CONNECTIONS true lets clients in again."),

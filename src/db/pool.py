@@ -40,7 +40,8 @@ class PoolStatus:
 class Pool:
     """At most `size` connections at once. Who finds none waits, at most `wait_s` seconds.
 
-    A connection that died is replaced when it is asked for. Every one comes back without an open transaction.
+    A connection that died while it was idle for longer than `check_after_s` is replaced when it is asked for. Every one
+    comes back without an open transaction.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Pool:
         wait_s: float = 10.0,
         statement_timeout_ms: int = 30_000,
         purpose: str = "",
+        check_after_s: float = IDLE_BEFORE_CHECK_S,
     ) -> None:
         self._url = url
         self._size = size
         self._wait_s = wait_s
         self._options = f"-c statement_timeout={statement_timeout_ms}"
         self._purpose = purpose
+        self._check_after_s = check_after_s
         self._free = threading.Condition()
         self._idle: list[tuple[Connection, float]] = []
         self._in_use = 0
@@ -111,7 +114,7 @@ class Pool:
     def _revived(self, idle: tuple[Connection, float] | None, checked: bool) -> Connection:
         if idle is not None:
             conn, since = idle
-            if not checked and time.monotonic() - since < IDLE_BEFORE_CHECK_S and not conn.closed:
+            if not checked and time.monotonic() - since < self._check_after_s and not conn.closed:
                 return conn
             if _answers(conn):
                 return conn

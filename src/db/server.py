@@ -47,6 +47,11 @@ def is_sample(cursor: Cursor, state: SchemaState) -> bool:
     return bool((cursor.fetchone() or (False,))[0])
 
 
+def others(cursor: Cursor, state: SchemaState) -> tuple[int, ...]:
+    cursor.execute(query("server.others"))
+    return tuple(_row(cursor)[0])
+
+
 def clock(cursor: Cursor, state: SchemaState) -> datetime:
     cursor.execute(query("server.clock"))
     at: datetime = _row(cursor)[0]

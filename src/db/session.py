@@ -1,5 +1,6 @@
 """Running work in transactions while the schema may be migrated, locks may be held and connections may break."""
 
+import math
 import random
 import threading
 import time
@@ -35,7 +36,8 @@ class Database:
     """The database at `url`: a pool, and a short memory of its schema."""
 
     def __init__(self, url: str, *, pool_size: int = POOL_SIZE, memory_s: float = MEMORY_S) -> None:
-        self._pool = Pool(url, size=pool_size)
+        # Work on a connection that died is run again: to ask each one first would double the small statements.
+        self._pool = Pool(url, size=pool_size, check_after_s=math.inf)
         self._memory_s = memory_s
         self._lock = threading.Lock()
         self._state: SchemaState | None = None

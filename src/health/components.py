@@ -43,8 +43,7 @@ def database(seen: Answer[ServerGlance]) -> Component:
 def _answered(seen: Answer[ServerGlance]) -> Component:
     if seen.overdue_s is not None:
         text = f"PostgreSQL has not answered for {duration(seen.overdue_s)}."
-        advice = "Is its host up and reachable, and is the address in DATABASE_URL right? A firewall may swallow it."
-        return Component("database", "PostgreSQL", State.DOWN, text, advice)
+        return Component("database", "PostgreSQL", State.DOWN, text, health.SILENT_ADVICE)
     if seen.problem is not None:
         return health.unreachable(seen.problem)
     assert seen.value is not None

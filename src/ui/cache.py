@@ -191,6 +191,16 @@ def plan(pulse_now: Pulse, phase: Phase, keep: Keep, force: bool, *, anew: bool 
     return _plan(database_url(), pulse_now.version, phase, keep, force, run)
 
 
+@st.cache_data(ttl=3, show_spinner=False)
+def _other_sessions(_manager: DatabaseManager, url: str) -> tuple[int, ...]:
+    return _manager.other_sessions()
+
+
+def other_sessions() -> tuple[int, ...]:
+    """The process numbers of other programs' sessions in the database."""
+    return _other_sessions(manager(), database_url())
+
+
 @st.cache_data(ttl=10, show_spinner=False)
 def _inspection(url: str, version: str | None) -> service.Inspection:
     return service.inspect(url)
@@ -301,6 +311,7 @@ def forget() -> None:
         _signals,
         _plan,
         _inspection,
+        _other_sessions,
         _history,
         _current_run,
         _in_the_way,

@@ -47,5 +47,6 @@ components.show_flash()
 components.title(page.title)
 with components.edge():
     if pulse.problem is not None and not status:
+        st.title(page.title)
         raise DatabaseUnavailable(pulse.problem)
     page.run()

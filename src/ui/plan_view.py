@@ -1,5 +1,6 @@
 """What a phase would do, and the button that does it."""
 
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
@@ -45,6 +46,8 @@ PRESSED = (
     ("To leave them in the archive: --archived leave", "To leave them in the archive, untick the box at the button"),
 )
 LOOK_S = 5
+WHOLE_LOOK_S = 60
+LOOKED = "hk_plan_looked"
 
 
 def findings(items: Sequence[Finding]) -> None:
@@ -96,6 +99,7 @@ def show(pulse: cache.Pulse) -> None:
     if plan.nothing_to_do:
         return
     if plan.refusals:
+        st.session_state[LOOKED] = _surroundings()
         st.fragment(_look_again, run_every=LOOK_S)(pulse, phase, keep, force, _state(plan))
     if phase is Phase.PHASE2 and plan.legacy_clients:
         st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
@@ -116,9 +120,18 @@ def _state(plan: Plan) -> tuple[int, int]:
     return len(plan.refusals), len(plan.legacy_clients)
 
 
+def _surroundings() -> tuple[object, ...]:
+    """Who else is in the database; and, now and then, that it is time to look for all else. A whole plan costs more."""
+    return cache.other_sessions(), int(time.monotonic() // WHOLE_LOOK_S)
+
+
 def _look_again(pulse: cache.Pulse, phase: Phase, keep: Keep, force: bool, shown: tuple[int, int]) -> None:
     """What stood in the way may be gone by itself: a v1 client that was stopped, say."""
     with components.edge():
+        found = _surroundings()
+        if found == st.session_state.get(LOOKED):
+            return
+        st.session_state[LOOKED] = found
         if _state(cache.plan(pulse, phase, keep, force, anew=True)) != shown:
             st.rerun()
 

@@ -80,9 +80,8 @@ def test_what_was_not_committed_does_not_reach_the_next_user(url: str) -> None:
     pool.close()
 
 
-def test_a_dead_connection_is_replaced(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("src.db.pool.IDLE_BEFORE_CHECK_S", 0.0)
-    pool = Pool(url, size=1)
+def test_a_dead_connection_is_replaced(url: str) -> None:
+    pool = Pool(url, size=1, check_after_s=0.0)
     with pool.connection() as conn:
         dead = conn.info.backend_pid
     execute(url, "SELECT pg_terminate_backend(%s)", (dead,))

@@ -11,6 +11,12 @@ SELECT current_setting('server_version') AS server_version,
            AND application_name IS DISTINCT FROM 'hk_strategy health'
            AND datname = current_database()) AS longest_transaction_s
 
+-- == others: the sessions of other programs in this database, by process number.
+SELECT coalesce(array_agg(a.pid ORDER BY a.pid), '{}')
+  FROM pg_catalog.pg_stat_activity a
+ WHERE a.datname = current_database() AND coalesce(a.backend_type, 'client backend') = 'client backend'
+   AND NOT starts_with(coalesce(a.application_name, ''), 'hk_strategy')
+
 -- == clock: in the session's zone, which is the one that the times in the tables are in.
 SELECT now()
 

@@ -1,0 +1,105 @@
+"""What a page that nobody touches asks of the database: little, and no more for many sessions than for one."""
+
+import time
+
+import psycopg2
+import pytest
+
+from src.db.sql import query
+from src.migration import service
+from src.ui import cache, components, health_view, plan_view, pulse
+from tests.app.conftest import MakeAt, OpenPage, execute
+from tests.conftest import MakeDatabase
+from tests.statements import counted
+
+
+def names(sent: list[str]) -> list[str]:
+    known = {query(f"server.{name}"): name for name in ("signs_single", "signs_multi", "own_signs", "others")}
+    return [known.get(one, one) for one in sent]
+
+
+@pytest.mark.parametrize(("version", "signs"), [("v1", "signs_single"), ("v2", "signs_multi"), ("v3", "signs_multi")])
+def test_a_look_takes_two_statements_while_nothing_happens(
+    sample_at: MakeAt, settings_env: pytest.MonkeyPatch, version: str, signs: str
+) -> None:
+    settings_env.setenv("DATABASE_URL", sample_at(version))
+    first = cache.pulse()
+    settings_env.setattr(pulse, "FRESH_S", 0.0)
+    settings_env.setattr(service, "current_run", lambda url: pytest.fail("nothing has happened to a run"))
+    with counted() as sent:
+        again = cache.pulse()
+    assert again.shown == first.shown
+    assert again.at > first.at
+    assert names(sent) == [signs, "own_signs"]
+
+
+def test_what_happens_is_seen_by_that_look(sample_at: MakeAt, settings_env: pytest.MonkeyPatch) -> None:
+    url = sample_at("v1")
+    settings_env.setenv("DATABASE_URL", url)
+    settings_env.setattr(pulse, "FRESH_S", 0.0)
+    seen = [cache.pulse().shown]
+    for statement in (
+        "UPDATE public.portfolio_positions SET quantity = quantity + 1 WHERE symbol = '0005.HK'",
+        "INSERT INTO public.trading_signals (symbol, signal_type, price) VALUES ('0005.HK', 'A', 1)",
+        "DELETE FROM hk_migration.mark",
+        "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
+        "VALUES ('phase1', '1.0', '2.0', 'tester', '{}', '[]', '{}')",
+    ):
+        execute(url, statement)
+        seen.append(cache.pulse().shown)
+    assert len(set(seen)) == len(seen)
+    run = cache.pulse().run
+    assert run is not None and run.state == "interrupted"
+
+
+def test_fifty_sessions_ask_what_one_asks(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> None:
+    settings_env.setenv("DATABASE_URL", make_database("v3"))
+    settings_env.setattr(pulse, "FRESH_S", 600.0)
+    with counted() as sent:
+        for _ in range(50):
+            cache.pulse()
+    assert len(sent) <= 2
+
+
+def test_pages_look_a_few_times_a_minute_and_not_more(
+    make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch
+) -> None:
+    """Of all fragments that a page leaves behind to run by themselves."""
+    import streamlit as st
+
+    url = make_database("v3", sample=True)
+    settings_env.setenv("DATABASE_URL", url)
+    every: list[float] = []
+    fragment = st.fragment
+
+    def noted(*args: object, run_every: float | None = None, **more: object) -> object:
+        if run_every is not None:
+            every.append(run_every)
+        return fragment(*args, run_every=run_every, **more)  # type: ignore[call-overload]
+
+    settings_env.setattr(st, "fragment", noted)
+    for page in ("portfolios", "portfolio", "comparison", "system_status"):
+        app = open_page(url, page)
+        every.clear()
+        app.run()
+        assert every, "a change by somebody else would not be seen"
+        assert sum(60 / seconds for seconds in every) <= 7, page
+    assert components.PULSE_S in every and health_view.EVERY_S in every
+
+
+def test_a_plan_that_is_refused_asks_who_else_is_there_and_not_for_a_whole_plan(
+    sample_at: MakeAt, open_page: OpenPage
+) -> None:
+    url = sample_at("v2")
+    client = psycopg2.connect(url, application_name="old_app")
+    pid = client.info.backend_pid
+    try:
+        app = open_page(url, "system_status")
+        assert "old_app" in app.error[0].value
+        assert app.session_state[plan_view.LOOKED][0] == cache.other_sessions() == (pid,)
+    finally:
+        client.close()
+    while cache.other_sessions():
+        time.sleep(0.05)
+        cache.forget()
+    assert "Start phase 2" in [one.label for one in open_page(url, "system_status").button]
