@@ -1,4 +1,4 @@
-"""The audit: what admins did on the dashboard, and what was refused. Append-only, in hk_migration.audit."""
+"""The audit: what admins did, how it ended, and what was refused. Append-only, in hk_migration.audit."""
 
 from collections.abc import Mapping
 from contextlib import closing

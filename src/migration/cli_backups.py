@@ -5,7 +5,8 @@ from src.migration import backup as store
 from src.migration import service
 from src.migration.cli_context import Context, done, nothing
 from src.migration.cli_render import Ending, to_json
-from src.migration.cli_text import backup_lines, moment, plural, restore_lines, size, verdict_lines
+from src.migration.cli_text import moment, plural, size
+from src.migration.cli_text_backups import backup_lines, restore_lines, verdict_lines
 
 
 def cmd_backup(context: Context) -> Ending:

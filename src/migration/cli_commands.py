@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from src.errors import InvalidInput
-from src.migration import service
+from src.migration import activity, service
 from src.migration.cli_backups import cmd_backup, cmd_backups, cmd_delete, cmd_prune, cmd_restore, cmd_verify
 from src.migration.cli_check import cmd_check
 from src.migration.cli_context import Context, done, nothing
 from src.migration.cli_ending import EXIT_FAILED, EXIT_PREREQUISITE
 from src.migration.cli_render import Ending
-from src.migration.cli_text import current_run_lines, outcome_lines, plan_lines, run_detail_lines, run_lines
+from src.migration.cli_text import current_run_lines, outcome_lines, plan_lines, run_detail_lines
+from src.migration.cli_text_history import happening_lines
 from src.migration.history import who
 from src.migration.model import Outcome, Phase, Plan
 
@@ -84,14 +85,19 @@ def cmd_pause(context: Context) -> Ending:
 
 
 def cmd_history(context: Context) -> Ending:
-    number = context.arguments.run
-    runs = service.history(context.url, limit=50 if number is None else 2**31 - 1)
-    if number is not None:
-        runs = [run for run in runs if run.run_id == number]
-        if not runs:
-            raise InvalidInput(f"There is no run {number}. `history` lists them.")
-    lines = run_lines(runs) if number is None else run_detail_lines(runs[0])
-    context.renderer.show("history", {"runs": runs}, lines)
+    if context.arguments.run is not None:
+        return _one_run(context, context.arguments.run)
+    found = [one for one in activity.read(context.url) if context.arguments.wanted.fits(one)]
+    value = {"runs": [one.run for one in found if one.run is not None], "happenings": found}
+    context.renderer.show("history", value, happening_lines(found))
+    return done("", value={"count": len(found)})
+
+
+def _one_run(context: Context, number: int) -> Ending:
+    runs = [run for run in service.history(context.url, limit=2**31 - 1) if run.run_id == number]
+    if not runs:
+        raise InvalidInput(f"There is no run {number}. `history` lists them.")
+    context.renderer.show("history", {"runs": runs}, run_detail_lines(runs[0]))
     return done("", value={"count": len(runs)})
 
 

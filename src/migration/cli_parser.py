@@ -3,11 +3,12 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
 from src.errors import InvalidInput
+from src.migration.activity import Wanted
 from src.migration.model import Keep, Options, Phase
 from src.migration.retention import MOST, Rule
 
@@ -31,7 +32,7 @@ COMMANDS = {
     "restore": "put a backup in the place of the database",
     "delete": "delete a backup; never the only verified one",
     "prune": "delete backups that are old, and shown before; the newest verified ones stay",
-    "history": "who did what, when, with what outcome",
+    "history": "who did what, when, with what outcome: runs, and what admins did",
     "remove-sample": "remove the sample data",
 }
 
@@ -44,7 +45,7 @@ exit codes: 0 done, or nothing to do; 1 failed (and says whether undone or pause
 """
 
 
-DEFAULTS = Options()
+DEFAULTS, ANYTHING = Options(), Wanted()
 
 
 class UsageError(Exception):
@@ -68,6 +69,7 @@ class Arguments:
     run: int | None = None
     if_older_than: timedelta | None = None
     rule: Rule | None = None
+    wanted: Wanted = ANYTHING
     options: Options = DEFAULTS
 
     def target(self, version: str | None) -> Phase:
@@ -136,6 +138,10 @@ OPTIONS = (
         "portfolios archived by an earlier rollback: restore them (default) or leave them in the archive",
         choices=("restore", "leave"),
     ),
+    _Option("--kind", ("history",), "run, action, or the name of one, such as restore", metavar="KIND"),
+    _Option("--who", ("history",), "what this person did", metavar="NAME"),
+    _Option("--outcome", ("history",), "what ended so: done, failed, refused, paused, …", metavar="OUTCOME"),
+    _Option("--since", ("history",), "what began since then: 24h, 7d, or a day such as 2026-11-24", metavar="WHEN"),
     _Option("--schema", ("init",), "the schema of the new database", choices=("v1", "v3")),
     _Option("--sql", ("plan",), "with the SQL of each step", action="store_true"),
     _Option("--sample", ("init",), "with the usual sample data, marked as such", action="store_true"),
@@ -214,7 +220,8 @@ def parse(argv: Sequence[str]) -> Arguments:
         sql=bool(given.get("sql")),
         backup=None if parsed.get("backup") is None else str(parsed["backup"]),
         run=_run_number(parsed.get("run")),
-        if_older_than=_age(_text(given, "if_older_than")),
+        if_older_than=_age("--if-older-than", _text(given, "if_older_than")),
+        wanted=_wanted(parsed.get("run"), given),
         rule=_rule(given) if command == "prune" else None,
         options=_options(given),
     )
@@ -273,13 +280,31 @@ def _run_number(text: object) -> int | None:
     return int(str(text))
 
 
-def _age(text: str | None) -> timedelta | None:
+def _wanted(run: object, given: dict[str, object]) -> Wanted:
+    kind, who, outcome, since = (_text(given, name) for name in ("kind", "who", "outcome", "since"))
+    if run is not None and (kind or who or outcome or since):
+        raise UsageError("One run is told as a whole: leave its number, or the filter, out.")
+    return Wanted(kind, who, outcome, _moment(since))
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A day begins at midnight, here; an age is counted back from now."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        age = _age("--since", text)
+        return None if age is None else datetime.now(UTC) - age
+
+
+def _age(flag: str, text: str | None) -> timedelta | None:
     if text is None:
         return None
     units = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
     number, unit = text[:-1], text[-1:]
     if unit not in units or not number.isdecimal() or not 0 < int(number) <= MOST:
-        raise UsageError(f"--if-older-than is {text!r}; write it as 30m, 24h or 7d.")
+        raise UsageError(f"{flag} is {text!r}; write it as 30m, 24h or 7d.")
     return int(number) * units[unit]
 
 

@@ -23,6 +23,7 @@ from src.domain.quotes import Quote
 from src.domain.saves import Lineage, Save
 from src.domain.valuation import Valuation, Valued, value
 from src.market import calendar
+from src.migration import activity as activities
 from src.migration import backup, blockers, service
 from src.migration.model import Client, Event, Keep, Options, Phase, Plan, RunRecord
 from src.ui import charts, comparison_lines, rows
@@ -219,6 +220,16 @@ def history() -> list[RunRecord]:
     return _history(database_url())
 
 
+@st.cache_data(ttl=3, show_spinner=False)
+def _activity(url: str) -> tuple[activities.Happening, ...]:
+    return activities.read(url)
+
+
+def activity() -> tuple[activities.Happening, ...]:
+    """Runs and actions, the newest first."""
+    return _activity(database_url())
+
+
 @st.cache_data(ttl=WATCH_S, show_spinner=False)
 def _current_run(url: str) -> RunRecord | None:
     return service.current_run(url)
@@ -313,6 +324,7 @@ def forget() -> None:
         _inspection,
         _other_sessions,
         _history,
+        _activity,
         _current_run,
         _in_the_way,
         _backups,

@@ -175,6 +175,12 @@ def _in_the_way() -> None:
         blockers_view.controls(found)
 
 
+def told(run: RunRecord, may: bool) -> None:
+    """Of any run: its proof, its steps, and for an admin its log."""
+    events = cache.events(run)
+    _details(events, run_story.lines(events, run.state, datetime.now(UTC)), run, may)
+
+
 def _details(events: Sequence[Event], story: Sequence[markup.StepLine], run: RunRecord, may: bool) -> None:
     if run.proof:
         st.markdown(proof_view.summary(run.proof))

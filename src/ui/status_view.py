@@ -3,24 +3,13 @@
 import streamlit as st
 
 from src.auth.gate import User
-from src.ui import admin, backups_view, cache, components, health_view, markup, plan_view, run_view
-from src.ui import format as fmt
-from src.ui.markup import Cell, Column, Stage
+from src.ui import admin, backups_view, cache, components, health_view, history_view, markup, plan_view, run_view
+from src.ui.markup import Stage
 
 STAGES = (
     ("1.0", "v1", "one portfolio"),
     ("2.0", "v2", "several portfolios, v1 clients go on"),
     ("3.0", "v3", "complete: v1 compatibility removed"),
-)
-HISTORY_COLUMNS = (
-    Column("Run", "title"),
-    Column("From → to"),
-    Column("Started", "number"),
-    Column("Took", "number"),
-    Column("By"),
-    Column("Outcome", "wide"),
-    Column("Longest stall", "number"),
-    Column("Backup"),
 )
 
 
@@ -44,7 +33,7 @@ def show(who: User) -> None:
     with components.edge():
         backups_view.show(may)
     with components.edge():
-        _history()
+        history_view.show(may)
     if may and pulse.sample:
         _sample()
 
@@ -62,31 +51,6 @@ def _schema(pulse: cache.Pulse) -> None:
     st.caption(f"This database is {inspection.title}.")
     if not plan_view.offers(pulse):
         plan_view.findings(inspection.findings)
-
-
-def _history() -> None:
-    st.subheader("History")
-    runs = cache.history()
-    if not runs:
-        st.caption("No phase has run on this database yet.")
-        return
-    rows = []
-    for run in runs:
-        took = None if run.finished_at is None else (run.finished_at - run.started_at).total_seconds()
-        bad = "" if run.state in ("done", "undone") else "warn"
-        rows.append(
-            (
-                Cell(f"{run.run_id} · {run.phase}"),
-                f"{run.from_version} → {run.to_version}",
-                fmt.moment(run.started_at),
-                fmt.seconds(took),
-                run.started_by,
-                Cell(run.state, bad, note=run.message),
-                fmt.milliseconds(run.longest_stall_ms),
-                run.backup or fmt.MISSING,
-            )
-        )
-    st.html(markup.table(HISTORY_COLUMNS, rows, caption="Runs, newest first"))
 
 
 def _remove_sample() -> None:

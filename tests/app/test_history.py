@@ -1,0 +1,81 @@
+"""History on System Status: runs and actions, filtered by the address, looked at closely; runs only for traders."""
+
+import dataclasses
+
+import pytest
+
+from src.auth.store import Role
+from src.config import load_settings
+from src.migration import audit, service
+from src.migration.audit import Entry
+from src.migration.model import Options, Phase
+from tests.app.conftest import OpenPage, log_in, shown, tables
+from tests.conftest import MakeDatabase
+
+
+@pytest.fixture
+def url(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> str:
+    made = make_database("v1", sample=True)
+    settings = dataclasses.replace(load_settings(), database_url=made, acting_for="mei")
+    service.run(made, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
+    audit.record(made, Entry("tom", "trader", "192.0.2.7", "restore", "refused", {"why": "Only an admin <b>may</b>."}))
+    audit.record(made, Entry("ann", "admin", "192.0.2.8", "backup", "started", {"task": "a"}))
+    message = {"task": "a", "message": "Backup B made and verified.", "backup": "B-of-ann"}
+    audit.record(made, Entry("ann", "admin", "the dashboard", "backup", "done", message))
+    return made
+
+
+def history(text: str) -> str:
+    return next(part for part in text.split("\n") if "History, newest first" in part)
+
+
+def test_runs_and_actions_stand_in_one_list(url: str, open_page: OpenPage) -> None:
+    told = history(tables(open_page(url, "system_status")))
+    order = [told.index(part) for part in ("B-of-ann", "Only an admin", "Run 1: phase1")]
+    assert order == sorted(order)
+    for part in ("ann", "192.0.2.8", "tom", "192.0.2.7", "refused", "v1.0 → v2.0", "mei", "longest stall"):
+        assert part in told, part
+    assert "<b>may</b>" not in told
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "gone"),
+    [
+        ({"history_what": "Runs"}, "Run 1", "B-of-ann"),
+        ({"history_what": "backup"}, "B-of-ann", "Run 1"),
+        ({"history_by": "tom"}, "Only an admin", "B-of-ann"),
+        ({"history_outcome": "refused"}, "Only an admin", "Run 1"),
+        ({"history_what": "Actions", "history_when": "The last 24 hours"}, "B-of-ann", "Run 1"),
+    ],
+)
+def test_the_filter_is_in_the_address(
+    url: str, open_page: OpenPage, query: dict[str, str], there: str, gone: str
+) -> None:
+    told = history(tables(open_page(url, "system_status", **query)))
+    assert there in told
+    assert gone not in told
+
+
+def test_one_is_looked_at_more_closely(url: str, open_page: OpenPage) -> None:
+    app = open_page(url, "system_status")
+    before = shown(app).count("comparisons equal before and after")
+    run = next(key for key in app.selectbox("history_look").options if "Run 1" in key)
+    app.selectbox("history_look").set_value("run-1").run()
+    assert "Run 1" in run
+    assert not app.exception
+    assert shown(app).count("comparisons equal before and after") == before + 1
+    action = next(key for key in app.selectbox("history_look").options if "restore" in key)
+    assert action
+
+
+def test_a_trader_sees_the_runs_only(url: str, open_page: OpenPage, settings_env: pytest.MonkeyPatch) -> None:
+    log_in(settings_env, "tom", Role.TRADER)
+    text = shown(open_page(url, "system_status"))
+    assert "Run 1: phase1" in text
+    for part in ("B-of-ann", "192.0.2", "Only an admin &lt;b", "history-"):
+        assert part not in text, part
+
+
+def test_where_nothing_happened_it_says_so(make_database: MakeDatabase, open_page: OpenPage) -> None:
+    app = open_page(make_database("v3"), "system_status")
+    assert any("Nothing has happened to this database" in one.value for one in app.caption)
