@@ -212,12 +212,13 @@ def inspection(version: str | None) -> service.Inspection:
 
 
 @st.cache_data(ttl=3, show_spinner=False)
-def _history(url: str) -> list[RunRecord]:
+def _history(url: str, story: object) -> list[RunRecord]:
     return service.history(url, 50)
 
 
 def history() -> list[RunRecord]:
-    return _history(database_url())
+    """Read anew after any event of a run: nothing looks again once it is over."""
+    return _history(database_url(), pulse().story)
 
 
 @st.cache_data(ttl=3, show_spinner=False)

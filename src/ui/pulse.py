@@ -26,7 +26,8 @@ class Pulse:
     """The state of the database, as cheaply as it can be asked.
 
     `version` is "1.0", "2.0", "3.0" or None. `token` differs after any change. `at` is the server's clock, and `now`
-    the same without a time zone, as the times in the tables are. `problem`: why there is no answer.
+    the same without a time zone, as the times in the tables are. `story` differs after any event of a run. `problem`:
+    why there is no answer.
     """
 
     version: str | None
@@ -38,6 +39,7 @@ class Pulse:
     sample: bool
     run: RunRecord | None
     problem: str | None = None
+    story: tuple[object, ...] = ()
 
     @property
     def shown(self) -> tuple[object, ...]:
@@ -75,6 +77,7 @@ class _Heart:
             at=signs.at,
             sample=signs.sample,
             run=self._run,
+            story=signs.runs,
         )
 
 

@@ -1,22 +1,24 @@
 """System Status: what it says, who may press what, and that the refusal is in the action, not in the drawing."""
 
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 
+import psycopg2
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.auth.store import Role
 from src.config import load_settings
 from src.errors import HKStrategyError
-from src.migration import audit, backup_make
+from src.migration import audit, backup_make, history
 from src.migration.blockers import How
-from src.migration.model import Phase
+from src.migration.model import Event, Phase
 from src.ui import admin, admin_backups, cache, pulse, tasks
 from src.ui.auth import NotAllowed
 from tests.app.conftest import ENTRY, OpenPage, execute, log_in, shown
 from tests.conftest import MakeDatabase
-from tests.integration.health_scenes import all_taken, black_hole
+from tests.integration.health_scenes import all_taken, black_hole, note_run
 
 DOWN = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
 
@@ -227,3 +229,17 @@ def test_an_empty_database_is_told_what_to_do(make_database: MakeDatabase, open_
     app = open_page(make_database(None), "system_status")
     assert "run_migration.py init" in shown(app)
     assert "Start phase 1" not in labels(app)
+
+
+def test_a_run_that_has_just_ended_is_not_shown_as_it_was_a_moment_ago(
+    make_database: MakeDatabase, settings_env: pytest.MonkeyPatch
+) -> None:
+    """Nothing looks again once a run is over: what is shown last stays."""
+    url = make_database("v1")
+    settings_env.setenv("DATABASE_URL", url)
+    run_id = note_run(url, Phase.PHASE1, None)
+    assert [run.state for run in cache.history()] == ["interrupted"]
+    with closing(psycopg2.connect(url)) as conn, conn:
+        history.add_event(conn, Event(history.now(), run_id, "outcome", None, "Done.", detail={"state": "done"}))
+    pulse.forget()
+    assert [run.state for run in cache.history()] == ["done"]

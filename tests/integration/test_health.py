@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg2
@@ -18,11 +17,11 @@ from src.embedded_lifetime import Spec, Use
 from src.errors import DatabaseUnavailable
 from src.health import components
 from src.health.patience import Patience
-from src.migration import backup_make, history
+from src.migration import backup_make
 from src.migration.glance import glance_at_server
-from src.migration.model import Event, Phase
+from src.migration.model import Phase
 from tests.conftest import MakeDatabase, Servers
-from tests.integration.health_scenes import PATIENT_S, all_taken, black_hole, look, of, watch
+from tests.integration.health_scenes import PATIENT_S, all_taken, black_hole, look, note_run, of, watch
 from tests.integration.helpers import Database, ManagerOf, Migrate, database_name, execute
 
 GB = 2**30
@@ -218,7 +217,7 @@ def test_what_belongs_to_others_is_named_and_no_fault(database: Database, tmp_pa
 def test_what_a_run_left_half_done_is_not_called_drift(database: Database, tmp_path: Path) -> None:
     url = database("v1", 18)
     execute(url, "ALTER TABLE public.portfolio_positions ADD COLUMN portfolio_id varchar(50)")
-    _note_run(url, Phase.PHASE1, state="paused")
+    note_run(url, Phase.PHASE1, state="paused")
     seen = look(url, tmp_path)
     schema, run = of(seen, "schema"), of(seen, "run")
     assert schema.state is run.state is State.DEGRADED
@@ -231,7 +230,7 @@ def test_what_a_run_left_half_done_is_not_called_drift(database: Database, tmp_p
 
 def test_a_killed_run_is_interrupted_and_says_how_to_go_on(database: Database, tmp_path: Path) -> None:
     url = database("v1", 18)
-    _note_run(url, Phase.PHASE1, state=None)
+    note_run(url, Phase.PHASE1, state=None)
     run = of(look(url, tmp_path), "run")
     assert run.state is State.DEGRADED
     assert "phase1 (run 1) is interrupted: 0 of 1 steps are done." in run.message
@@ -326,20 +325,3 @@ def test_a_long_transaction_and_few_connections_are_said(make_database: MakeData
     assert busy.state is State.DEGRADED
     assert "190 of 200 connections are in use." in busy.message
     assert "A transaction has been open for 75 s." in busy.message
-
-
-def _note_run(url: str, phase: Phase, state: str | None) -> None:
-    """A run that nobody works on any more. `state`: how it ended; None: it never did."""
-    conn = psycopg2.connect(url)
-    with conn, conn.cursor() as cursor:
-        history.ensure_own_schema(conn)
-        cursor.execute(
-            "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
-            "VALUES (%s, '1.0', '2.0', 'tester', '{}', '[{\"name\": \"views\"}]', '{}') RETURNING run_id",
-            (phase.value,),
-        )
-        (run_id,) = cursor.fetchone() or (0,)
-        if state is not None:
-            at = datetime.now(UTC) - timedelta(minutes=5)
-            history.add_event(conn, Event(at, run_id, "outcome", None, "Paused: a test.", detail={"state": state}))
-    conn.close()
