@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from src.domain.health import State
+from src.domain.valuation import known_price
 from src.health.components import is_up, newest_verified
 from src.health.drift import count
 from src.health.watch import Seen
@@ -67,6 +68,7 @@ def text(seen: Seen, pages: Pages) -> str:
     if seen.own.value is not None:
         out.add("hk_sample_data", "1 while the data are the generated sample.", seen.own.value.sample)
         _run(out, seen.own.value.run)
+    _prices(out, seen)
     _backups(out, seen)
     out.add("hk_sessions_open", "Browser sessions that are open.", pages.sessions)
     return "\n".join(out.lines) + "\n"
@@ -142,6 +144,16 @@ def _run(out: _Text, last: RunRecord | None) -> None:
     out.add("hk_run_steps_done", "Steps of the last run that are done.", last.steps_done)
     stall = None if last.longest_stall_ms is None else round(last.longest_stall_ms / 1000, 6)
     out.add("hk_run_longest_stall_seconds", "The longest that a client waited in the last run.", stall)
+
+
+def _prices(out: _Text, seen: Seen) -> None:
+    if seen.prices.value is None:
+        return
+    quotes = seen.prices.value.values()
+    times = [quote.as_of for quote in quotes if quote.as_of is not None and known_price(quote.price) is not None]
+    out.add("hk_prices_symbols", "Symbols that positions need a price of.", len(quotes))
+    newest = round(max(times).timestamp(), 3) if times else None
+    out.add("hk_prices_newest_timestamp_seconds", "When the newest price was right.", newest)
 
 
 def _backups(out: _Text, seen: Seen) -> None:

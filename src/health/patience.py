@@ -81,10 +81,13 @@ class Patience(Generic[T]):
                 known = self._last or current
         return _answer(known, None if in_time else time.monotonic() - current.started)
 
-    def forget(self) -> None:
-        """What is known, and what is being asked, is out of date."""
+    def forget(self, *, what_is_asked_now: bool = True) -> None:
+        """What is known is out of date, and so is what is being asked, unless `what_is_asked_now` is False."""
         with self._lock:
-            self._now = self._last = None
+            self._settle()
+            self._last = None
+            if what_is_asked_now:
+                self._now = None
 
     def _current(self, fresh_s: float) -> _Try[T]:
         with self._lock:

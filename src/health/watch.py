@@ -30,6 +30,7 @@ from src.migration.manifest import Backup, list_backups
 LIMIT_S = 0.7
 PATIENT_S = 3.0
 PRICES_S = 60.0
+BACKUPS_S = 10.0  # each has a manifest to read
 STRUCTURE_S = 30.0  # reading the whole catalog and all tables' sizes is not for every few seconds
 
 
@@ -103,8 +104,9 @@ class Watch:
 
     def begin(self, fresh_s: float) -> None:
         """Start looking, where what was seen last is older than `fresh_s`, and do not wait."""
-        for one in (self._server, self._own, self._cache, self._backups):
+        for one in (self._server, self._own, self._cache):
             one.begin(fresh_s)
+        self._backups.begin(max(fresh_s, BACKUPS_S))
         self._prices.begin(max(fresh_s, PRICES_S))
 
     def look(self, fresh_s: float = 0.0) -> Seen:
@@ -118,13 +120,13 @@ class Watch:
             self._structure_of = moved
         structure = self._structure.ask(max(fresh_s, STRUCTURE_S), deadline)
         prices = self._prices.ask(max(fresh_s, PRICES_S), deadline)
-        cache, backups = self._cache.ask(fresh_s, deadline), self._backups.ask(fresh_s, deadline)
+        cache, backups = self._cache.ask(fresh_s, deadline), self._backups.ask(max(fresh_s, BACKUPS_S), deadline)
         return Seen(server, own, structure, prices, cache, backups, None if self._pool is None else self._pool())
 
-    def forget(self) -> None:
-        """Something was changed: look anew."""
+    def forget(self, *, what_is_asked_now: bool = True) -> None:
+        """Something was changed: look anew. Without `what_is_asked_now` a look that has begun still counts."""
         for one in (self._server, self._own, self._structure, self._prices, self._cache, self._backups):
-            one.forget()
+            one.forget(what_is_asked_now=what_is_asked_now)
 
 
 class Manager(Protocol):

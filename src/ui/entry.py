@@ -11,6 +11,7 @@ import streamlit as st
 from src.config import PROJECT_ROOT
 from src.errors import DatabaseUnavailable
 from src.ui import auth, cache, components, markup, preferences
+from src.ui.pulse import FRESH_S
 
 ICON = Path(__file__).parent / "assets" / "icon.png"
 PAGES = PROJECT_ROOT / "pages"
@@ -39,7 +40,7 @@ preferences.show(me)
 status = page.url_path == "system_status"
 if status:
     with components.edge():
-        cache.watch().begin(cache.HEALTH_S)  # while the page waits for the pulse
+        cache.watch().begin(FRESH_S)  # while the page waits for the pulse
 pulse = cache.pulse(patient=not status)
 components.remember(pulse)
 components.notices(patient=not status)

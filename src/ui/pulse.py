@@ -55,10 +55,17 @@ class _Heart:
         self._manager = DatabaseManager(settings=settings)
         self._notes: object = None
         self._run: RunRecord | None = None
+        self._alive: bool | None = None
         self.patience = Patience(self._beat, name="pulse", limit_s=LIMIT_S)
         self.watch = Watch(
             source.database_url, self._manager.cache_status, settings.backup_dir, source.pool_status, limit_s=LIMIT_S
         )
+
+    def notice(self, alive: bool) -> None:
+        """What was seen before the database went, or came back, is not shown any more."""
+        before, self._alive = self._alive, alive
+        if before is not None and before is not alive:
+            self.watch.forget(what_is_asked_now=False)
 
     def _beat(self) -> Pulse:
         url = source.database_url()
@@ -93,6 +100,7 @@ def pulse(*, patient: bool = False) -> Pulse:
     except HKStrategyError as error:
         return _lifeless(str(error))
     answer = heart.patience.ask(FRESH_S, limit_s=PATIENT_S if patient else LIMIT_S)
+    heart.notice(answer.value is not None and answer.overdue_s is None)
     if answer.overdue_s is not None:
         return _lifeless(f"PostgreSQL has not answered for {duration(answer.overdue_s)}.")
     if answer.value is None:

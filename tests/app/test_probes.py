@@ -54,6 +54,8 @@ def test_a_database_that_is_well(make_database: MakeDatabase, settings_env: pyte
     assert found["hk_schema_differences"] == 0
     assert 0 < found["hk_postgres_latency_seconds"] < 60
     assert found["hk_pool_size"] == 10
+    assert found["hk_prices_symbols"] == 12
+    assert found["hk_prices_newest_timestamp_seconds"] > 1.7e9
     assert found["hk_backup_disk_free_bytes"] > found["hk_backup_disk_needed_bytes"] > 0
     assert not [name for name in found if name.startswith(("hk_run_", "hk_backup_verified"))], "there is none yet"
 

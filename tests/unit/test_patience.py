@@ -78,6 +78,26 @@ def test_an_answer_to_a_question_asked_before_it_was_forgotten_does_not_count() 
     assert patience.ask(LONG).value == "after"
 
 
+def test_what_is_being_asked_counts_where_only_what_is_known_was_forgotten() -> None:
+    gate, count = threading.Event(), iter(range(10))
+
+    def work() -> int:
+        number = next(count)
+        if number:
+            gate.wait(LONG)
+        return number
+
+    patience = Patience(work, name="test", limit_s=LONG)
+    assert patience.ask(0).value == 0
+    patience.begin(0)
+    patience.forget(what_is_asked_now=False)
+    patience.limit_s = 0.01
+    assert patience.ask(LONG).value is None, "the earlier answer is forgotten"
+    gate.set()
+    patience.limit_s = LONG
+    assert patience.ask(LONG).value == 1
+
+
 def test_many_who_ask_at_once_cost_what_one_costs() -> None:
     asked, found = [], []
     together = threading.Barrier(20)
