@@ -18,13 +18,14 @@ from src.migration.backup_make import Outlook, backup_outlook, make_backup
 from src.migration.digest import TableDigest
 from src.migration.manifest import Backup, Progress, find_backup, list_backups
 from src.migration.restore import RestoreOutcome, restore_backup
+from src.migration.restore_kept import Kept, kept_databases
 from src.migration.restore_preview import Preview, TableChange, preview_restore
 from src.migration.retention import Rule, Verdict
 from src.migration.verify import verify_backup
 
 __all__ = [
-    "Archive", "Backup", "Holder", "Outlook", "Preview", "Progress", "RestoreOutcome", "Rule", "TableChange",
+    "Archive", "Backup", "Holder", "Kept", "Outlook", "Preview", "Progress", "RestoreOutcome", "Rule", "TableChange",
     "TableDigest", "Verdict", "backup_outlook", "delete_backup", "find_backup", "holder_of", "in_use", "is_young",
-    "list_backups", "make_backup", "preview", "preview_restore", "prune", "refuse_deletion", "restore_backup",
-    "verify_backup",
+    "kept_databases", "list_backups", "make_backup", "preview", "preview_restore", "prune", "refuse_deletion",
+    "restore_backup", "verify_backup",
 ]  # fmt: skip

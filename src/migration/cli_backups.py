@@ -62,7 +62,13 @@ def cmd_restore(context: Context) -> Ending:
     outcome = store.restore_backup(context.url, backup, context.backup_dir, on_progress=context.on_progress)
     context.renderer.show("result", outcome, outcome.notes)
     message = f"Restored {backup.name} ({outcome.how}): {len(outcome.tables)} tables, each equal to the backup."
-    return done(message, "See the state: python run_migration.py check", outcome)
+    if outcome.old_database is not None:
+        before = (
+            f"As it was before, it is kept as the database {outcome.old_database}: drop it when you need it no more."
+        )
+    else:
+        before = f"As it was before, it is in the backup {outcome.safety_backup}."
+    return done(message, before, outcome)
 
 
 def cmd_delete(context: Context) -> Ending:

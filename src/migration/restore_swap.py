@@ -29,6 +29,7 @@ from src.migration.restore_state import (
 from src.migration.scratch import content_of, create_database, drop_database, fill, session, with_database
 
 IN_PROGRESS = "HK Strategy: a restore is in progress"
+KEPT = "HK Strategy: as it was before the restore of "
 NAME_BYTES = 63
 SWAP_TRIES = 3
 FOREIGN_SESSIONS = (
@@ -58,8 +59,7 @@ def restore_by_swap(
             told, audited = _fill_and_prove(url, with_database(url, new), live, backup, backup_dir, on_progress)
             notes += told
             on_progress(f"Swapping: {live.database} becomes {old}", None, None)
-            comment = f"HK Strategy: as it was before the restore of {backup.name}"
-            _swap(admin, elsewhere, live.database, new, old, comment)
+            _swap(admin, elsewhere, live.database, new, old, f"{KEPT}{backup.name}")
         except BaseException:
             drop_database(admin, new)
             raise

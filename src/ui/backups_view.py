@@ -18,6 +18,7 @@ COLUMNS = (
     Column("Rows", "number"),
     Column("Verified", "wide"),
 )
+KEPT = (Column("Database", "title"), Column("Size", "number"), Column("To be rid of it", "wide"))
 PAGE = 10
 TO_DO = "backup_do"
 PANELS = {
@@ -42,6 +43,20 @@ def show(may: bool) -> None:
     if backups:
         _choose(backups)
         retention_view.show()
+    _kept()
+
+
+def _kept() -> None:
+    """What is still there from before earlier restores, and takes room."""
+    kept = cache.kept_databases()
+    if not kept:
+        return
+    with st.expander(f"Kept from before a restore: {fmt.plural(len(kept), 'database')}"):
+        st.caption("The database as it was then. When you need one no more, drop it in psql, connected to another one.")
+        rows = [
+            (Cell(one.name, note=f"before the restore of {one.backup}"), fmt.size(one.bytes), one.drop) for one in kept
+        ]
+        st.html(markup.table(KEPT, rows, caption="Databases kept from before a restore"))
 
 
 def _row(one: Backup) -> tuple[Cell | str, ...]:

@@ -297,6 +297,16 @@ def restore_preview(name: str) -> backup.Preview:
     return _restore_preview(database_url(), str(settings().backup_dir), name)
 
 
+@st.cache_data(ttl=3, show_spinner=False)
+def _kept_databases(url: str) -> tuple[backup.Kept, ...]:
+    return backup.kept_databases(url)
+
+
+def kept_databases() -> tuple[backup.Kept, ...]:
+    """What restores have kept aside, the newest first."""
+    return _kept_databases(database_url())
+
+
 @st.cache_data(ttl=3, max_entries=20, show_spinner=False)
 def _retention(url: str, folder: str, rule: backup.Rule) -> tuple[backup.Verdict, ...]:
     return backup.preview(url, Path(folder), rule)
@@ -330,6 +340,7 @@ def forget() -> None:
         _in_the_way,
         _backups,
         _restore_preview,
+        _kept_databases,
         _retention,
     ):
         cached.clear()

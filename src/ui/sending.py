@@ -13,6 +13,7 @@ from src.auth import web
 from src.errors import HKStrategyError
 from src.migration.backup import Archive, find_backup
 from src.ui import admin, cache
+from src.ui import format as fmt
 from src.ui.auth import NotAllowed
 from src.ui.downloads import SUFFIX
 
@@ -42,7 +43,10 @@ class Download(StreamingResponse):
     def _end(self) -> None:
         self._content.close()  # type: ignore[attr-defined]
         whole = self._sent == self._length
-        self._asked.write_down("done" if whole else "failed", bytes=self._sent, of_bytes=self._length)
+        message = f"Sent, {fmt.size(self._sent)}."
+        if not whole:
+            message = f"{fmt.size(self._sent)} of {fmt.size(self._length)} were sent: the browser went away."
+        self._asked.write_down("done" if whole else "failed", message=message, bytes=self._sent)
 
 
 def headers_of(archive: Archive) -> dict[str, str]:

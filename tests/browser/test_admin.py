@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 
 import psycopg2
 import pytest
@@ -148,6 +149,13 @@ def test_a_backup_is_made_verified_and_restored_by_button(
     name = name_cell.first.inner_text()
     assert errors(page) == []
 
+    page.get_by_role("radio", name="Download").click()
+    with page.expect_download() as download:
+        page.get_by_text(f"Download {name}.tar").click()
+    assert download.value.suggested_filename == f"{name}.tar"
+    with tarfile.open(download.value.path()) as tar:
+        assert f"{name}/manifest.json" in tar.getnames()
+
     change_price(url, "1.000")
     page.get_by_role("radio", name="Restore").click()
     expect(page.get_by_text("becomes what it was on")).to_be_visible(timeout=LIMIT_MS)
@@ -155,6 +163,12 @@ def test_a_backup_is_made_verified_and_restored_by_button(
     page.get_by_label("Type the backup's name to restore it").fill(name)
     page.locator(".st-key-restore_submit button").click()
     expect(page.locator("[data-testid=stAlertContentSuccess]", has_text="restore")).to_be_visible(timeout=LIMIT_MS)
+    expect(page.get_by_text("Kept from before a restore: 1 database")).to_be_visible(timeout=LIMIT_MS)
+    history = page.locator(".hk-table", has=page.get_by_text("History, newest first"))
+    for number, action in enumerate(("restore", "download", "backup")):
+        row = history.locator("tbody tr").nth(number)
+        expect(row.locator(".hk-title")).to_contain_text(action)
+        expect(row.locator(".hk-wide")).to_contain_text("done")
     page.goto(f"{dashboard.url}/portfolio?id=DEFAULT")
     expect(page.get_by_role("cell", name="977,120.00")).to_be_visible(timeout=LIMIT_MS)
 

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from src.db.connection import connect
-from src.migration.backup import Backup, list_backups, make_backup, preview_restore
+from src.migration.backup import Backup, kept_databases, list_backups, make_backup, preview_restore, restore_backup
 from src.migration.model import Phase
 from tests.conftest import MakeDatabase, Servers
 from tests.migration.cli_harness import Cli, cli_in, execute
@@ -107,3 +107,17 @@ def test_the_command_shows_it_before_it_asks(it: Lab, cli: Cli) -> None:
     assert f"kept as the database {database_of(it.url)}_before_" in shown
     assert "Connected now: nobody" in shown
     assert "DROP DATABASE" in shown, "how to be rid of the old one"
+
+
+def test_what_is_kept_aside_is_told_with_how_to_be_rid_of_it(it: Lab, make_database: MakeDatabase) -> None:
+    backup = backed_up(it.url, it.settings.backup_dir)
+    assert kept_databases(it.url) == ()
+    outcome = restore_backup(it.url, backup, it.settings.backup_dir, on_progress=quiet)
+    (kept,) = kept_databases(it.url)
+    assert (kept.name, kept.backup) == (outcome.old_database, backup.name)
+    assert kept.bytes is not None
+    assert kept.bytes > 1_000_000
+    assert kept_databases(make_database("v1")) == (), "that is none of another database"
+    with session(it.url.replace(database_of(it.url), "postgres"), "test") as conn, conn.cursor() as cur:
+        cur.execute(kept.drop)
+    assert kept_databases(it.url) == ()
