@@ -26,6 +26,8 @@ from src.ui import auth
 from src.ui.address import ANY, is_loopback, url_of
 from src.ui.door import host_names
 
+GRACE_S = 10.0
+
 
 def taken(address: str, port: int) -> str:
     """Who listens on `port`, as far as the system lets us see it, and what to do."""
@@ -116,11 +118,30 @@ def check_way_in(gate: Gate) -> None:
         )
 
 
+def _end_in_time() -> None:
+    """Uvicorn waits for everybody to hang up: whoever has stopped listening (a laptop that sleeps) would keep it here.
+
+    Nothing is lost by not waiting: what pages save is saved or not, and a migration is a process of its own.
+    """
+    ask = signal.getsignal(signal.SIGTERM)
+    if not callable(ask):
+        return
+
+    def end(kind: int, frame: FrameType | None) -> None:
+        timer = threading.Timer(GRACE_S, os._exit, (0,))
+        timer.daemon = True
+        timer.start()
+        ask(kind, frame)
+
+    signal.signal(signal.SIGTERM, end)
+
+
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     """Before the first request: the log, a way in, the database. Then the URL on the terminal."""
     address = st.get_option("server.address") or ANY
     _keep_a_log()
+    _end_in_time()
     try:
         check_way_in(auth.gate())
     except ConfigurationError:

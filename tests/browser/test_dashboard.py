@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 from playwright.sync_api import expect
 from psycopg2 import sql
+from streamlit.file_util import get_static_dir
 
 from src.config import PROJECT_ROOT
 from src.ui.server import serve
@@ -203,3 +205,21 @@ def test_it_starts_and_answers_while_the_database_is_down(start_dashboard: Start
     page = visit(f"{dashboard.url}/system_status")
     expect(page.get_by_text("down").first).to_be_visible()
     assert "n0t-told" not in page.content()
+
+
+def test_whoever_has_stopped_listening_does_not_keep_it_from_ending(
+    make_database: MakeDatabase, start_dashboard: StartDashboard
+) -> None:
+    """A laptop that was shut in the middle of a download, say."""
+    dashboard = start_dashboard(make_database("v1"))
+    static = Path(get_static_dir())
+    largest = max(static.rglob("*.js"), key=lambda path: path.stat().st_size).relative_to(static)
+    place = dashboard.url.removeprefix("http://")
+    name, port = place.split(":")
+    with socket.socket() as asleep:
+        asleep.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        asleep.connect((name, int(port)))
+        cookie = f"{dashboard.cookie_name}={dashboard.admin()}"
+        asleep.sendall(f"GET /{largest} HTTP/1.1\r\nHost: {place}\r\nCookie: {cookie}\r\n\r\n".encode())
+        assert asleep.recv(12) == b"HTTP/1.1 200"
+        assert dashboard.end() == 0
