@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench import pages, rates
+from bench import pages, rates, sessions
 from bench.live import FULL, QUICK, Measured, measure
 
 
@@ -83,6 +83,25 @@ def page_table(rows: list[pages.Timed]) -> str:
     return columns(PAGE_HEADINGS, cells)
 
 
+WATCHED_HEADINGS = ("", "open sessions", "run s", "of alone", "stall ms", "parts drawn meanwhile")
+
+
+def watched_table(rows: list[sessions.Watched]) -> str:
+    """The rows as text. Ratio: against the run that nobody looks at."""
+    cells = [
+        (
+            "",
+            _number(row.sessions),
+            _number(row.seconds, 1),
+            f"{row.seconds / rows[0].seconds:.2f}x",
+            _number(row.stall_ms, 1),
+            _number(row.drawn),
+        )
+        for row in rows
+    ]
+    return columns(WATCHED_HEADINGS, cells)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less data; about two minutes")
@@ -105,6 +124,12 @@ def main() -> int:
         "alone,\nand of the script when nothing has changed since.\n"
     )
     print(page_table(timed), end="\n\n")
+    watched = sessions.measure(quick=quick, say=say)
+    print(
+        "Phase 1 with its backup, while nobody looks at the dashboard, and while many do, on one machine with those "
+        "who play\nthe browsers: half on System Status, where a run is looked at each second, half on Portfolios.\n"
+    )
+    print(watched_table(watched), end="\n\n")
     rows, steps = measure(quick=quick, say=say)
     print(
         f"Phase 1 on PostgreSQL 18 with {sizes.prices:,} prices, {sizes.signals:,} signals, {sizes.positions:,} "

@@ -135,7 +135,7 @@ class Bench:
             with V1Load(url) as load:
                 load.run_for(BEFORE_S)
                 load.mark("during")
-                first = self.run(url, Phase.PHASE1)
+                first = self._run(url, Phase.PHASE1)
                 load.mark("after")
                 load.run_for(AFTER_S)
                 report = load.stop()
@@ -145,19 +145,19 @@ class Bench:
             with V1Load(url, load=2) as load:
                 load.run_for(BEFORE_S)
                 load.mark("during")
-                back = self.run(url, Phase.ROLLBACK_V1)
+                back = self._run(url, Phase.ROLLBACK_V1)
                 load.mark("after")
                 load.run_for(AFTER_S)
                 report = load.stop()
                 rollback = self._measured("", "ours, rollback of 2 portfolios", report, url, back.seconds)
             rows.append(replace(rollback, exclusive_ms=back.exclusive_ms))
-            self.run(url, Phase.PHASE1)
-            second = self.run(url, Phase.PHASE2)
+            self._run(url, Phase.PHASE1)
+            second = self._run(url, Phase.PHASE2)
             name = "ours, phase 2 (no v1 clients)"
             rows.append(Measured("", name, wall_s=second.seconds, exclusive_ms=second.exclusive_ms))
             return rows
 
-    def run(self, url: str, phase: Phase) -> Outcome:
+    def _run(self, url: str, phase: Phase) -> Outcome:
         began: list[tuple[str, float]] = []
 
         def on_event(event: Event) -> None:

@@ -55,9 +55,13 @@ def moved_on(seen: Pulse) -> bool:
     version = None if state.version is None else str(state.version)
     _current_run.clear(database_url())
     run = current_run()
-    if version == seen.version and (run and run.run_id) == (seen.run and seen.run.run_id):
+    here = (version, run and run.run_id)
+    if here == (seen.version, seen.run and seen.run.run_id):
         return False
-    forget()
+    known = pulse()
+    if here != (known.version, known.run and known.run.run_id):
+        # The first session to notice reads anew for all of them.
+        forget()
     return True
 
 
@@ -315,6 +319,30 @@ def _retention(url: str, folder: str, rule: backup.Rule) -> tuple[backup.Verdict
 def retention(rule: backup.Rule) -> tuple[backup.Verdict, ...]:
     """What a rule would do with each backup of this database."""
     return _retention(database_url(), str(settings().backup_dir), rule)
+
+
+class _LastSeen:
+    """What the sessions of this process know of the run and of commands under way."""
+
+    def __init__(self) -> None:
+        self.what: object = None
+        self.lock = threading.Lock()
+
+
+@st.cache_resource(show_spinner=False)
+def _last_seen(url: str) -> _LastSeen:
+    return _LastSeen()
+
+
+def catch_up(seen: object) -> None:
+    """A session has seen that the run, or a command, is another than when its page was drawn: everything is read anew,
+    once for all the sessions that see the same.
+    """
+    last = _last_seen(database_url())
+    with last.lock:
+        if last.what != seen:
+            last.what = seen
+            forget()
 
 
 def forget() -> None:

@@ -30,7 +30,7 @@ STATES = {
 def panel(may: bool) -> None:
     """The run under way, else the last one. Polled each second only while something runs."""
     task = last_task(cache.settings())
-    run = cache.pulse().run
+    run = cache.current_run()
     busy = (run is not None and run.state == "running") or (task is not None and task.running)
     st.session_state[WATCHED] = _watched(run, busy)
     st.fragment(_panel, run_every=EVERY_S if busy else None)(may, busy)
@@ -46,7 +46,7 @@ def _panel(may: bool, busy: bool) -> None:
         task = last_task(cache.settings())
         now_busy = (run is not None and run.state == "running") or (task is not None and task.running)
         if _watched(run, now_busy) != st.session_state.get(WATCHED):
-            cache.forget()
+            cache.catch_up(_watched(run, now_busy))
             st.rerun()
         if components.has_flash():
             st.rerun()
