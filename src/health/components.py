@@ -131,14 +131,14 @@ def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answ
     if trouble is None:
         if not drift.extra and found.state is State.HEALTHY:
             lines.append("every table, column, index and rule is as it should be")
-        return replace(found, lines=(*lines, *differences))
+        return replace(found, lines=(*differences, *lines))
     calm = run is not None and run.state == "running"
     return replace(
         found,
         state=State.HEALTHY if calm else State.DEGRADED,
         message=f"{state.title}. {trouble.message}",
         advice=trouble.advice,
-        lines=(*lines, *differences),
+        lines=(*differences, *lines),
     )
 
 
