@@ -334,15 +334,16 @@ def _last_seen(url: str) -> _LastSeen:
     return _LastSeen()
 
 
-def catch_up(seen: object) -> None:
+def catch_up(seen: object, *, drawn: bool = False) -> None:
     """A session has seen that the run, or a command, is another than when its page was drawn: everything is read anew,
-    once for all the sessions that see the same.
+    once for all the sessions that see the same. `drawn`: it draws its page with that, which is news to nobody.
     """
     last = _last_seen(database_url())
     with last.lock:
         if last.what != seen:
             last.what = seen
-            forget()
+            if not drawn:
+                forget()
 
 
 def forget() -> None:

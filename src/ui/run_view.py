@@ -33,6 +33,7 @@ def panel(may: bool) -> None:
     run = cache.current_run()
     busy = (run is not None and run.state == "running") or (task is not None and task.running)
     st.session_state[WATCHED] = _watched(run, busy)
+    cache.catch_up(_watched(run, busy), drawn=True)
     st.fragment(_panel, run_every=EVERY_S if busy else None)(may, busy)
 
 
