@@ -9,7 +9,7 @@ from src.db.connection import Cursor
 from src.db.schema import SchemaState
 from src.db.session import Database
 from src.db.sql import query
-from src.domain.health import Component, State, Trouble
+from src.domain.health import SILENT, Component, State, Trouble
 from src.errors import ConfigurationError, EmbeddedUnavailable, HKStrategyError
 
 LONG_TRANSACTION_S = 60.0
@@ -56,7 +56,8 @@ def unreachable(error: HKStrategyError) -> Component:
         advice = ""  # it says what to do
     elif isinstance(error, EmbeddedUnavailable):
         advice = EMBEDDED_ADVICE
-    return Component("database", "PostgreSQL", State.DOWN, text, advice)
+    details = {SILENT: True} if advice is SILENT_ADVICE else {}
+    return Component("database", "PostgreSQL", State.DOWN, text, advice, details=details)
 
 
 def read_server(cursor: Cursor) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+SILENT = "silent"  # true among the details of what lets itself be reached, and does not answer
+
 
 class State(StrEnum):
     """DEGRADED: it works, and something should be done about it. DOWN: it does not work."""

@@ -8,7 +8,7 @@ from typing import Any
 from src.db import health
 from src.db.cache import CacheStatus
 from src.db.pool import PoolStatus
-from src.domain.health import Component, State, Trouble
+from src.domain.health import SILENT, Component, State, Trouble
 from src.health.drift import difference_lines, schema_trouble
 from src.health.patience import Answer
 from src.migration.backup_make import Outlook
@@ -43,7 +43,7 @@ def database(seen: Answer[ServerGlance]) -> Component:
 def _answered(seen: Answer[ServerGlance]) -> Component:
     if seen.overdue_s is not None:
         text = f"PostgreSQL has not answered for {duration(seen.overdue_s)}."
-        return Component("database", "PostgreSQL", State.DOWN, text, health.SILENT_ADVICE)
+        return Component("database", "PostgreSQL", State.DOWN, text, health.SILENT_ADVICE, details={SILENT: True})
     if seen.problem is not None:
         return health.unreachable(seen.problem)
     assert seen.value is not None

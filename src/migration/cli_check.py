@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from src.domain.health import Component
+from src.domain.health import SILENT, Component, State
 from src.errors import DatabaseUnavailable, HKStrategyError
 from src.migration import service
 from src.migration.cli_context import Context, done
@@ -18,6 +18,7 @@ def cmd_check(context: Context) -> Ending:
     found = _look(context)
     health = {component.key: component.report() for component in found}
     try:
+        _refuse_silence(found)
         inspection = service.inspect(context.url)
         info = manager.get_schema_info() if inspection.version is not None else {}
         run = service.current_run(context.url)
@@ -56,6 +57,13 @@ def cmd_check(context: Context) -> Ending:
     }
     context.renderer.show("check", value, lines)
     return done("", value={"version": inspection.version, "title": inspection.title})
+
+
+def _refuse_silence(found: Sequence[Component]) -> None:
+    """A server that is reached, and says nothing, need not be waited for again."""
+    for part in found:
+        if part.key == "database" and SILENT in part.details and part.state is State.DOWN:
+            raise DatabaseUnavailable(part.message)
 
 
 def _look(context: Context) -> tuple[Component, ...]:

@@ -120,6 +120,9 @@ def watch() -> Watch:
 
 def forget() -> None:
     """After this process wrote or started something."""
-    heart = _heart(source.settings())
+    try:
+        heart = _heart(source.settings())
+    except HKStrategyError:
+        return  # nothing is remembered of settings that make no sense
     heart.patience.forget()
     heart.watch.forget()

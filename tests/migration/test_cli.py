@@ -14,6 +14,7 @@ from src.migration import service
 from src.migration.loader import checksums
 from src.migration.model import Phase
 from tests.conftest import MakeDatabase
+from tests.integration.health_scenes import black_hole
 from tests.migration.cli_harness import ROWS, Cli, cli_in, execute, fetch, migrate, wait_for
 
 QUICK = ("--no-backup", "--legacy-role", "trader")
@@ -163,6 +164,15 @@ def test_check_of_a_database_that_is_down_says_what_is_down(cli: Cli) -> None:
     assert "PostgreSQL down       PostgreSQL does not answer" in said.out
     assert "Start PostgreSQL, or correct DATABASE_URL in .env." in said.out
     assert "s3cret" not in said.out + said.err
+
+
+def test_check_says_that_a_server_never_answers(cli: Cli) -> None:
+    with black_hole() as url:
+        said = cli(url, "check")
+    assert said.exit_code != 0
+    assert "PostgreSQL down       PostgreSQL does not answer:" in said.out
+    assert "firewall" in said.out
+    assert "timeout expired" in said.err
 
 
 def test_check_does_not_send_the_reader_to_check(v1: str, cli: Cli) -> None:
