@@ -226,7 +226,7 @@ def _refuse_unusable_folder(backup_dir: Path) -> None:
 def _refuse_without_disk(needed: int, free: int, backup_dir: Path) -> None:
     if free < needed:
         raise PrerequisiteError(
-            f"A backup and its verification may need {_megabytes(needed)} in {backup_dir}, and {_megabytes(free)} are "
+            f"A backup and its verification may need {megabytes(needed)} in {backup_dir}, and {megabytes(free)} are "
             f"free. Make room there, or choose another place with --backup-dir."
         )
 
@@ -277,5 +277,6 @@ def _cancel(conn: Connection) -> None:
         return
 
 
-def _megabytes(number: int) -> str:
+def megabytes(number: int) -> str:
+    """Bytes in words."""
     return f"{number / 2**20:,.0f} MB"

@@ -25,7 +25,9 @@ WORDS = {
 def cmd_init(context: Context) -> Ending:
     arguments = context.arguments
     assert arguments.schema is not None, "the parser asks for it"
-    return done(context.services.init_database(context.url, arguments.schema, arguments.sample))
+    told = context.services.init_database(context.url, arguments.schema, arguments.sample)
+    context.begin(schema=arguments.schema, sample=arguments.sample)  # only now: before, the database has to be empty
+    return done(told)
 
 
 def cmd_remove_sample(context: Context) -> Ending:
@@ -76,6 +78,7 @@ def cmd_pause(context: Context) -> Ending:
     run = service.request_pause(context.url, who(context.settings.acting_for))
     if run is None:
         return nothing("Nothing to do: no run of this database is under way.")
+    context.begin(run=run.run_id)
     at = f"It is at step {run.current_step!r}. " if run.current_step else ""
     return done(
         f"Run {run.run_id} ({run.phase}) was asked to pause. {at}It stops at its next safe point: between two steps or "

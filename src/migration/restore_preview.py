@@ -9,9 +9,10 @@ from psycopg2 import sql
 from src.db.connection import Connection, redact
 from src.db.schema import detect
 from src.errors import DatabaseUnavailable, HKStrategyError
-from src.migration.backup_make import backup_outlook
+from src.migration.backup_make import backup_outlook, megabytes
 from src.migration.clients import legacy_clients
 from src.migration.digest import OWN_SCHEMA, SQL, quoted
+from src.migration.disk import server_free_bytes
 from src.migration.dump_tools import find_tools
 from src.migration.manifest import Backup
 from src.migration.model import Client
@@ -73,9 +74,10 @@ def preview_restore(url: str, backup: Backup, backup_dir: Path) -> Preview:
             clients = _everyone(conn)
             tables = _tables(conn, backup)
             foreign = foreign_sessions(conn, live.database) if live.may_swap else []
+            on_server = server_free_bytes(conn)
     except psycopg2.Error as error:
         raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None
-    needed, free, obstacles = _needs(url, live, backup, backup_dir)
+    needed, free, obstacles = _needs(url, live, backup, backup_dir, on_server)
     if foreign:
         obstacles.append(
             f"These sessions cannot be ended by the role {live.role}: {', '.join(foreign[:5])}. Stop them first."
@@ -102,7 +104,9 @@ def _way(live: Live) -> tuple[str, str]:
     )
 
 
-def _needs(url: str, live: Live, backup: Backup, backup_dir: Path) -> tuple[int, int | None, list[str]]:
+def _needs(
+    url: str, live: Live, backup: Backup, backup_dir: Path, on_server: int | None
+) -> tuple[int, int | None, list[str]]:
     """Bytes needed, bytes free, and what is in the way."""
     obstacles = []
     try:
@@ -112,7 +116,13 @@ def _needs(url: str, live: Live, backup: Backup, backup_dir: Path) -> tuple[int,
     except HKStrategyError as error:
         obstacles.append(str(error))
     if live.may_swap:
-        return backup.database_bytes, None, obstacles
+        if on_server is not None and on_server < backup.database_bytes:
+            obstacles.append(
+                f"The new database needs about {megabytes(backup.database_bytes)} on the server's disk, and "
+                f"{megabytes(on_server)} are free there. Make room first; one kept from before an earlier restore may "
+                f"be dropped."
+            )
+        return backup.database_bytes, on_server, obstacles
     outlook = backup_outlook(url, backup_dir)
     return outlook.needed, outlook.free, [*obstacles, *([outlook.obstacle] if outlook.obstacle else [])]
 

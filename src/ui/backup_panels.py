@@ -73,15 +73,15 @@ def _change(one: TableChange) -> tuple[Cell | str, ...]:
 
 
 def _afterwards(preview: Preview) -> str:
+    free = "" if preview.free is None else f", where {fmt.size(preview.free)} are free"
     if preview.kept_as is None:
-        free = "" if preview.free is None else f", {fmt.size(preview.free)} are free"
         return (
             f"What is there now is kept as a verified backup. Needs about {fmt.size(preview.needed)} in the folder of "
             f"backups{free}."
         )
     return (
         f"What is there now is kept as the database {preview.kept_as}: drop it once you do not need it any more. Needs "
-        f"about {fmt.size(preview.needed)} on the server's disk."
+        f"about {fmt.size(preview.needed)} on the server's disk{free}."
     )
 
 

@@ -75,6 +75,14 @@ def test_what_changes_nothing_is_not_in_it(cli: Cli, url: str) -> None:
     assert fetch(url, "SELECT to_regnamespace('hk_migration')") == [(None,)]
 
 
+def test_a_fresh_database_begins_with_its_making(cli: Cli, make_database: MakeDatabase) -> None:
+    empty = make_database(None)
+    assert cli(empty, "init", "--schema", "v3", "--sample").exit_code == 0
+    assert cli(empty, "remove-sample", "--yes").exit_code == 0
+    assert story(empty) == [(name, outcome) for name in ("init", "remove-sample") for outcome in ("started", "done")]
+    assert audit.read(empty)[-1].detail["schema"] == "v3"
+
+
 def test_a_command_of_the_dashboard_gets_its_end_only(cli: Cli, url: str) -> None:
     acting = {"HK_STRATEGY_ACTING_FOR": "mei", "HK_STRATEGY_TASK": "0123abcd"}
     assert cli(url, "verify", "nothing", **acting).exit_code == 1

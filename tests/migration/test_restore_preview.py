@@ -8,7 +8,9 @@ import psycopg2
 import pytest
 
 from src.db.connection import connect
+from src.migration import restore_preview
 from src.migration.backup import Backup, kept_databases, list_backups, make_backup, preview_restore, restore_backup
+from src.migration.disk import server_free_bytes
 from src.migration.model import Phase
 from tests.conftest import MakeDatabase, Servers
 from tests.migration.cli_harness import Cli, cli_in, execute
@@ -121,3 +123,15 @@ def test_what_is_kept_aside_is_told_with_how_to_be_rid_of_it(it: Lab, make_datab
     with session(it.url.replace(database_of(it.url), "postgres"), "test") as conn, conn.cursor() as cur:
         cur.execute(kept.drop)
     assert kept_databases(it.url) == ()
+
+
+def test_too_little_room_on_the_servers_disk_is_in_the_way(it: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup = backed_up(it.url, it.settings.backup_dir)
+    with closing(connect(it.url)) as conn:
+        seen = server_free_bytes(conn)
+    assert seen is not None, "the tests' servers are on this machine"
+    assert seen > 0
+    monkeypatch.setattr(restore_preview, "server_free_bytes", lambda conn: 1_000_000)
+    preview = preview_restore(it.url, backup, it.settings.backup_dir)
+    assert preview.free == 1_000_000
+    assert any("on the server's disk" in text for text in preview.obstacles)
