@@ -30,7 +30,7 @@ from src.ui import charts, comparison_lines, rows
 from src.ui.comparison_lines import OverTime
 from src.ui.comparison_sides import Side
 from src.ui.preferences import Palette
-from src.ui.pulse import Pulse, pulse, watch
+from src.ui.pulse import Pulse, pulse, watch, watcher
 from src.ui.pulse import forget as forget_pulse
 from src.ui.source import database_url, manager, settings
 
@@ -51,7 +51,7 @@ def _overview(
 
 def moved_on(seen: Pulse) -> bool:
     """Whether the schema, or the run, is by now another than in `seen`: what refers to it is out of date."""
-    state = manager().schema_state(force_refresh=True)
+    state = watcher().schema_state(force_refresh=True)
     version = None if state.version is None else str(state.version)
     _current_run.clear(database_url())
     run = current_run()
@@ -203,7 +203,7 @@ def _other_sessions(_manager: DatabaseManager, url: str) -> tuple[int, ...]:
 
 def other_sessions() -> tuple[int, ...]:
     """The process numbers of other programs' sessions in the database."""
-    return _other_sessions(manager(), database_url())
+    return _other_sessions(watcher(), database_url())
 
 
 @st.cache_data(ttl=10, show_spinner=False)

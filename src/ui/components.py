@@ -142,7 +142,7 @@ def notices(*, patient: bool) -> None:
     `patient`: as in cache.pulse.
     """
     pulse = cache.pulse(patient=patient)
-    alert = pulse.problem is not None or pulse.run is not None
+    alert = pulse.problem is not None or (pulse.run is not None and pulse.run.state == "running")
     st.fragment(_notices, run_every=ALERT_S if alert else PULSE_S)(patient)
 
 

@@ -52,13 +52,13 @@ class _Heart:
     """Of one database, shared by all sessions of this process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._manager = DatabaseManager(settings=settings)
+        self.manager = DatabaseManager(settings=settings)
         self._notes: object = None
         self._run: RunRecord | None = None
         self._alive: bool | None = None
         self.patience = Patience(self._beat, name="pulse", limit_s=LIMIT_S)
         self.watch = Watch(
-            source.database_url, self._manager.cache_status, settings.backup_dir, source.pool_status, limit_s=LIMIT_S
+            source.database_url, self.manager.cache_status, settings.backup_dir, source.pool_status, limit_s=LIMIT_S
         )
 
     def notice(self, alive: bool) -> None:
@@ -69,7 +69,7 @@ class _Heart:
 
     def _beat(self) -> Pulse:
         url = source.database_url()
-        signs = self._manager.signs()
+        signs = self.manager.signs()
         if signs.runs != self._notes:
             # Only then: the story of a run is much more to read.
             self._run = service.current_run(url)
@@ -111,6 +111,11 @@ def pulse(*, patient: bool = False) -> Pulse:
 def _lifeless(problem: str) -> Pulse:
     here = datetime.now(UTC)
     return Pulse(None, False, None, "", here.replace(tzinfo=None), here, False, None, problem)
+
+
+def watcher() -> DatabaseManager:
+    """For what System Status asks: it does not wait for connections that pages have taken."""
+    return _heart(source.settings()).manager
 
 
 def watch() -> Watch:

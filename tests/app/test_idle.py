@@ -10,6 +10,7 @@ from src.migration import service
 from src.ui import cache, components, health_view, plan_view, pulse
 from tests.app.conftest import MakeAt, OpenPage, execute
 from tests.conftest import MakeDatabase
+from tests.integration.health_scenes import all_taken
 from tests.statements import counted
 
 
@@ -103,3 +104,14 @@ def test_a_plan_that_is_refused_asks_who_else_is_there_and_not_for_a_whole_plan(
         time.sleep(0.05)
         cache.forget()
     assert "Start phase 2" in [one.label for one in open_page(url, "system_status").button]
+
+
+def test_what_is_in_the_way_is_asked_past_connections_that_pages_have_taken(
+    sample_at: MakeAt, settings_env: pytest.MonkeyPatch
+) -> None:
+    url = sample_at("v2")
+    settings_env.setenv("DATABASE_URL", url)
+    with all_taken(cache.manager()):
+        assert cache.other_sessions() == ()
+        assert not cache.moved_on(cache.pulse())
+        assert cache.manager().pool_status().waiting == 0
