@@ -54,7 +54,7 @@ def test_the_last_run_stands_there_with_its_proof(v2: str, open_page: OpenPage) 
     assert "This database is multi-portfolio (v2.0)." in text
     assert "DEFAULT, unrealized P&amp;L, HKD" in text
     assert "✕ differs" not in text
-    assert "1 · phase1" in text
+    assert "Run 1: phase1" in text
     assert not app.error
 
 
