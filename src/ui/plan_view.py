@@ -103,6 +103,7 @@ def show(pulse: cache.Pulse) -> None:
         st.fragment(_look_again, run_every=LOOK_S)(pulse, phase, keep, force, _state(plan))
     if phase is Phase.PHASE2 and plan.legacy_clients:
         st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
+    _merged(plan)
     left, right = st.columns([3, 2], gap="medium")
     with left:
         lines = zip(count(1), plan.steps, expected_texts(plan), strict=False)
@@ -113,7 +114,6 @@ def show(pulse: cache.Pulse) -> None:
         _afterwards(plan)
         _sizes(plan)
         _button(plan, pulse)
-    _merged(plan)
 
 
 def _state(plan: Plan) -> tuple[int, int]:

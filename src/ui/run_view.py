@@ -51,9 +51,9 @@ def _panel(may: bool, busy: bool) -> None:
             st.rerun()
         if components.has_flash():
             st.rerun()
-        if task is not None and may:
-            _task(task, run)
         shown = run or _last()
+        if task is not None and may:
+            _task(task, run, shown)
         if shown is not None:
             _run(shown, may, current=run is not None)
 
@@ -63,7 +63,7 @@ def _last() -> RunRecord | None:
     return runs[0] if runs else None
 
 
-def _task(task: Task, run: RunRecord | None) -> None:
+def _task(task: Task, run: RunRecord | None, last: RunRecord | None) -> None:
     """A command that a dashboard started: what is not told by a run in the database."""
     if task.running:
         if run is None:
@@ -73,7 +73,8 @@ def _task(task: Task, run: RunRecord | None) -> None:
         return
     outcome = task.outcome()
     told_by_the_run = task.name in OF_A_RUN and run is not None
-    if not task.is_news or (told_by_the_run and (outcome is None or outcome.get("state") in ("paused", "failed"))):
+    news = task.is_news(last.started_at if last else None)
+    if not news or (told_by_the_run and (outcome is None or outcome.get("state") in ("paused", "failed"))):
         return
     if outcome is None:
         st.error(f"`{task.name}`, started by {task.by}, ended without a word. Its output is in {task.output}.")

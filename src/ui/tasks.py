@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +72,14 @@ class Task:
         except psutil.NoSuchProcess:
             return False
 
-    @property
-    def is_news(self) -> bool:
-        """Whether it ended so lately that its outcome is worth a message."""
-        with suppress(FileNotFoundError):
-            return time.time() - self.output.stat().st_mtime < NEWS_S
-        return False
+    def is_news(self, last_run_at: datetime | None) -> bool:
+        """Whether it ended so lately that its outcome is worth a message, and no run has begun since."""
+        try:
+            ended = self.output.stat().st_mtime
+        except FileNotFoundError:
+            return False
+        overtaken = last_run_at is not None and last_run_at.timestamp() > ended
+        return time.time() - ended < NEWS_S and not overtaken
 
     def progress(self) -> tuple[str, int | None, int | None]:
         """The last thing it said: message, done, total."""

@@ -14,8 +14,9 @@ import streamlit as st
 from src.auth.store import Role
 from src.config import load_settings
 from src.errors import HKStrategyError, RunInProgress
-from src.migration import audit
-from src.ui import admin, tasks
+from src.migration import audit, service
+from src.migration.model import Options, Phase
+from src.ui import admin, cache, tasks
 from tests.app.conftest import OpenPage, log_in, shown
 from tests.conftest import MakeDatabase
 
@@ -52,9 +53,15 @@ def test_old_news_is_no_news(
     settings_env.setenv("DATABASE_URL", url)
     task = admin.verify("20260101-none")
     ended(task)
-    long_ago = time.time() - 3600
+    just_now, long_ago = time.time() - 60, time.time() - 3600
+    os.utime(task.output, (just_now, just_now))
+    assert len(open_page(url, "system_status").error) == 1
     os.utime(task.output, (long_ago, long_ago))
     assert not open_page(url, "system_status").error
+    os.utime(task.output, (just_now, just_now))
+    service.run(url, Phase.PHASE1, Options(backup=False), load_settings(), lambda event: None)
+    cache.forget()
+    assert not open_page(url, "system_status").error, "a run has begun since"
 
 
 def test_a_database_of_its_own_is_told_of_its_own_commands(
