@@ -9,7 +9,7 @@ from src.db import health
 from src.db.cache import CacheStatus
 from src.db.pool import PoolStatus
 from src.domain.health import SILENT, Component, State, Trouble
-from src.health.drift import difference_lines, schema_trouble
+from src.health.drift import difference_lines, is_unfinished, repairs, schema_trouble
 from src.health.patience import Answer
 from src.migration.backup_make import Outlook
 from src.migration.cli_text import duration, milliseconds, plural, size
@@ -109,7 +109,8 @@ def cache(seen: Answer[CacheStatus]) -> Component:
 
 
 def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answer[StructureGlance]) -> Component:
-    """`details`: as src.db.health.schema_of has them, and `differences`: a list of sentences."""
+    """`details`: as src.db.health.schema_of has them, and `differences` and `repairs`: lists of sentences and of
+    statements."""
     if server.value is None or not is_up(server):
         return Component("schema", "Schema", State.DOWN, UNKNOWN, known=False)
     state = server.value.schema
@@ -125,20 +126,22 @@ def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answ
         return replace(found, lines=(*lines, "what it is made of could not be compared just now"))
     run = own.value.run if own.value is not None else None
     differences = difference_lines(drift)
-    details = {**found.details, "differences": differences}
+    to_type = repairs(drift)
+    details = {**found.details, "differences": differences, "repairs": to_type}
     found = replace(found, details=details)
     trouble = schema_trouble(state, drift, run)
     if trouble is None:
         if not drift.extra and found.state is State.HEALTHY:
             lines.append("every table, column, index and rule is as it should be")
         return replace(found, lines=(*differences, *lines))
-    calm = run is not None and run.state == "running"
+    unfinished, calm = is_unfinished(run), run is not None and run.state == "running"
     return replace(
         found,
         state=State.HEALTHY if calm else State.DEGRADED,
         message=f"{state.title}. {trouble.message}",
         advice=trouble.advice,
-        lines=(*differences, *lines),
+        # While a run is under way its own steps do what is missing.
+        lines=(*differences, *(() if unfinished else (f"to put right: {one}" for one in to_type)), *lines),
     )
 
 

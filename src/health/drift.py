@@ -6,14 +6,16 @@ from src.migration.catalog import Drift, Item
 from src.migration.cli_text import plural
 from src.migration.model import UNDO, RunRecord
 
-ADVICE = "Put right what is named below (migrations/ has the statements), or find out who changed it."
+ADVICE = (
+    "Find out who changed what is named below, and put it right: what statements can do is shown too, the rest is "
+    "in the files in migrations/."
+)
 
 
 def schema_trouble(state: SchemaState, drift: Drift, run: RunRecord | None) -> Trouble | None:
     """What to say of the differences; None where there are none that matter."""
     faults = count(drift)
-    unfinished = run is not None and run.state in ("running", "paused", "interrupted", "failed")
-    if run is not None and unfinished and (faults or state.warning is not None or drift.extra):
+    if run is not None and is_unfinished(run) and (faults or state.warning is not None or drift.extra):
         text = f"{run.phase.value} is {run.state}: what differs from {state.title} may belong to it."
         if run.state == "running":
             return Trouble(text, "")
@@ -24,6 +26,10 @@ def schema_trouble(state: SchemaState, drift: Drift, run: RunRecord | None) -> T
     if not faults:
         return None
     return Trouble(f"{plural(faults, 'difference')} from what it should be (drift).", ADVICE)
+
+
+def is_unfinished(run: RunRecord | None) -> bool:
+    return run is not None and run.state in ("running", "paused", "interrupted", "failed")
 
 
 def count(drift: Drift) -> int:
@@ -50,6 +56,40 @@ def difference_lines(drift: Drift) -> list[str]:
     ]
     lines += [f"{_invalid(item)}: {item}" for item in drift.invalid]
     return lines + [f"extra, and left alone: {item}" for item in _outermost(drift.extra)]
+
+
+def repairs(drift: Drift) -> list[str]:
+    """Statements that put right what can be put right by one, without holding up clients for long.
+
+    None where columns are missing: then it is hardly the version it looks like, and what is to be in them is for a
+    person to decide.
+    """
+    if any(item.kind in ("table", "column") for item in drift.missing):
+        return []
+    constraints = {item.name for item in drift.missing if item.kind == "constraint"}
+    found = []
+    for item in drift.missing:
+        if item.kind == "constraint":
+            kind = " NOT VALID" if item.definition.startswith(("FOREIGN KEY", "CHECK")) else ""
+            found.append(f"ALTER TABLE public.{item.table} ADD CONSTRAINT {item.name} {item.definition}{kind};")
+            if kind:
+                found.append(_validate(item))
+        elif item.kind == "index" and item.name not in constraints:
+            found.append(f"{item.definition.replace(' INDEX ', ' INDEX CONCURRENTLY ', 1)};")
+        elif item.kind == "trigger":
+            found.append(f"{item.definition};")
+    for item in drift.invalid:
+        if item.kind == "index":
+            found.append(f"REINDEX INDEX CONCURRENTLY public.{item.name};")
+        elif item.kind == "trigger":
+            found.append(f"ALTER TABLE public.{item.table} ENABLE TRIGGER {item.name};")
+        else:
+            found.append(_validate(item))
+    return found
+
+
+def _validate(item: Item) -> str:
+    return f"ALTER TABLE public.{item.table} VALIDATE CONSTRAINT {item.name};"
 
 
 def _outermost(extra: tuple[Item, ...]) -> list[Item]:

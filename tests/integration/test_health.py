@@ -206,6 +206,43 @@ def test_a_disabled_trigger_is_drift(make_database: MakeDatabase, tmp_path: Path
     assert f"disabled: trigger {trigger} on {table}" in of(look(url, tmp_path), "schema").lines
 
 
+BREAKS = (
+    "DROP INDEX public.idx_signals_created",
+    "ALTER TABLE public.portfolio_value_history DROP CONSTRAINT portfolio_value_history_analysis_id_fkey",
+    "ALTER TABLE public.portfolio_positions DROP CONSTRAINT portfolio_positions_pkey",
+    "ALTER TABLE public.trading_signals DROP CONSTRAINT trading_signals_signal_type_check",
+    "ALTER TABLE public.portfolios DISABLE TRIGGER USER",
+    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.idx_price_symbol_time'::regclass",
+)
+
+
+def test_the_statements_that_it_shows_put_right_what_they_are_for(
+    make_database: MakeDatabase, servers: Servers, tmp_path: Path
+) -> None:
+    url = make_database("v3")
+    for statement in BREAKS:
+        execute(servers[18].replace("/postgres?", f"/{database_name(url)}?"), statement)
+    schema = of(look(url, tmp_path), "schema")
+    assert schema.state is State.DEGRADED
+    to_type = [line.removeprefix("to put right: ") for line in schema.lines if line.startswith("to put right: ")]
+    assert to_type == schema.details["repairs"]
+    conn = psycopg2.connect(url)
+    conn.autocommit = True
+    for statement in to_type:
+        conn.cursor().execute(statement)
+    conn.close()
+    healed = of(look(url, tmp_path), "schema")
+    assert (healed.state, healed.details["differences"]) == (State.HEALTHY, [])
+
+
+def test_where_columns_are_missing_no_statement_pretends_to_put_it_right(database: Database, tmp_path: Path) -> None:
+    url = database("v1", 18)
+    execute(url, "ALTER TABLE public.trading_signals DROP COLUMN rsi; DROP INDEX public.idx_signals_created")
+    schema = of(look(url, tmp_path), "schema")
+    assert "missing: column trading_signals.rsi" in schema.lines
+    assert schema.details["repairs"] == []
+
+
 def test_what_belongs_to_others_is_named_and_no_fault(database: Database, tmp_path: Path) -> None:
     url = database("v1", 18)
     execute(url, "CREATE TABLE public.notes (id int PRIMARY KEY, text text)")
