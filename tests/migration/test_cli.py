@@ -152,7 +152,7 @@ def test_check_tells_the_health_of_every_part_and_names_drift(v1: str, cli: Cli)
     execute(v1, "DROP INDEX public.idx_signals_created")
     assert "missing: index idx_signals_created on trading_signals" in cli(v1, "check").out
     health = cli(v1, "--json", "check").records[0]["health"]
-    assert list(health) == ["database", "redis", "schema", "data", "backups", "run"]
+    assert list(health) == ["database", "redis", "schema", "data", "prices", "backups", "run"]
     assert {part["status"] for part in health.values()} <= {"healthy", "degraded", "down"}
     assert health["database"]["details"]["standby"] is False
     assert health["schema"]["details"]["differences"] == ["missing: index idx_signals_created on trading_signals"]
