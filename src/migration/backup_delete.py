@@ -1,5 +1,6 @@
 """Deleting backups: one, or those that a rule gives up. Never the only verified one, never one that is in use."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -14,6 +15,10 @@ from src.migration import history
 from src.migration.manifest import LOCK, OURS, Backup, list_backups, now, read_backup
 from src.migration.retention import Rule, Verdict, decide, newest_verified, why_not_delete
 from src.migration.scratch import session
+
+
+# File systems without such locks (NFS has none for a folder): there backups are deleted without asking who reads them.
+NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True)
@@ -105,9 +110,11 @@ def _locked(place: Path, kind: int, busy: str, *, wait: bool = False) -> Iterato
         os.close(descriptor)
         raise BackupError(busy) from None
     except OSError as error:
-        if descriptor >= 0:
+        if descriptor < 0:
+            raise BackupError(f"{place} cannot be used: {error.strerror}.") from None
+        if error.errno not in NO_LOCKS:
             os.close(descriptor)
-        raise BackupError(f"{place} cannot be used: {error.strerror}.") from None
+            raise BackupError(f"{place} cannot be locked: {error.strerror}.") from None
     try:
         yield
     finally:

@@ -1,5 +1,8 @@
 """Backups that go: one by name, several by a rule; and those that must stay."""
 
+import errno
+import fcntl
+import os
 import shutil
 import stat
 import threading
@@ -97,6 +100,21 @@ def test_what_somebody_reads_is_not_deleted(made: Backup, url: str) -> None:
     delete_backup(second)
     with pytest.raises(BackupError), in_use(second):
         pass
+
+
+def test_a_file_system_without_such_locks_is_no_hindrance(
+    made: Backup, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    second = older(made, 2)
+    assert verify_backup(second, url=url, on_progress=quiet).verified_at is not None
+    delete_backup(second)
+    with pytest.raises(BackupError, match="only verified"):
+        delete_backup(made)
 
 
 def test_only_what_was_shown_is_deleted(made: Backup, url: str) -> None:
