@@ -45,7 +45,10 @@ class Happening:
 
     @property
     def seconds(self) -> float | None:
-        return None if self.ended is None else max((self.ended - self.began).total_seconds(), 0.0)
+        """None where it has no end yet, or was over at once: then only that was written down."""
+        if self.ended is None or self.ended == self.began:
+            return None
+        return max((self.ended - self.began).total_seconds(), 0.0)
 
     @property
     def backup(self) -> str | None:

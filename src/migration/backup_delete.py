@@ -16,7 +16,6 @@ from src.migration.manifest import LOCK, OURS, Backup, list_backups, now, read_b
 from src.migration.retention import Rule, Verdict, decide, newest_verified, why_not_delete
 from src.migration.scratch import session
 
-
 # File systems without such locks (NFS has none for a folder): there backups are deleted without asking who reads them.
 NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 

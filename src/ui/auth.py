@@ -93,4 +93,9 @@ def check_admin(found: User | None) -> User:
 
 def address() -> str:
     """Where the browser of this session is."""
-    return st.context.ip_address or "this machine"
+    return named(st.context.ip_address)
+
+
+def named(place: str | None) -> str:
+    """An address as the audit keeps it. Streamlit has none for a browser on this machine."""
+    return "this machine" if not place or is_loopback(place) else place

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from src.auth import web
 from src.errors import HKStrategyError
 from src.migration.backup import Archive, find_backup
-from src.ui import admin, cache
+from src.ui import admin, auth, cache
 from src.ui import format as fmt
 from src.ui.auth import NotAllowed
 from src.ui.downloads import SUFFIX
@@ -61,7 +61,7 @@ def headers_of(archive: Archive) -> dict[str, str]:
 def answer(request: Request) -> Response:
     """What the route of downloads answers."""
     name = str(request.path_params["name"])
-    address = web.address_of(request.scope, cache.settings().trusted_proxy)
+    address = auth.named(web.address_of(request.scope, cache.settings().trusted_proxy))
     try:
         with admin.asked_by(request.scope["user"], address, "download", backup=name.removesuffix(SUFFIX)) as asked:
             if not name.endswith(SUFFIX):

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,9 +106,13 @@ def test_what_somebody_reads_is_not_deleted(made: Backup, url: str) -> None:
 def test_a_file_system_without_such_locks_is_no_hindrance(
     made: Backup, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def flock(descriptor: int, operation: int) -> None:
+    real = fcntl.flock
+
+    def flock(file: Any, operation: int) -> None:
+        descriptor = file if isinstance(file, int) else file.fileno()
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             raise OSError(errno.EBADF, "Bad file descriptor")
+        real(file, operation)
 
     monkeypatch.setattr(fcntl, "flock", flock)
     second = older(made, 2)
