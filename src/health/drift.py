@@ -7,8 +7,8 @@ from src.migration.cli_text import plural
 from src.migration.model import UNDO, RunRecord
 
 ADVICE = (
-    "Find out who changed what is named below, and put it right: what statements can do is shown too, the rest is "
-    "in the files in migrations/."
+    "Find out who changed what is named below, and put it right. Where a statement can do it, it is shown; the files "
+    "in migrations/ have the rest."
 )
 
 
