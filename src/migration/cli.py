@@ -70,7 +70,7 @@ def _refuse_pipe(arguments: Arguments) -> None:
     """A pipe cannot answer: it is refused before anything is looked at."""
     if arguments.command in ASKING and not arguments.yes and not sys.stdin.isatty():
         raise UsageError(
-            f"`{arguments.command}` asks before it changes the database, and nobody can be asked here. "
+            f"`{arguments.command}` asks before it changes anything, and nobody can be asked here. "
             "Nothing was touched. Add --yes to do it without a question."
         )
 

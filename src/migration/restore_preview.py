@@ -1,5 +1,6 @@
 """What a restore would do, looked at before anybody says yes. Changes nothing."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from src.migration.restore_model import Live
 from src.migration.restore_swap import foreign_sessions, kept_as
 from src.migration.scratch import maintenance_url, session
 
-COUNT_LIMIT_MS = 2000
+# Whoever waits for the preview does not wait for longer than this; what was not counted by then is estimated.
+COUNTING_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,11 @@ def _tables(conn: Connection, backup: Backup) -> tuple[TableChange, ...]:
     with conn.cursor() as cur:
         cur.execute((SQL / "restore_tables.sql").read_text(encoding="utf-8"))
         found = cur.fetchall()
-    now = {quoted(schema, table): _count(conn, schema, table, int(estimate)) for schema, table, estimate in found}
+    deadline = time.monotonic() + COUNTING_S
+    now = {}
+    for schema, table, estimate in found:
+        left_ms = int((deadline - time.monotonic()) * 1000)
+        now[quoted(schema, table)] = _count(conn, schema, table, int(estimate), left_ms)
     names = {*now, *(name for name in backup.tables if not name.startswith(f"{OWN_SCHEMA}."))}
     changes = []
     for name in sorted(names):
@@ -163,14 +169,17 @@ def _tables(conn: Connection, backup: Backup) -> tuple[TableChange, ...]:
     return tuple(changes)
 
 
-def _count(conn: Connection, schema: str, table: str, estimate: int) -> tuple[int | None, bool]:
+def _count(conn: Connection, schema: str, table: str, estimate: int, limit_ms: int) -> tuple[int | None, bool]:
     """Rows, and whether that is an estimate. A table that was never analysed has none: its rows are not known."""
+    guess = (estimate if estimate >= 0 else None), True
+    if limit_ms <= 0:
+        return guess
     with conn.cursor() as cur:
-        cur.execute("SELECT set_config('statement_timeout', %s, false)", (str(COUNT_LIMIT_MS),))
+        cur.execute("SELECT set_config('statement_timeout', %s, false)", (str(limit_ms),))
         try:
             cur.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(schema, table)))
             return int((cur.fetchone() or (0,))[0]), False
         except psycopg2.errors.QueryCanceled:
-            return (estimate if estimate >= 0 else None), True
+            return guess
         except psycopg2.errors.UndefinedTable:  # dropped in this moment
             return None, False

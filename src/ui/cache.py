@@ -291,7 +291,7 @@ def backups() -> list[backup.Backup]:
     return _backups(str(settings().backup_dir))
 
 
-@st.cache_data(ttl=3, max_entries=20, show_spinner="Looking at what this would do…")
+@st.cache_data(ttl=10, max_entries=20, show_spinner="Looking at what this would do…")
 def _restore_preview(url: str, folder: str, name: str) -> backup.Preview:
     return backup.preview_restore(url, backup.find_backup(Path(folder), name), Path(folder))
 

@@ -86,9 +86,10 @@ def test_sessions_that_cannot_be_ended_are_in_the_way(it: Lab, servers: Servers,
     assert "nothing was touched" in said.err
 
 
-def test_a_table_that_takes_long_to_count_is_estimated(it: Lab) -> None:
+def test_a_table_that_takes_long_to_count_is_estimated(it: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     backup = backed_up(it.url, it.settings.backup_dir)
     it.rows("ANALYZE public.price_history")
+    monkeypatch.setattr(restore_preview, "COUNTING_S", 0.5)
     with closing(connect(it.url)) as conn, conn.cursor() as cur:
         cur.execute("LOCK TABLE public.price_history IN ACCESS EXCLUSIVE MODE")
         seen = preview_restore(it.url, backup, it.settings.backup_dir)
