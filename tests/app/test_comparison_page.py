@@ -283,7 +283,7 @@ def test_a_rollback_while_the_page_is_open_shows_no_error(
     assert table(app, "Figures of").rows
     pulse, seen, forget = cache.pulse, cache.pulse(), cache.forget
     # What the page saw moments ago counts until somebody notices.
-    monkeypatch.setattr(cache, "pulse", lambda: seen)
+    monkeypatch.setattr(cache, "pulse", lambda **_: seen)
 
     def noticed() -> None:
         monkeypatch.setattr(cache, "pulse", pulse)
