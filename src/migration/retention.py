@@ -50,7 +50,7 @@ def decide(
     found = []
     for backup in mine:
         why = _why_it_stays(backup, rule, now - backup.created_at, newest, wanted)
-        found.append(Verdict(backup, why is None, why or _why_it_goes(backup, rule, len(newest))))
+        found.append(Verdict(backup, why is None, why or _why_it_goes(backup, rule)))
     return tuple(found)
 
 
@@ -68,11 +68,12 @@ def _why_it_stays(
     return None
 
 
-def _why_it_goes(backup: Backup, rule: Rule, newer: int) -> str:
-    older = f"older than {rule.days} days, " if rule.days > 1 else "older than a day, " if rule.days else ""
+def _why_it_goes(backup: Backup, rule: Rule) -> str:
+    older = f"older than {rule.days} days and " if rule.days > 1 else "older than a day and " if rule.days else ""
     if backup.verified_at is None:
-        return f"{older}and never verified" if older else "never verified"
-    return f"{older}and {newer} newer verified" if older else f"{newer} newer verified"
+        return f"{older}never verified"
+    newest = "the newest verified one" if rule.keep == 1 else f"one of the newest {rule.keep} verified ones"
+    return f"{older}not {newest}"
 
 
 def newest_verified(backups: Sequence[Backup], database: str) -> Backup | None:
