@@ -9,6 +9,10 @@ from typing import Generic, TypeVar
 from src.errors import HKStrategyError
 
 T = TypeVar("T")
+# A connection whose other end is gone may keep one waiting for a quarter of an hour: after so many seconds it is tried
+# anew beside it, the next time after twice as many, so that not many are left hanging.
+GIVE_UP_S = 10.0
+GIVE_UP_AT_MOST_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ class Patience(Generic[T]):
         self._lock = threading.Lock()
         self._now: _Try[T] | None = None
         self._last: _Try[T] | None = None
+        self._silent_since: float | None = None
+        self._give_up_s = GIVE_UP_S
 
     def begin(self, fresh_s: float) -> None:
         """Let it be asked, where what is known is older than `fresh_s`; without waiting."""
@@ -79,7 +85,8 @@ class Patience(Generic[T]):
                 known = current
             else:
                 known = self._last or current
-        return _answer(known, None if in_time else time.monotonic() - current.started)
+            silent_since = current.started if self._silent_since is None else self._silent_since
+        return _answer(known, None if in_time else time.monotonic() - silent_since)
 
     def forget(self, *, what_is_asked_now: bool = True) -> None:
         """What is known is out of date, and so is what is being asked, unless `what_is_asked_now` is False."""
@@ -88,22 +95,28 @@ class Patience(Generic[T]):
             self._last = None
             if what_is_asked_now:
                 self._now = None
+                self._silent_since = None
 
     def _current(self, fresh_s: float) -> _Try[T]:
         with self._lock:
             self._settle()
-            if self._now is not None:
+            if self._now is not None and time.monotonic() - self._now.started < self._give_up_s:
                 return self._now
+            if self._now is not None:
+                self._now, self._give_up_s = None, min(2 * self._give_up_s, GIVE_UP_AT_MOST_S)
             last = self._last
             if last is not None and last.ended is not None and time.monotonic() - last.ended < fresh_s:
                 return last
             self._now = _Try(self._work, self._name)
+            if self._silent_since is None:
+                self._silent_since = self._now.started
             return self._now
 
     def _settle(self) -> None:
         """With the lock held."""
         if self._now is not None and self._now.ended is not None:
             self._last, self._now = self._now, None
+            self._silent_since, self._give_up_s = None, GIVE_UP_S
 
 
 def _answer(known: _Try[T], overdue_s: float | None) -> Answer[T]:

@@ -98,6 +98,44 @@ def test_what_is_being_asked_counts_where_only_what_is_known_was_forgotten() -> 
     assert patience.ask(LONG).value == 1
 
 
+def test_what_hangs_for_too_long_is_tried_anew_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection whose other end is gone: the next one may be answered."""
+    monkeypatch.setattr("src.health.patience.GIVE_UP_S", 0.2)
+    gate, count = threading.Event(), iter(range(10))
+
+    def work() -> int:
+        number = next(count)
+        if number == 0:
+            gate.wait(LONG)
+        return number
+
+    patience = Patience(work, name="test", limit_s=0.05)
+    assert patience.ask(0).overdue_s is not None
+    patience.limit_s = LONG
+    time.sleep(0.2)
+    assert patience.ask(0).value == 1
+    gate.set()
+    assert patience.ask(LONG).value == 1, "what answers after all is not taken for what is there now"
+
+
+def test_while_attempts_hang_it_is_said_for_how_long_there_was_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.health.patience.GIVE_UP_S", 0.05)
+    gate, begun = threading.Event(), []
+
+    def work() -> None:
+        begun.append(1)
+        gate.wait(LONG)
+
+    patience = Patience(work, name="test", limit_s=0.01)
+    started = time.monotonic()
+    while len(begun) < 3:
+        overdue = patience.ask(0).overdue_s
+        assert overdue is not None
+    assert (patience.ask(0).overdue_s or 0) >= 0.05 + 0.1 - 0.02
+    assert time.monotonic() - started >= 0.05 + 0.1, "the second is waited for longer than the first"
+    gate.set()
+
+
 def test_many_who_ask_at_once_cost_what_one_costs() -> None:
     asked, found = [], []
     together = threading.Barrier(20)
