@@ -30,7 +30,7 @@ def with_step(monkeypatch: pytest.MonkeyPatch, directory: Path, phase: Phase, sq
     if not copy.exists():
         shutil.copytree(PROJECT_ROOT / "migrations", copy)
     file = copy / FILES[phase]
-    headings = "-- step: wrong\n-- title: Something wrong\n-- why: To be found out\n-- kind: backfill\n-- mode: transaction"
+    headings = "-- step: wrong\n-- title: Wrong\n-- why: To be found\n-- kind: backfill\n-- mode: transaction"
     step = f"{headings}\n{sql}\n\n-- step: analyze"
     text = file.read_text()
     assert "-- step: analyze" in text
