@@ -1,20 +1,33 @@
 """One at a time: the lock that a run holds on its database, and a restore too."""
 
+import time
+
 from src.db.connection import APPLICATION_NAME, Connection
 from src.errors import RunInProgress
 from src.migration import history
 from src.migration.clients import lock_holder_of_run
 
 RESTORE = "restore"
+ENDING_S = 1.0
 
 
 def keep_others_out(conn: Connection) -> None:
-    """Take the lock for as long as `conn` (in autocommit) is open. Raises RunInProgress: whose, since when."""
+    """Take the lock for as long as `conn` (in autocommit) is open. Raises RunInProgress: whose, since when.
+
+    The server ends the session of a run that is over a moment after its program has gone: that is waited for.
+    """
+    deadline = time.monotonic() + ENDING_S
+    while not _taken(conn):
+        if time.monotonic() > deadline:
+            raise RunInProgress(_who_is_at_work(conn))
+        time.sleep(0.05)
+
+
+def _taken(conn: Connection) -> bool:
     with conn.cursor() as cur:
         cur.execute("SELECT pg_try_advisory_lock(%s, %s)", (history.LOCK_CLASS, history.LOCK_OBJECT))
         row = cur.fetchone()
-    if not (row and row[0]):
-        raise RunInProgress(_who_is_at_work(conn))
+    return bool(row and row[0])
 
 
 def _who_is_at_work(conn: Connection) -> str:

@@ -4,6 +4,7 @@ what it is, and nothing of it is felt by v1 clients.
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -138,6 +139,16 @@ def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(v1: Lab, m
         with pytest.raises(RunInProgress):
             v1.resume()
         cur.execute("SELECT 1")
+
+
+def test_a_session_that_is_just_ending_is_nobody_elses_run(v1: Lab) -> None:
+    """The server takes a moment to end the session of a program that has gone."""
+    with session(v1.url, "hk_strategy migration") as going, going.cursor() as cur:
+        cur.execute("SELECT pg_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
+        leaving = threading.Timer(0.3, going.close)
+        leaving.start()
+        assert v1.run(Phase.PHASE1).state == "done"
+        leaving.join()
 
 
 def test_a_phase_with_nothing_to_do_does_not_end_another_run(v1: Lab) -> None:
