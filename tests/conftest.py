@@ -7,6 +7,7 @@ database of its own, copied from a template that holds the schema.
 import fcntl
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,7 @@ from src.embedded_lifetime import Spec, Use
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+MAIN = sys.modules["__main__"]
 VERSIONS = tuple(version for version in (15, 16, 18) if version != 15 or has_version(15))
 TRADER_PASSWORD = "s3cret/p@ss:word"
 SCHEMA_FILES = {"v1": "init.sql", "v3": "init_multi_portfolio.sql"}
@@ -108,6 +110,12 @@ def _create_role(superuser: str) -> None:
     if not _exists(superuser, "SELECT 1 FROM pg_roles WHERE rolname = %s", "trader"):
         password = sql.Literal(TRADER_PASSWORD)
         _execute(superuser, sql.SQL("CREATE ROLE trader LOGIN CREATEDB PASSWORD {}").format(password))
+
+
+@pytest.fixture(autouse=True)
+def _own_main() -> None:
+    """Streamlit puts a page's script in the place of the main module: a process that a test starts would run it."""
+    sys.modules["__main__"] = MAIN
 
 
 @pytest.fixture(scope="session")

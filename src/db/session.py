@@ -20,6 +20,7 @@ Work = Callable[[Cursor, SchemaState], T]
 
 MEMORY_S = 2.0
 PATIENCE_S = 10.0
+MOST_MOVES = 5
 _DICE = random.SystemRandom()
 
 
@@ -67,14 +68,15 @@ class Database:
         """Run `work` in a transaction, and commit.
 
         `work` may run several times, each from scratch: after a lock that was not free (a bounded time), after a
-        move of the schema or a broken connection (once). It never waits long for a lock while it holds others, so
-        that no v1 client ends up in a deadlock with it. Raises Conflict when the locks stay taken.
+        move of the schema (a phase moves it a few times in a row) or a broken connection (once). It never waits long
+        for a lock while it holds others, so that no v1 client ends up in a deadlock with it. Raises Conflict when the
+        locks stay taken.
         """
         return self._run(work, needs, write=True)
 
     def _run(self, work: Work[T], needs: Capability | None, *, write: bool, refresh: bool = False) -> T:
         deadline = time.monotonic() + PATIENCE_S
-        moved = lost = False
+        moves, lost = 0, False
         pause = 0.005
         while True:
             try:
@@ -85,8 +87,8 @@ class Database:
                     pause = min(pause * 1.5, 0.1)
                 elif retry.reason == "lost" and not lost:
                     lost = True
-                elif retry.reason == "moved" and not moved:
-                    moved = refresh = True
+                elif retry.reason == "moved" and moves < _most_moves(retry.cause):
+                    moves, refresh = moves + 1, True
                 elif retry.reason == "busy":
                     raise Conflict(
                         f"Someone else is changing these rows, for {PATIENCE_S:g} s now. Nothing was changed; "
@@ -156,6 +158,12 @@ class Database:
     def _forget(self) -> None:
         with self._lock:
             self._state = None
+
+
+def _most_moves(cause: Exception) -> int:
+    """How often it is worth trying again. A row that a key forbids is forbidden for good, whatever the schema."""
+    gone = isinstance(cause, psycopg2.Error) and not str(cause.pgcode).startswith("23")
+    return MOST_MOVES if gone else 1
 
 
 def _told(cause: Exception) -> Exception:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 import psycopg2.errors
 
 from src.config import Settings
+from src.db import faults
 from src.db.connection import Connection, connect, redact
 from src.errors import DatabaseUnavailable, MigrationError, PrerequisiteError, ProofFailed, RunPaused
 from src.migration import history as store
@@ -38,6 +39,7 @@ from src.migration.runner import is_gone, work_session
 from src.migration.survey import survey
 
 OnEvent = Callable[[Event], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,26 @@ class Inspection:
 
 def inspect(url: str) -> Inspection:
     """Look at the database. Raises DatabaseUnavailable."""
-    with reader(url) as conn:
-        found = survey(conn, None, Options())
+    found = _looked(url, lambda conn: survey(conn, None, Options()))
     return Inspection(found.version, found.title, found.findings, found.legacy_roles, found.tables)
 
 
 def make_plan(url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
     """What a phase would do, without doing anything. Raises DatabaseUnavailable."""
-    with reader(url) as conn:
-        return open_plan(url, phase, options, settings, conn)
+    return _looked(url, lambda conn: open_plan(url, phase, options, settings, conn))
+
+
+def _looked(url: str, look: Callable[[Connection], T]) -> T:
+    """What `look` sees; where a phase has changed the schema in the middle of it, what it sees then."""
+    for tries_left in reversed(range(5)):
+        try:
+            with reader(url) as conn:
+                return look(conn)
+        except psycopg2.Error as error:
+            if not tries_left or not faults.is_moved(error):
+                raise
+        time.sleep(0.05)
+    raise AssertionError("the last try returns or raises")
 
 
 def history(url: str, limit: int = 50) -> list[RunRecord]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -94,10 +93,7 @@ def open_page(settings_env: pytest.MonkeyPatch) -> Iterator[OpenPage]:
         assert not app.exception, app.exception[0].message
         return app
 
-    # Streamlit puts the script in the place of the main module, and processes that other tests start would run it.
-    main = sys.modules["__main__"]
     yield show
-    sys.modules["__main__"] = main
     st.cache_resource.clear()
     st.cache_data.clear()
 

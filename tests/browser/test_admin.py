@@ -162,7 +162,8 @@ def test_a_backup_is_made_verified_and_restored_by_button(
     expect(page.get_by_role("cell", name="as many").first).to_be_visible()
     page.get_by_label("Type the backup's name to restore it").fill(name)
     page.locator(".st-key-restore_submit button").click()
-    expect(page.locator("[data-testid=stAlertContentSuccess]", has_text="restore")).to_be_visible(timeout=LIMIT_MS)
+    restored = page.locator("[data-testid=stAlertContentSuccess]", has_text="restore, started by")
+    expect(restored).to_be_visible(timeout=LIMIT_MS)
     expect(page.get_by_text("Kept from before a restore: 1 database")).to_be_visible(timeout=LIMIT_MS)
     history = page.locator(".hk-table", has=page.get_by_text("History, newest first"))
     for number, action in enumerate(("restore", "download", "backup")):

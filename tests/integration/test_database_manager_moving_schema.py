@@ -7,6 +7,9 @@ from decimal import Decimal
 import psycopg2
 
 from src.database_enhanced import DatabaseManager, SchemaVersion
+from src.db import session
+from src.db.connection import Cursor
+from src.db.schema import SchemaState
 from src.migration.model import Phase
 from tests.integration.helpers import Database, ManagerOf, Migrate, execute
 
@@ -114,3 +117,23 @@ def test_connections_of_scripts_live_through_the_phases(
         held.commit()
     held.close()
     assert execute(url, "SELECT count(*) FROM portfolio_positions") == [(4,)]
+
+
+def test_a_schema_that_moves_several_times_in_a_row(database: Database, pg_version: int) -> None:
+    """A reader waits for a step's lock, and when it looks again it comes to the lock of the next step."""
+    url = database("v1", pg_version)
+    db = session.Database(url)
+    steps = [f"ALTER TABLE public.{one} RENAME TO {two}" for one, two in (("a", "b"), ("b", "c"), ("c", "d"))]
+    execute(url, "CREATE TABLE public.a (id int)")
+
+    def work(cursor: Cursor, _state: SchemaState) -> int:
+        cursor.execute("SELECT to_regclass('public.a'), to_regclass('public.b'), to_regclass('public.c')")
+        seen = next((name for name in cursor.fetchone() or () if name is not None), "d")
+        if steps:
+            execute(url, steps.pop(0))
+        cursor.execute(f"SELECT count(*) FROM public.{seen}")
+        return int((cursor.fetchone() or (-1,))[0])
+
+    assert db.read(work) == 0
+    assert steps == []
+    db.close()
