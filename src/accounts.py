@@ -2,7 +2,6 @@
 
 import argparse
 import getpass
-import socket
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +11,7 @@ from src.config import Settings, load_settings
 from src.embedded import running_url
 from src.errors import HKStrategyError, InvalidInput
 from src.migration import audit
+from src.migration.history import who
 
 
 def read_password(name: str) -> str:
@@ -49,13 +49,14 @@ def write_down(arguments: argparse.Namespace, settings: Settings) -> None:
     url = running_url(settings)
     if arguments.command == "list" or url is None:
         return
-    who = f"{getpass.getuser()}@{socket.gethostname()}"
     address = "a terminal" if sys.stdin.isatty() else "a script"
     detail = {"name": clean_name(arguments.name)}
     if arguments.command == "add":
         detail["role"] = arguments.role
     try:
-        audit.record(url, audit.Entry(who, "command line", address, f"account {arguments.command}", "done", detail))
+        audit.record(
+            url, audit.Entry(who(None), "command line", address, f"account {arguments.command}", "done", detail)
+        )
     except HKStrategyError as error:
         sys.stderr.write(f"{error} It is done all the same.\n")
 

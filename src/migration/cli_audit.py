@@ -1,9 +1,7 @@
 """The start and the end of a command that changes something, in the audit."""
 
-import getpass
 import logging
 import secrets
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from src.errors import HKStrategyError
 from src.migration import audit, service
 from src.migration.cli_ending import redactor
 from src.migration.cli_render import Ending
+from src.migration.history import who
 from src.migration.model import Outcome
 from src.migration.restore_model import RestoreOutcome
 
@@ -63,8 +62,7 @@ class Attempt:
 
     def _write(self, url: str, outcome: str, *, make: bool = True) -> None:
         """A command does not fail for want of an audit: on a standby, or with few rights, it goes without."""
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
-        by, role = (self.settings.acting_for, "admin") if self.settings.acting_for else (who, "command line")
+        by, role = (self.settings.acting_for, "admin") if self.settings.acting_for else (who(None), "command line")
         address = "the dashboard" if self.settings.task else "a terminal" if sys.stdin.isatty() else "a script"
         entry = audit.Entry(by, role, address, self.command, outcome, {**self.detail, "task": self.token})
         try:

@@ -13,6 +13,7 @@ import psycopg2.errors
 from src.config import Settings
 from src.db import faults
 from src.db.connection import Connection, connect, redact
+from src.db.session import MOST_MOVES
 from src.errors import DatabaseUnavailable, MigrationError, PrerequisiteError, ProofFailed, RunPaused
 from src.migration import history as store
 from src.migration.exclusion import keep_others_out
@@ -66,15 +67,16 @@ def make_plan(url: str, phase: Phase, options: Options, settings: Settings) -> P
 
 def _looked(url: str, look: Callable[[Connection], T]) -> T:
     """What `look` sees; where a phase has changed the schema in the middle of it, what it sees then."""
-    for tries_left in reversed(range(5)):
+    moves = 0
+    while True:
         try:
             with reader(url) as conn:
                 return look(conn)
         except psycopg2.Error as error:
-            if not tries_left or not faults.is_moved(error):
+            if moves == MOST_MOVES or not faults.is_moved(error):
                 raise
+        moves += 1
         time.sleep(0.05)
-    raise AssertionError("the last try returns or raises")
 
 
 def history(url: str, limit: int = 50) -> list[RunRecord]:

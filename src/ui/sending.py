@@ -1,7 +1,7 @@
 """Sending a backup to an admin, and writing down whether all of it was sent."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from urllib.parse import quote
 
 from anyio import CancelScope, to_thread
@@ -28,7 +28,7 @@ class Download(StreamingResponse):
         self._content = self._counted(archive)
         super().__init__(self._content, media_type="application/x-tar", headers=headers_of(archive))
 
-    def _counted(self, archive: Archive) -> Iterator[bytes]:
+    def _counted(self, archive: Archive) -> Generator[bytes, None, None]:
         for chunk in archive.chunks():
             yield chunk
             self._sent += len(chunk)
@@ -41,7 +41,7 @@ class Download(StreamingResponse):
                 await to_thread.run_sync(self._end)
 
     def _end(self) -> None:
-        self._content.close()  # type: ignore[attr-defined]
+        self._content.close()
         whole = self._sent == self._length
         message = f"Sent, {fmt.size(self._sent)}."
         if not whole:

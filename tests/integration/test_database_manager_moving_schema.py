@@ -5,12 +5,15 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import psycopg2
+import pytest
 
 from src.database_enhanced import DatabaseManager, SchemaVersion
 from src.db import session
-from src.db.connection import Cursor
+from src.db.connection import Connection, Cursor
 from src.db.schema import SchemaState
-from src.migration.model import Phase
+from src.migration import service
+from src.migration.model import Options, Phase
+from src.migration.survey import Survey, survey
 from tests.integration.helpers import Database, ManagerOf, Migrate, execute
 
 PHASES = (Phase.PHASE1, Phase.PHASE2, Phase.ROLLBACK_V2, Phase.ROLLBACK_V1)
@@ -137,3 +140,19 @@ def test_a_schema_that_moves_several_times_in_a_row(database: Database, pg_versi
     assert db.read(work) == 0
     assert steps == []
     db.close()
+
+
+def test_a_look_for_a_plan_begins_anew_where_the_schema_moves(
+    database: Database, pg_version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = database("v1", pg_version)
+    moves = iter((True, True))
+
+    def moving(conn: Connection, *arguments: object) -> Survey:
+        if next(moves, False):
+            conn.cursor().execute("SELECT FROM public.was_here_a_moment_ago")
+        return survey(conn, None, Options())
+
+    monkeypatch.setattr(service, "survey", moving)
+    assert service.inspect(url).version == "1.0"
+    assert next(moves, None) is None
