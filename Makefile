@@ -35,7 +35,7 @@ screenshots: .venv/ready-dev programs ## take the pictures of the README again
 	$(PY) -m bench.screenshots
 
 stop: ## stop the dashboard and the embedded servers
-	@if [ -e .venv/ready ]; then $(PY) -m src.embedded_stop; else echo "Nothing to stop: there is no .venv to run it with."; fi
+	@if [ -e .venv/ready ]; then $(PY) -m src.embedded.stop; else echo "Nothing to stop: there is no .venv to run it with."; fi
 
 clean: stop ## remove .venv and caches; data, backups and settings stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

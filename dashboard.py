@@ -1,6 +1,6 @@
 """Starts the dashboard: `python dashboard.py`, or `streamlit run dashboard.py`.
 
-A launcher only. The script that Streamlit runs is src/ui/entry.py: beside a `pages/` folder Streamlit would serve every
+A launcher only. The script that Streamlit runs is src/ui/script.py: beside a `pages/` folder Streamlit would serve each
 file in it, on a fresh server, without that script and its checks.
 """
 
@@ -12,12 +12,11 @@ if __name__ == "__main__":
 import streamlit as st  # only now: the Python that has the packages may have had to be found
 from starlette.middleware import Middleware
 
-from src.ui.door import door
-from src.ui.downloads import ROUTES as DOWNLOADS
-from src.ui.probes import ROUTES as PROBES
-from src.ui.server import lifespan, serve
+from src.ui.access.asgi import door
+from src.ui.process.endpoints import ROUTES
+from src.ui.process.process import lifespan, serve
 
-app = st.App("src/ui/entry.py", lifespan=lifespan, middleware=[Middleware(door)], routes=(*PROBES, *DOWNLOADS))
+app = st.App("src/ui/script.py", lifespan=lifespan, middleware=[Middleware(door)], routes=ROUTES)
 
 if __name__ == "__main__":
     raise SystemExit(serve(app))

@@ -7,13 +7,13 @@ from src.bootstrap import prepare
 
 def main() -> int:
     # Imported only now: `prepare` may have had to look for the Python that has the packages.
+    from src.cli.context import Services
+    from src.cli.exit import flush_output
+    from src.cli.main import run_command
     from src.database_enhanced import DatabaseManager
-    from src.embedded import database_url
-    from src.health.watch import look_once
-    from src.migration.cli import run_command
-    from src.migration.cli_context import Services
-    from src.migration.cli_ending import flush_output
-    from src.sample import init_database, remove_sample
+    from src.embedded.api import database_url
+    from src.health.monitor import look_once
+    from src.sample.load import init_database, remove_sample
 
     code = run_command(
         sys.argv[1:],

@@ -10,8 +10,8 @@ from src.bootstrap import prepare
 
 def main() -> int:
     # Imported only now: `prepare` may have had to look for the Python that has the packages.
-    from src.embedded import cache_url, database_url
-    from src.migration.cli_diagnostics import run_diagnostics
+    from src.cli.diagnostics import run_diagnostics
+    from src.embedded.api import cache_url, database_url
 
     return run_diagnostics(sys.argv[1:], database_url, cache_url)
 

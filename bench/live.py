@@ -14,9 +14,10 @@ from psycopg2 import sql
 
 from bench.rivals import BUILDS_ALONE, PLAIN_SQL, TEXTBOOK, TEXTBOOK_DEFAULT, Rival
 from src.config import Settings
-from src.embedded import PrivateServer
-from src.migration import service
-from src.migration.model import Event, Keep, Options, Outcome, Phase
+from src.embedded.api import PrivateServer
+from src.journal.model import Event, Keep, Outcome, Phase
+from src.migration import engine
+from src.migration.model import Options
 from tests.migration.load import Report, V1Load, fill, verify
 
 # Durable commits, as on a server that people rely on; room for the data, so that checkpoints are not what is measured.
@@ -165,7 +166,7 @@ class Bench:
                 began.append((event.step, time.monotonic()))
 
         begin = time.monotonic()
-        outcome: Outcome = service.run(url, phase, Options(backup=False, keep=Keep.DEFAULT), self.settings, on_event)
+        outcome: Outcome = engine.run(url, phase, Options(backup=False, keep=Keep.DEFAULT), self.settings, on_event)
         end = time.monotonic()
         if outcome.state != "done":
             raise RuntimeError(f"{phase.value} did not end as it should: {outcome}")

@@ -20,10 +20,11 @@ from streamlit.testing.v1 import AppTest
 
 from src.auth.sessions import Sessions
 from src.config import PROJECT_ROOT
-from src.db.connection import Connection, Cursor
-from src.db.pool import Pool
-from src.embedded import PrivateServer
-from src.ui import auth, cache
+from src.embedded.api import PrivateServer
+from src.postgres.connection import Connection, Cursor
+from src.postgres.pool import Pool
+from src.ui.access import current_user
+from src.ui.reads import queries as cache
 
 ENTRY = PROJECT_ROOT / "src" / "ui" / "entry.py"
 PAGES: dict[str, dict[str, str]] = {
@@ -151,7 +152,7 @@ def measure(*, quick: bool, say: Callable[[str], None]) -> list[Timed]:
             url = _database(server, f"pages_{number}", size)
             os.environ.update(DATABASE_URL=url, REDIS_URL="redis://127.0.0.1:9/0", HK_STRATEGY_HOME=directory)
             cookie = Sessions(Path(directory)).issue("token", "bench")
-            with patch.object(auth, "presented_cookie", return_value=cookie):
+            with patch.object(current_user, "presented_cookie", return_value=cookie):
                 found += [_page(url, size, name) for name in PAGES]
             cache.manager().close()
     return found

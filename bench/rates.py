@@ -12,10 +12,11 @@ from typing import Any
 import psycopg2
 
 from bench.live import SERVER, Bench, Sizes
-from src.embedded import PrivateServer
-from src.migration import service
-from src.migration.expected import RATES, earlier_runs
-from src.migration.model import Keep, Options, Phase
+from src.embedded.api import PrivateServer
+from src.journal.model import Keep, Phase
+from src.migration import engine
+from src.migration.model import Options
+from src.migration.plan.estimate import RATES, earlier_runs
 
 SMALL = Sizes(prices=5_000, signals=1_000, positions=50)
 LARGE = Sizes(prices=2_000_000, signals=200_000, positions=2_000)
@@ -47,9 +48,9 @@ def _measured(sizes: Sizes, say: Callable[[str], None]) -> dict[str, Any]:
                     say(phase.value)
                     if phase is Phase.PHASE2:
                         bench.copy_portfolio(url)
-                    service.run(url, phase, Options(keep=Keep.MERGE), bench.settings, lambda event: None)
+                    engine.run(url, phase, Options(keep=Keep.MERGE), bench.settings, lambda event: None)
                     if phase is Phase.PHASE1:
-                        tables = {size.table: size.bytes for size in service.inspect(url).tables}
+                        tables = {size.table: size.bytes for size in engine.inspect(url).tables}
                 conn = psycopg2.connect(url, application_name="hk_strategy bench")
                 steps: dict[str, dict[str, float]] = {}
                 for one in reversed(earlier_runs(conn)):

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 from src.auth.sessions import Sessions
 from src.config import PROJECT_ROOT, load_settings
 from src.database_enhanced import DatabaseManager
-from src.embedded import stop
+from src.embedded.api import stop
 
 IMAGES = PROJECT_ROOT / "docs" / "images"
 PAGES = {

@@ -25,9 +25,10 @@ from websockets.typing import Origin, Subprotocol
 
 from bench.live import SERVER, Bench, Sizes
 from src.config import PROJECT_ROOT
-from src.embedded import PrivateServer
-from src.migration import service
-from src.migration.model import Options, Phase
+from src.embedded.api import PrivateServer
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
 from tests.browser.conftest import Dashboard, launch
 
 SESSIONS = 50
@@ -174,7 +175,7 @@ def _one(bench: Bench, sessions: int, directory: Path) -> Watched:
         time.sleep(SETTLED_S)
         before = watchers.drawn() if watchers else 0
         begin = time.monotonic()
-        outcome = service.run(url, Phase.PHASE1, Options(), bench.settings, lambda event: None)
+        outcome = engine.run(url, Phase.PHASE1, Options(), bench.settings, lambda event: None)
         seconds = time.monotonic() - begin
         drawn = watchers.drawn() - before if watchers else 0
         if watchers:

@@ -10,7 +10,7 @@
 --   locks  tables taken ACCESS EXCLUSIVE (with the compatibility views over them): looked for, never queued for
 --   when   a query; the step belongs to the plan only if it is true
 --   done   a query that is true once the step's effect is there, so that an interrupted run goes on behind it
--- Helpers named hk_migration.* are in src/migration/sql/own_schema.sql.
+-- Helpers named hk_migration.* are in src/journal/sql/own_schema.sql.
 
 -- step: views
 -- title: Give v1 clients views of their tables, in a schema named like their role

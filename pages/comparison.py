@@ -1,6 +1,8 @@
 """Comparison: two portfolios side by side, and more beside them."""
 
-from src.ui import cache, comparison_view, entries
+from src.ui.comparison import page
+from src.ui.portfolios import listing
+from src.ui.reads import queries
 
-pulse = cache.pulse()
-comparison_view.show(entries.load(pulse), pulse)
+pulse = queries.pulse()
+page.show(listing.load(pulse), pulse)

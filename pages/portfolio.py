@@ -2,14 +2,15 @@
 
 import streamlit as st
 
-from src.ui import cache, portfolio_view
-from src.ui.entries import load
+from src.ui.portfolio import page
+from src.ui.portfolios.listing import load
+from src.ui.reads import queries
 
-pulse = cache.pulse()
+pulse = queries.pulse()
 entries = load(pulse)
 wanted = st.query_params.get("id", "DEFAULT")
 entry = next((entry for entry in entries if entry.portfolio_id == wanted), None)
 if entry is None:
-    portfolio_view.not_there(wanted, entries)
+    page.not_there(wanted, entries)
 else:
-    portfolio_view.show(entry, entries, pulse)
+    page.show(entry, entries, pulse)

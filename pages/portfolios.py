@@ -1,6 +1,7 @@
 """Portfolios: all of them at a glance; create, copy, archive, delete."""
 
-from src.ui import cache, entries, portfolio_list
+from src.ui.portfolios import listing, page
+from src.ui.reads import queries
 
-pulse = cache.pulse()
-portfolio_list.show(entries.load(pulse), pulse)
+pulse = queries.pulse()
+page.show(listing.load(pulse), pulse)

@@ -1,5 +1,6 @@
 """System Status: health, schema, the migration, backups, history. Traders see health, an admin also buttons."""
 
-from src.ui import auth, status_view
+from src.ui.access import current_user
+from src.ui.system_status import page
 
-status_view.show(auth.require_user())
+page.show(current_user.require_user())

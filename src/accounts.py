@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from src.auth.passwords import MIN_LENGTH
 from src.auth.store import Accounts, Role, clean_name
 from src.config import Settings, load_settings
-from src.embedded import running_url
+from src.embedded.api import running_url
 from src.errors import HKStrategyError, InvalidInput
-from src.migration import audit
-from src.migration.history import who
+from src.journal import audit
+from src.journal.runs import who
 
 
 def read_password(name: str) -> str:

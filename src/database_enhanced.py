@@ -14,15 +14,21 @@ from typing import Any
 
 import pandas as pd
 
+from src.cache import Cache, CacheStatus
 from src.config import Settings, load_settings
-from src.db import frames, health, server, signals
-from src.db.cache import Cache, CacheStatus
-from src.db.manager.market import MarketMethods
-from src.db.manager.portfolios import PortfolioMethods
-from src.db.manager.positions import PositionMethods
-from src.db.manager.saves import SaveMethods
-from src.db.pool import POOL_SIZE, LeasedConnection, PoolStatus
-from src.db.schema import (
+from src.dataframes import columns
+from src.dataframes.market import MarketMethods
+from src.dataframes.portfolios import PortfolioMethods
+from src.dataframes.positions import PositionMethods
+from src.dataframes.revisions import SaveMethods
+from src.domain import symbols, validation
+from src.errors import ConfigurationError, HKStrategyError, InvalidInput
+from src.health import server as health
+from src.portfolios import markers, signals
+from src.portfolios.markers import Signs
+from src.portfolios.transactions import Database
+from src.postgres.pool import POOL_SIZE, LeasedConnection, PoolStatus
+from src.schema.versions import (
     CAPABILITIES,
     READ_POSITIONS,
     RECORD_SIGNALS,
@@ -31,10 +37,6 @@ from src.db.schema import (
     recommendations,
     why_not,
 )
-from src.db.server import Signs
-from src.db.session import Database
-from src.domain import edits, hk_market
-from src.errors import ConfigurationError, HKStrategyError, InvalidInput
 
 __all__ = ["DatabaseManager", "SchemaVersion"]
 
@@ -127,19 +129,19 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMeth
 
     def signs(self) -> Signs:
         """What differs when something in the database does, the schema and the history of runs included. Cheap."""
-        return self._db.read(server.signs, needs=None)
+        return self._db.read(markers.signs, needs=None)
 
     def other_sessions(self) -> tuple[int, ...]:
         """The process numbers of other programs' sessions in this database. Cheap."""
-        return self._db.read(server.others, needs=None)
+        return self._db.read(markers.others, needs=None)
 
     def server_time(self) -> datetime:
         """The server's clock, aware, in its own zone: without the zone it is as the times in the tables are."""
-        return self._db.read(server.clock, needs=None)
+        return self._db.read(markers.clock, needs=None)
 
     def is_sample_data(self) -> bool:
         """Whether the data was generated as a sample, and not removed since."""
-        return self._db.read(server.is_sample, needs=None)
+        return self._db.read(markers.is_sample, needs=None)
 
     # Signals
 
@@ -151,7 +153,7 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMeth
             lambda cur, state: (state.multi_portfolio, signals.list_all(cur, state, limit, portfolio_id)),
             READ_POSITIONS,
         )
-        return frames.frame(rows, frames.SIGNALS if multi else frames.SIGNALS_V1)
+        return columns.frame(rows, columns.SIGNALS if multi else columns.SIGNALS_V1)
 
     def insert_trading_signal(
         self,
@@ -166,8 +168,8 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMeth
 
         Indicators: volume, rsi, ma_5, ma_20, ma_50, bollinger_upper, bollinger_lower; None and NaN are "not known".
         """
-        values = edits.signal(signal_type, signal_strength, price, indicators)
-        names = hk_market.spellings(symbol)
+        values = validation.signal(signal_type, signal_strength, price, indicators)
+        names = symbols.spellings(symbol)
         self._db.write(lambda cur, state: signals.insert(cur, state, portfolio_id, names, values), RECORD_SIGNALS)
         return True
 
@@ -198,7 +200,7 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMeth
     def _configured_cache(self) -> str | None:
         if self._settings is None or self._database_url is not None:
             return None
-        from src import embedded  # here, since it starts servers
+        from src.embedded import api as embedded  # here, since it starts servers
 
         return embedded.cache_url(self._settings)
 
@@ -206,6 +208,6 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMeth
 def _configured_url(settings: Settings | None) -> str:
     if settings is None:
         raise ConfigurationError("No database is configured.")
-    from src import embedded  # here, since it starts servers
+    from src.embedded import api as embedded  # here, since it starts servers
 
     return embedded.database_url(settings)

@@ -10,8 +10,8 @@ HKStrategyError
 │   ├── PortfolioNotFound
 │   ├── PortfolioExists
 │   └── PositionNotFound
-├── Conflict                  someone else changed it first; nothing was changed (SaveConflict, in src/domain/saves.py,
-│                             says which positions)
+├── Conflict                  someone else changed it first; nothing was changed (SaveConflict, in
+│                             src/domain/revisions.py, says which positions)
 └── MigrationError            (exit code 1)
     ├── PrerequisiteError     not met, nothing touched (exit code 3)
     ├── RunInProgress         another run holds the database (exit code 4)

@@ -19,8 +19,8 @@ from hypothesis import settings
 from psycopg2 import sql
 
 from src.config import PROJECT_ROOT
-from src.embedded import PrivateServer, has_version
-from src.embedded_lifetime import Spec, Use
+from src.embedded.api import PrivateServer, has_version
+from src.embedded.lifetime import Spec, Use
 
 # How long an example takes says nothing on a machine that runs other tests at the same time.
 settings.register_profile("untimed", deadline=None)
@@ -162,7 +162,7 @@ def _build_template(servers: Servers, version: int, name: str, schema: str, samp
         with conn, conn.cursor() as cursor:
             cursor.execute((PROJECT_ROOT / "migrations" / SCHEMA_FILES[schema]).read_text(encoding="utf-8"))
         if sample:
-            from src.sample import load_sample
+            from src.sample.load import load_sample
 
             load_sample(conn, schema)
             conn.commit()

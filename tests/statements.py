@@ -1,6 +1,6 @@
 """Counting the statements that a DatabaseManager, or a page, sends to PostgreSQL.
 
-    with counted() as sent:
+    with plural() as sent:
         manager.get_overview(sessions)
     assert len(sent) == 1
 
@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from src.db.connection import Connection, Cursor
-from src.db.pool import Pool
-from src.db.sql import query
+from src.postgres.connection import Connection, Cursor
+from src.postgres.pool import Pool
+from src.postgres.queries import query
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def counted() -> Iterator[list[str]]:
     class Recorder(Cursor):
         def execute(self, statement: Any, values: Any = None) -> Any:
             text = str(statement)
-            if text != query("schema.detect") and not text.startswith("SET LOCAL lock_timeout"):
+            if text != query("schema.versions.detect") and not text.startswith("SET LOCAL lock_timeout"):
                 sent.append(text)
             return super().execute(statement, values)
 

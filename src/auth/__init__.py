@@ -1,0 +1,1 @@
+"""Who is let in: accounts, passwords, login sessions, middleware. Knows neither the dashboard nor the database."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
-from src.domain.changes import by_symbol
+from src.domain.edits import by_symbol
 from src.domain.portfolio import Position
 from src.domain.valuation import ZERO, known_price, total, unrealized_pnl
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from src.domain.changes import by_symbol
+from src.domain.edits import by_symbol
 from src.domain.portfolio import Position
 from src.domain.valuation import ZERO, Totals, Valuation, Valued, value
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Literal
 
-from src.domain.changes import by_symbol
+from src.domain.edits import by_symbol
+from src.domain.exchange_rules import Fee, Rates, Rules, Ticks, on_tick, price_at_or_above, price_at_or_below, tick
 from src.domain.portfolio import MILL, Position
-from src.domain.rules import Fee, Rates, Rules, Ticks, on_tick, price_at_or_above, price_at_or_below, tick
 from src.domain.valuation import CENT, ZERO, cost_basis, known_price
 from src.errors import InvalidInput
 

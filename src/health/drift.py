@@ -1,10 +1,10 @@
 """Where a live schema differs from what its version should be, in words."""
 
-from src.db.schema import SchemaState
-from src.domain.health import Trouble
-from src.migration.catalog import Drift, Item
-from src.migration.cli_text import plural
-from src.migration.model import UNDO, RunRecord
+from src.health.model import Trouble
+from src.journal.model import UNDO, RunRecord
+from src.schema.catalog import Drift, Item
+from src.schema.versions import SchemaState
+from src.text import plural
 
 ADVICE = (
     "Find out who changed what is named below, and put it right. Where a statement can do it, it is shown; the files "

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from src.domain.freshness import Sessions, age_in_sessions, age_text
-from src.domain.health import Component, State
-from src.domain.quotes import Quote
+from src.domain.price_age import Sessions, age_in_sessions, age_text
+from src.domain.quote import Quote
 from src.domain.valuation import known_price
-from src.health.patience import Answer
-from src.migration.cli_text import plural
+from src.health.background_poll import Answer
+from src.health.model import Component, State
+from src.text import plural
 
 KEY, NAME = "prices", "Price feed"
 # So long after an opening the first prices may be on their way.

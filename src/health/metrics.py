@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from src.domain.health import State
 from src.domain.valuation import known_price
-from src.health.components import is_up, newest_verified
 from src.health.drift import count
-from src.health.watch import Seen
-from src.migration.model import RunRecord
+from src.health.judgements import is_up, newest_verified
+from src.health.model import State
+from src.health.monitor import Seen
+from src.journal.model import RunRecord
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 RUN_STATES = ("running", "interrupted", "paused", "failed", "done", "undone")

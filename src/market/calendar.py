@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
 
-from src.domain.freshness import MOST_SESSIONS, Session, Sessions
+from src.domain.price_age import MOST_SESSIONS, Session, Sessions
 
 # Hong Kong has had no summer time since 1979.
 HONG_KONG = timezone(timedelta(hours=8), "Asia/Hong_Kong")

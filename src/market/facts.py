@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
-from src.domain.rules import Band, Fee, Instruments, Kind, Rates, Rules, Ticks
+from src.domain.exchange_rules import Band, Fee, Instruments, Kind, Rates, Rules, Ticks
 from src.errors import InvalidInput
 
 TABLES = Path(__file__).parent / "facts"

@@ -10,8 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from src.domain.changes import Edit, Row, row_of
-from src.domain.hk_market import is_index, normalise_symbol
+from src.domain.edits import Edit, Row, row_of
 from src.domain.portfolio import (
     Position,
     check_avg_cost,
@@ -20,6 +19,7 @@ from src.domain.portfolio import (
     check_text,
     check_value,
 )
+from src.domain.symbols import is_index, normalise_symbol
 from src.errors import InvalidInput
 from src.transfer import mapping as mappings
 from src.transfer import numbers, texts

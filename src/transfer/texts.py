@@ -2,7 +2,7 @@
 
 import re
 
-from src.domain.hk_market import normalise_symbol
+from src.domain.symbols import normalise_symbol
 from src.transfer.numbers import plain
 
 # What makes a spreadsheet calculate, in its full-width forms too; and ' itself, so that taking one off is exact.

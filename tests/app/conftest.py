@@ -14,9 +14,11 @@ from src.auth.passwords import Cost
 from src.auth.sessions import Sessions
 from src.auth.store import Accounts, Role
 from src.config import PROJECT_ROOT, load_settings
-from src.migration import service
-from src.migration.model import Options, Phase
-from src.ui import auth, pulse
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
+from src.ui.access import current_user
+from src.ui.reads import live_state
 from tests.conftest import MakeDatabase
 
 ENTRY = PROJECT_ROOT / "src" / "ui" / "entry.py"
@@ -32,10 +34,10 @@ def settings_env(tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HK_STRATEGY_LOGS", str(tmp_path / "logs"))
     monkeypatch.setenv("DASHBOARD_ADDRESS", "127.0.0.1")
     cookie = Sessions(tmp_path / "home").issue("token", "admin")
-    monkeypatch.setattr(auth, "presented_cookie", lambda: cookie)
+    monkeypatch.setattr(current_user, "presented_cookie", lambda: cookie)
     # On a busy machine a healthy server may take long; tests of those that never answer set this back.
-    monkeypatch.setattr(pulse, "LIMIT_S", 60.0)
-    monkeypatch.setattr(pulse, "PATIENT_S", 60.0)
+    monkeypatch.setattr(live_state, "LIMIT_S", 60.0)
+    monkeypatch.setattr(live_state, "PATIENT_S", 60.0)
     return monkeypatch
 
 
@@ -50,7 +52,7 @@ def log_in(monkeypatch: pytest.MonkeyPatch, name: str | None, role: Role = Role.
         accounts = Accounts(home, Cost(16, 1, 1))
         account = accounts.get(name) or accounts.add(name, role, "correct horse battery")
         cookie = Sessions(home).issue("account", account.name, account.generation)
-    monkeypatch.setattr(auth, "presented_cookie", lambda: cookie)
+    monkeypatch.setattr(current_user, "presented_cookie", lambda: cookie)
 
 
 def execute(url: str, *statements: str, values: Mapping[str, object] | None = None) -> None:
@@ -72,7 +74,7 @@ def sample_at(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> 
         url = make_database("v1" if version == "v2" else version, sample=True)
         if version == "v2":
             settings = dataclasses.replace(load_settings(), database_url=url)
-            outcome = service.run(url, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
+            outcome = engine.run(url, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
             assert outcome.state == "done"
         return url
 

@@ -9,11 +9,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.auth.store import Role
+from src.backup.api import Backup, list_backups, make_backup
+from src.backup.manifest import now, write_manifest
 from src.errors import Conflict, InvalidInput
-from src.migration import audit
-from src.migration.backup import Backup, list_backups, make_backup
-from src.migration.manifest import now, write_manifest
-from src.ui import admin_backups, auth, backup_panels
+from src.journal import audit
+from src.ui.access import current_user
+from src.ui.system_status import actions, backup_actions
 from tests.app.conftest import OpenPage, execute, log_in, shown
 from tests.conftest import MakeDatabase
 
@@ -24,7 +25,7 @@ def quiet(message: str, done: int | None, total: int | None) -> None:
 
 @pytest.fixture
 def url(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> str:
-    settings_env.setattr(auth, "address", lambda: "192.0.2.7")  # AppTest has no browser that could have one
+    settings_env.setattr(current_user, "address", lambda: "192.0.2.7")  # AppTest has no browser that could have one
     return make_database("v1", sample=True)
 
 
@@ -102,7 +103,7 @@ def test_what_was_chosen_after_the_page_was_drawn_is_not_done(
     assert "Another backup has been chosen" in app.error[0].value
     assert len(list_backups(backups[0].path.parent)) == 4
     with pytest.raises(Conflict):
-        backup_panels._still("x")
+        backup_actions._still("x")
 
 
 def test_a_rule_shows_what_goes_and_deletes_that(url: str, backups: list[Backup], open_page: OpenPage) -> None:
@@ -139,6 +140,6 @@ def test_the_word_is_asked_for_in_the_action_too(
 ) -> None:
     settings_env.setenv("DATABASE_URL", url)
     with pytest.raises(InvalidInput):
-        admin_backups.prune(1, 0, [backups[3].name], "yes")
-    assert admin_backups.prune(1, 0, [], "delete").startswith("Nothing was deleted")
+        actions.prune(1, 0, [backups[3].name], "yes")
+    assert actions.prune(1, 0, [], "delete").startswith("Nothing was deleted")
     assert len(list_backups(backups[0].path.parent)) == 4

@@ -8,9 +8,10 @@ import pytest
 
 from src.config import load_settings
 from src.database_enhanced import DatabaseManager
-from src.migration import service
-from src.migration.model import Options, Phase
-from src.ui import cache
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
+from src.ui.reads import queries
 from tests.app.conftest import MakeAt, OpenPage, shown
 from tests.app.html_tables import figures, table
 from tests.conftest import MakeDatabase
@@ -281,20 +282,20 @@ def test_a_rollback_while_the_page_is_open_shows_no_error(
     managed(url).copy_portfolio("DEFAULT", "TRY", "A try")
     app = open_page(url, "comparison", left="DEFAULT", right="TRY")
     assert table(app, "Figures of").rows
-    pulse, seen, forget = cache.pulse, cache.pulse(), cache.forget
+    pulse, seen, forget = queries.pulse, queries.pulse(), queries.forget
     # What the page saw moments ago counts until somebody notices.
-    monkeypatch.setattr(cache, "pulse", lambda **_: seen)
+    monkeypatch.setattr(queries, "pulse", lambda **_: seen)
 
     def noticed() -> None:
-        monkeypatch.setattr(cache, "pulse", pulse)
+        monkeypatch.setattr(queries, "pulse", pulse)
         forget()
 
-    monkeypatch.setattr(cache, "forget", noticed)
+    monkeypatch.setattr(queries, "forget", noticed)
     settings = dataclasses.replace(load_settings(), database_url=url)
-    outcome = service.run(url, Phase.ROLLBACK_V1, Options(backup=False), settings, lambda event: None)
+    outcome = engine.run(url, Phase.ROLLBACK_V1, Options(backup=False), settings, lambda event: None)
     assert outcome.state == "done"
     for cached in forgotten:
-        getattr(cache, cached).clear()
+        getattr(queries, cached).clear()
     app.run()
     assert not app.error
     assert not app.warning

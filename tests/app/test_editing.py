@@ -10,9 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 from src.config import load_settings
 from src.database_enhanced import DatabaseManager
-from src.domain.changes import Edit, Row
-from src.migration import service
-from src.migration.model import Options, Phase
+from src.domain.edits import Edit, Row
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
 from tests.app.conftest import OpenPage, shown
 from tests.conftest import MakeDatabase
 
@@ -230,7 +231,7 @@ def test_v1_edits_what_v1_can_and_says_what_needs_v2(editing: Any) -> None:
 
 def phase1(url: str) -> None:
     settings = dataclasses.replace(load_settings(), database_url=url)
-    outcome = service.run(url, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
+    outcome = engine.run(url, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
     assert outcome.state == "done"
 
 

@@ -11,9 +11,9 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from src.domain.freshness import Sessions
+from src.domain.price_age import Sessions
 from src.market import calendar
-from src.ui import format as fmt
+from src.ui.widgets import format as fmt
 from tests.app.conftest import OpenPage, shown, tables
 from tests.conftest import MakeDatabase
 

@@ -8,10 +8,12 @@ import pytest
 
 from src.domain.portfolio import Position
 from src.domain.valuation import Valued, value
-from src.migration.model import Event
-from src.ui import address, charts, markup, run_story
-from src.ui import format as fmt
-from src.ui.preferences import Palette
+from src.journal.model import Event
+from src.ui.access import loopback
+from src.ui.system_status import run_progress
+from src.ui.widgets import charts, markup
+from src.ui.widgets import format as fmt
+from src.ui.widgets.preferences import Palette
 
 HONG_KONG = Palette(up="#1f9d66", down="#d8475a")
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -112,22 +114,22 @@ def test_the_story_of_a_run() -> None:
         event(3, "progress", "rows", done=50, total=200),
         event(5, "blocked", "waits for pid 7 (bob)", detail={"attempts": 9}),
     ]
-    first, early, second = run_story.lines(events, "running", NOW + timedelta(seconds=6))
+    first, early, second = run_progress.lines(events, "running", NOW + timedelta(seconds=6))
     assert (first.state, early.state, early.title) == ("done", "done", "Early: there already")
     assert first.note == "2.0 s · locked for 2.5 ms after 4 tries · longest wait of a client 7.5 ms"
     assert second.state == "blocked"
     assert "pid 7 (bob)" in second.note
     assert second.share == 0.25
-    assert run_story.lock_tries(events[:4]) == run_story.LockTries("First", 4, 2.5)
-    assert run_story.lock_tries(events) == run_story.LockTries("Second", 9)
-    assert run_story.pause_asked_by(events) is None
+    assert run_progress.lock_tries(events[:4]) == run_progress.LockTries("First", 4, 2.5)
+    assert run_progress.lock_tries(events) == run_progress.LockTries("Second", 9)
+    assert run_progress.pause_asked_by(events) is None
     asked = event(6, "pause", "tom asks", detail={"by": "tom"})
-    assert run_story.pause_asked_by([*events, asked]) == "tom"
-    assert run_story.pause_asked_by([*events, asked, event(7, "run", "goes on")]) is None
-    stopped = run_story.lines([*events, event(9, "outcome", "paused")], "paused", NOW)
+    assert run_progress.pause_asked_by([*events, asked]) == "tom"
+    assert run_progress.pause_asked_by([*events, asked, event(7, "run", "goes on")]) is None
+    stopped = run_progress.lines([*events, event(9, "outcome", "paused")], "paused", NOW)
     assert stopped[-1].state == "stopped"
-    assert run_story.lines([*events, event(9, "outcome", "done")], "done", NOW)[-1].state == "done"
-    assert all("rows" not in text for _, text in run_story.log(events))
+    assert run_progress.lines([*events, event(9, "outcome", "done")], "done", NOW)[-1].state == "done"
+    assert all("rows" not in text for _, text in run_progress.log(events))
 
 
 @pytest.mark.parametrize(
@@ -136,9 +138,9 @@ def test_the_story_of_a_run() -> None:
     + [(place, False) for place in ("0.0.0.0", "::", "10.0.0.1", "example.com", "localhost.example.com")],
 )
 def test_loopback(where: str, yes: bool) -> None:
-    assert address.is_loopback(where) is yes
+    assert loopback.is_loopback(where) is yes
 
 
 def test_the_url_is_one_that_a_browser_can_open() -> None:
-    assert address.url_of("0.0.0.0", 8501) == "http://127.0.0.1:8501"
-    assert address.url_of("::1", 80) == "http://[::1]:80"
+    assert loopback.url_of("0.0.0.0", 8501) == "http://127.0.0.1:8501"
+    assert loopback.url_of("::1", 80) == "http://[::1]:80"

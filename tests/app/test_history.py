@@ -6,9 +6,11 @@ import pytest
 
 from src.auth.store import Role
 from src.config import load_settings
-from src.migration import audit, service
-from src.migration.audit import Entry
-from src.migration.model import Options, Phase
+from src.journal import audit
+from src.journal.audit import Entry
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
 from tests.app.conftest import OpenPage, log_in, shown, tables
 from tests.conftest import MakeDatabase
 
@@ -17,7 +19,7 @@ from tests.conftest import MakeDatabase
 def url(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> str:
     made = make_database("v1", sample=True)
     settings = dataclasses.replace(load_settings(), database_url=made, acting_for="mei")
-    service.run(made, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
+    engine.run(made, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
     audit.record(made, Entry("tom", "trader", "192.0.2.7", "restore", "refused", {"why": "Only an admin <b>may</b>."}))
     audit.record(made, Entry("ann", "admin", "192.0.2.8", "backup", "started", {"task": "a"}))
     message = {"task": "a", "message": "Backup B made and verified.", "backup": "B-of-ann"}

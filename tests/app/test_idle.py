@@ -5,9 +5,11 @@ import time
 import psycopg2
 import pytest
 
-from src.db.sql import query
-from src.migration import service
-from src.ui import cache, components, health_view, plan_view, pulse
+from src.migration import engine
+from src.postgres.queries import query
+from src.ui.reads import live_state, queries
+from src.ui.system_status import health_view, plan_view
+from src.ui.widgets import components
 from tests.app.conftest import MakeAt, OpenPage, execute
 from tests.conftest import MakeDatabase
 from tests.integration.health_scenes import all_taken
@@ -24,11 +26,11 @@ def test_a_look_takes_two_statements_while_nothing_happens(
     sample_at: MakeAt, settings_env: pytest.MonkeyPatch, version: str, signs: str
 ) -> None:
     settings_env.setenv("DATABASE_URL", sample_at(version))
-    first = cache.pulse()
-    settings_env.setattr(pulse, "FRESH_S", 0.0)
-    settings_env.setattr(service, "current_run", lambda url: pytest.fail("nothing has happened to a run"))
+    first = queries.pulse()
+    settings_env.setattr(live_state, "FRESH_S", 0.0)
+    settings_env.setattr(engine, "current_run", lambda url: pytest.fail("nothing has happened to a run"))
     with counted() as sent:
-        again = cache.pulse()
+        again = queries.pulse()
     assert again.shown == first.shown
     assert again.at > first.at
     assert names(sent) == [signs, "own_signs"]
@@ -37,8 +39,8 @@ def test_a_look_takes_two_statements_while_nothing_happens(
 def test_what_happens_is_seen_by_that_look(sample_at: MakeAt, settings_env: pytest.MonkeyPatch) -> None:
     url = sample_at("v1")
     settings_env.setenv("DATABASE_URL", url)
-    settings_env.setattr(pulse, "FRESH_S", 0.0)
-    seen = [cache.pulse().shown]
+    settings_env.setattr(live_state, "FRESH_S", 0.0)
+    seen = [queries.pulse().shown]
     for statement in (
         "UPDATE public.portfolio_positions SET quantity = quantity + 1 WHERE symbol = '0005.HK'",
         "INSERT INTO public.trading_signals (symbol, signal_type, price) VALUES ('0005.HK', 'A', 1)",
@@ -47,18 +49,18 @@ def test_what_happens_is_seen_by_that_look(sample_at: MakeAt, settings_env: pyte
         "VALUES ('phase1', '1.0', '2.0', 'tester', '{}', '[]', '{}')",
     ):
         execute(url, statement)
-        seen.append(cache.pulse().shown)
+        seen.append(queries.pulse().shown)
     assert len(set(seen)) == len(seen)
-    run = cache.pulse().run
+    run = queries.pulse().run
     assert run is not None and run.state == "interrupted"
 
 
 def test_fifty_sessions_ask_what_one_asks(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> None:
     settings_env.setenv("DATABASE_URL", make_database("v3"))
-    settings_env.setattr(pulse, "FRESH_S", 600.0)
+    settings_env.setattr(live_state, "FRESH_S", 600.0)
     with counted() as sent:
         for _ in range(50):
-            cache.pulse()
+            queries.pulse()
     assert len(sent) <= 2
 
 
@@ -97,12 +99,12 @@ def test_a_plan_that_is_refused_asks_who_else_is_there_and_not_for_a_whole_plan(
     try:
         app = open_page(url, "system_status")
         assert "old_app" in app.error[0].value
-        assert app.session_state[plan_view.LOOKED][0] == cache.other_sessions() == (pid,)
+        assert app.session_state[plan_view.LOOKED][0] == queries.other_sessions() == (pid,)
     finally:
         client.close()
-    while cache.other_sessions():
+    while queries.other_sessions():
         time.sleep(0.05)
-        cache.forget()
+        queries.forget()
     assert "Start phase 2" in [one.label for one in open_page(url, "system_status").button]
 
 
@@ -111,7 +113,7 @@ def test_what_is_in_the_way_is_asked_past_connections_that_pages_have_taken(
 ) -> None:
     url = sample_at("v2")
     settings_env.setenv("DATABASE_URL", url)
-    with all_taken(cache.manager()):
-        assert cache.other_sessions() == ()
-        assert not cache.moved_on(cache.pulse())
-        assert cache.manager().pool_status().waiting == 0
+    with all_taken(queries.manager()):
+        assert queries.other_sessions() == ()
+        assert not queries.moved_on(queries.pulse())
+        assert queries.manager().pool_status().waiting == 0

@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.database_enhanced import DatabaseManager
-from src.domain.changes import diff
+from src.domain.edits import diff
+from src.portfolios.rows import positions
 from src.transfer.exporting import to_csv
-from src.ui.rows import positions
 from tests.app.conftest import OpenPage, shown
 from tests.conftest import MakeDatabase
 

@@ -8,9 +8,11 @@ import pytest
 
 from src.config import load_settings
 from src.errors import InvalidInput
-from src.migration import service
-from src.migration.model import Options, Phase
-from src.ui import admin, cache, tasks
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
+from src.ui.reads import commands, queries
+from src.ui.system_status import actions
 from tests.app.conftest import OpenPage, shown
 from tests.conftest import MakeDatabase
 
@@ -20,7 +22,7 @@ def v2(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> str:
     """The sample after phase 1."""
     url = make_database("v1", sample=True)
     settings = dataclasses.replace(load_settings(), database_url=url)
-    outcome = service.run(url, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
+    outcome = engine.run(url, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
     assert outcome.state == "done"
     return url
 
@@ -64,7 +66,7 @@ def test_phase_2_waits_for_v1_clients_unless_a_box_is_ticked(
     app = open_page(v2, "system_status")
     assert [one.label for one in app.checkbox] == [], "nobody is there to be cut off"
     client = psycopg2.connect(v2, application_name="old_app")
-    cache.forget()
+    queries.forget()
     try:
         app = open_page(v2, "system_status")
         assert "Start phase 2" not in [one.label for one in app.button]
@@ -91,8 +93,8 @@ def test_no_option_of_the_command_line_is_asked_for_on_the_page(
     app = open_page(v2, "system_status")
     app.segmented_control("action").set_value("Roll back to v1").run()
     assert any("Keeping only DEFAULT's" in one.value and "--" not in one.value for one in app.warning)
-    service.run(v2, Phase.ROLLBACK_V1, Options(backup=False), settings, lambda event: None)
-    cache.moved_on(cache.pulse())  # what is remembered for a moment is forgotten
+    engine.run(v2, Phase.ROLLBACK_V1, Options(backup=False), settings, lambda event: None)
+    queries.moved_on(queries.pulse())  # what is remembered for a moment is forgotten
     app = open_page(v2, "system_status")
     assert any("untick the box" in one.value and "--" not in one.value for one in app.info)
 
@@ -103,11 +105,11 @@ def test_what_is_started_is_what_is_chosen_now_not_what_was_drawn(
     """Whoever chooses and presses at once is faster than the page is drawn again."""
     started: list[Sequence[str]] = []
 
-    def start(argv: Sequence[str], _asked: object) -> tasks.Task:
+    def start(argv: Sequence[str], _asked: object) -> commands.Task:
         started.append(argv)
         raise InvalidInput("not in this test")
 
-    monkeypatch.setattr(admin, "_start", start)
+    monkeypatch.setattr(actions, "_start", start)
     app = open_page(v2, "system_status")
     app.segmented_control("action").set_value("Roll back to v1").run()
     app.radio("keep").set_value("default")

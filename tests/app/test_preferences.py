@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from src.ui import preferences
+from src.ui.widgets import preferences
 from tests.app.conftest import OpenPage, shown
 from tests.conftest import MakeDatabase
 

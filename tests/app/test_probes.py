@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from starlette.requests import Request
 
-from src.migration import backup_make
-from src.migration.model import Phase
-from src.ui import cache, probes, pulse
+from src.backup import make
+from src.journal.model import Phase
+from src.ui.process import endpoints
+from src.ui.reads import live_state, queries
 from tests.app.conftest import MakeAt, execute
 from tests.conftest import MakeDatabase, Servers
 from tests.integration.health_scenes import all_taken, black_hole
@@ -21,14 +22,14 @@ LINE = re.compile(r'^(hk_[a-z0-9_]+)(\{(?:[a-z_]+="(?:[^"\\\n]|\\.)*",?)+\})? (-
 
 
 def health() -> tuple[int, dict[str, object]]:
-    answer = probes.healthz(REQUEST)
+    answer = endpoints.healthz(REQUEST)
     assert answer.headers["cache-control"] == "no-store"
     return answer.status_code, json.loads(bytes(answer.body))
 
 
 def figures() -> dict[str, float]:
     """By name and labels; each line must be as Prometheus reads it, and each name have a help and a type."""
-    text = bytes(probes.answer_metrics(REQUEST).body).decode()
+    text = bytes(endpoints.answer_metrics(REQUEST).body).decode()
     found = {}
     for line in text.splitlines():
         if not line.startswith("#"):
@@ -82,7 +83,7 @@ def test_a_database_that_lets_nobody_in_is_503(
     settings_env.setenv("DATABASE_URL", url)
     assert health()[0] == 200
     execute(servers[18], f"ALTER DATABASE {database_name(url)} ALLOW_CONNECTIONS false")
-    cache.forget()
+    queries.forget()
     status, said = health()
     assert (status, said["status"]) == (503, "unavailable")
     assert said["components"]["database"] == "down"  # type: ignore[index]
@@ -102,7 +103,7 @@ def test_an_empty_database_is_503_since_nothing_can_be_shown(
 
 
 def test_a_server_that_never_answers_is_503_and_not_waited_for(settings_env: pytest.MonkeyPatch) -> None:
-    settings_env.setattr(pulse, "LIMIT_S", 0.2)
+    settings_env.setattr(live_state, "LIMIT_S", 0.2)
     with black_hole() as url:
         settings_env.setenv("DATABASE_URL", url)
         status, said = health()
@@ -124,8 +125,8 @@ def test_taken_connections_and_a_full_disk_are_told_and_no_reason_to_turn_anybod
     make_database: MakeDatabase, settings_env: pytest.MonkeyPatch
 ) -> None:
     settings_env.setenv("DATABASE_URL", make_database("v3"))
-    settings_env.setattr(backup_make, "free_bytes", lambda folder: 1000)
-    with all_taken(cache.manager()):
+    settings_env.setattr(make, "free_bytes", lambda folder: 1000)
+    with all_taken(queries.manager()):
         status, said = health()
         found = figures()
     assert status == 200
@@ -138,8 +139,8 @@ def test_many_requests_cost_what_one_costs(make_database: MakeDatabase, settings
     """However often a load balancer asks, no connection is opened for each request."""
     url = make_database("v3")
     settings_env.setenv("DATABASE_URL", url)
-    settings_env.setattr(probes, "FRESH_S", 600.0)
+    settings_env.setattr(endpoints, "FRESH_S", 600.0)
     health()
-    settings_env.setattr("src.migration.glance.connect", lambda *_, **__: pytest.fail("a connection was opened"))
+    settings_env.setattr("src.health.probes.connect", lambda *_, **__: pytest.fail("a connection was opened"))
     for _ in range(20):
         assert health()[0] == 200

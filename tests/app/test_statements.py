@@ -3,7 +3,7 @@
 import pytest
 
 from src.database_enhanced import DatabaseManager
-from src.ui import cache
+from src.ui.reads import queries
 from tests.app.conftest import OpenPage, execute
 from tests.conftest import MakeDatabase
 from tests.statements import counted
@@ -33,7 +33,7 @@ def test_more_portfolios_and_positions_take_no_more_statements(
         execute(url, BOOKS, values={"books": books, "positions": positions})
         with counted() as said:
             app = open_page(url, page, id="P1", left="P1", right="P2")
-            cache.forget()
+            queries.forget()
             said.clear()
             app.run()
         assert not app.error
@@ -58,7 +58,7 @@ def test_more_positions_and_saves_take_no_more_statements_in_a_view(
         with counted() as said:
             app = open_page(url, "portfolio", id="P1")
             app.segmented_control("view").set_value(view).run()
-            cache.forget()
+            queries.forget()
             said.clear()
             app.run()
         assert not app.error
@@ -82,7 +82,7 @@ def test_a_copy_takes_no_more_statements_however_much_was_changed(
         execute(url, "UPDATE public.portfolio_positions SET quantity = 50 WHERE portfolio_id = 'TRY'")
         with counted() as said:
             app = open_page(url, page, id="TRY", left="P1", right="TRY", also="P2")
-            cache.forget()
+            queries.forget()
             said.clear()
             app.run()
         assert not app.error

@@ -9,13 +9,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.auth.store import Role
+from src.backup import make
 from src.config import load_settings
 from src.errors import HKStrategyError
-from src.migration import audit, backup_make, history
-from src.migration.blockers import How
-from src.migration.model import Event, Phase
-from src.ui import admin, admin_backups, cache, pulse, tasks
-from src.ui.auth import NotAllowed
+from src.journal import audit, runs
+from src.journal.model import Event, Phase
+from src.migration.preflight.blockers import How
+from src.ui.access.current_user import NotAllowed
+from src.ui.reads import commands, live_state, queries
+from src.ui.system_status import actions
 from tests.app.conftest import ENTRY, OpenPage, execute, log_in, shown
 from tests.conftest import MakeDatabase
 from tests.integration.health_scenes import all_taken, black_hole, note_run
@@ -88,7 +90,7 @@ def test_a_trader_sees_health_and_no_button(
 def test_nobody_sees_nothing_where_there_is_no_door(
     make_database: MakeDatabase, settings_env: pytest.MonkeyPatch, page: str
 ) -> None:
-    """`streamlit run src/ui/entry.py` has no door in front of it."""
+    """`streamlit run src/ui/script.py` has no door in front of it."""
     log_in(settings_env, None)
     settings_env.setenv("DATABASE_URL", make_database("v1", sample=True))
     app = AppTest.from_file(ENTRY, default_timeout=60).run()
@@ -99,17 +101,17 @@ def test_nobody_sees_nothing_where_there_is_no_door(
 
 
 ACTIONS = {
-    "phase1": lambda: admin.start_phase(Phase.PHASE1, "phase1", "1.0"),
-    "resume": admin.resume,
-    "pause": admin.pause,
-    "interrupt": lambda: admin.interrupt(1, datetime.now(UTC), How.TERMINATE, insists=True),
-    "undo": lambda: admin.undo(Phase.PHASE1, "rollback"),
-    "backup": admin.back_up,
-    "verify": lambda: admin.verify("x"),
-    "restore": lambda: admin.restore("x", "x"),
-    "delete": lambda: admin_backups.delete("x", "delete"),
-    "prune": lambda: admin_backups.prune(1, 0, ["x"], "delete"),
-    "remove sample": lambda: admin.remove_sample("sample"),
+    "phase1": lambda: actions.start_phase(Phase.PHASE1, "phase1", "1.0"),
+    "resume": actions.resume,
+    "pause": actions.pause,
+    "interrupt": lambda: actions.interrupt(1, datetime.now(UTC), How.TERMINATE, insists=True),
+    "undo": lambda: actions.undo(Phase.PHASE1, "rollback"),
+    "backup": actions.back_up,
+    "verify": lambda: actions.verify("x"),
+    "restore": lambda: actions.restore("x", "x"),
+    "delete": lambda: actions.delete("x", "delete"),
+    "prune": lambda: actions.prune(1, 0, ["x"], "delete"),
+    "remove sample": lambda: actions.remove_sample("sample"),
 }
 
 
@@ -121,10 +123,10 @@ def test_every_action_refuses_by_itself_whoever_is_no_admin_and_writes_it_down(
     url = make_database("v1")
     settings_env.setenv("DATABASE_URL", url)
     log_in(settings_env, who, Role.TRADER)
-    before = tasks.last_task(load_settings())
+    before = commands.last_task(load_settings())
     with pytest.raises(NotAllowed):
         ACTIONS[name]()
-    assert tasks.last_task(load_settings()) is before is None
+    assert commands.last_task(load_settings()) is before is None
     (entry,) = audit.read(url)
     assert (entry.by, entry.outcome) == (who or "nobody", "refused")
     assert "admin" in str(entry.detail["why"]) or "log in" in str(entry.detail["why"])
@@ -135,7 +137,7 @@ def test_an_action_is_written_down_with_who_started_it(
 ) -> None:
     url = make_database("v1")
     settings_env.setenv("DATABASE_URL", url)
-    task = admin.verify("20260101-none")
+    task = actions.verify("20260101-none")
     while task.running:
         time.sleep(0.05)
     end, start = audit.read(url)
@@ -151,7 +153,7 @@ def test_the_schema_moved_on_since_the_page_was_drawn(
 ) -> None:
     settings_env.setenv("DATABASE_URL", make_database("v3"))
     with pytest.raises(HKStrategyError, match=r"The schema is 3\.0 by now, not 1\.0"):
-        admin.start_phase(Phase.PHASE1, "phase1", "1.0")
+        actions.start_phase(Phase.PHASE1, "phase1", "1.0")
 
 
 def test_the_page_answers_when_the_database_is_down(open_page: OpenPage) -> None:
@@ -168,12 +170,12 @@ def test_the_page_answers_when_the_database_is_down(open_page: OpenPage) -> None
 def test_a_page_does_not_wait_for_a_server_that_never_answers(
     open_page: OpenPage, settings_env: pytest.MonkeyPatch, page: str
 ) -> None:
-    settings_env.setattr(pulse, "LIMIT_S", 0.2)
-    settings_env.setattr(pulse, "PATIENT_S", 0.2)
+    settings_env.setattr(live_state, "LIMIT_S", 0.2)
+    settings_env.setattr(live_state, "PATIENT_S", 0.2)
     with black_hole() as url:
         app = open_page(url, page)
         # Had it waited for an attempt to end, there would be another answer: that it timed out.
-        assert cache.watch()._server.ask(60).overdue_s is not None or page != "system_status"
+        assert queries.watch()._server.ask(60).overdue_s is not None or page != "system_status"
     text = shown(app)
     assert "PostgreSQL has not answered for" in text or "PostgreSQL has not answered for" in app.error[0].value
     assert "timeout" not in text
@@ -184,8 +186,8 @@ def test_a_page_says_who_waits_when_all_connections_are_taken(make_database: Mak
     url = make_database("v3", sample=True)
     app = open_page(url, "system_status")
     assert "All 10 connections" not in shown(app)
-    with all_taken(cache.manager()):
-        cache.forget()
+    with all_taken(queries.manager()):
+        queries.forget()
         app = open_page(url, "system_status")
     text = shown(app)
     assert "1 component of 8 needs attention: Connections." in text
@@ -198,7 +200,7 @@ def test_drift_and_a_disk_that_is_nearly_full_are_shown(
 ) -> None:
     url = make_database("v1")
     execute(url, "DROP INDEX public.idx_signals_created")
-    settings_env.setattr(backup_make, "free_bytes", lambda folder: 200_000_000)
+    settings_env.setattr(make, "free_bytes", lambda folder: 200_000_000)
     app = open_page(url, "system_status")
     text = shown(app)
     assert "2 components of 8 need attention: Schema and Backups." in text
@@ -238,8 +240,8 @@ def test_a_run_that_has_just_ended_is_not_shown_as_it_was_a_moment_ago(
     url = make_database("v1")
     settings_env.setenv("DATABASE_URL", url)
     run_id = note_run(url, Phase.PHASE1, None)
-    assert [run.state for run in cache.history()] == ["interrupted"]
+    assert [run.state for run in queries.history()] == ["interrupted"]
     with closing(psycopg2.connect(url)) as conn, conn:
-        history.add_event(conn, Event(history.now(), run_id, "outcome", None, "Done.", detail={"state": "done"}))
-    pulse.forget()
-    assert [run.state for run in cache.history()] == ["done"]
+        runs.add_event(conn, Event(runs.now(), run_id, "outcome", None, "Done.", detail={"state": "done"}))
+    live_state.forget()
+    assert [run.state for run in queries.history()] == ["done"]

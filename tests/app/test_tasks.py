@@ -14,14 +14,17 @@ import streamlit as st
 from src.auth.store import Role
 from src.config import load_settings
 from src.errors import HKStrategyError, RunInProgress
-from src.migration import audit, service
-from src.migration.model import Options, Phase
-from src.ui import admin, cache, tasks
+from src.journal import audit
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
+from src.ui.reads import commands, queries
+from src.ui.system_status import actions
 from tests.app.conftest import OpenPage, log_in, shown
 from tests.conftest import MakeDatabase
 
 
-def ended(task: tasks.Task) -> None:
+def ended(task: commands.Task) -> None:
     while task.running:
         time.sleep(0.05)
 
@@ -32,7 +35,7 @@ def test_another_session_and_a_dashboard_started_anew_show_what_was_started_and_
     url = make_database("v1", sample=True)
     settings_env.setenv("DATABASE_URL", url)
     log_in(settings_env, "anna")
-    task = admin.verify("20260101-none")
+    task = actions.verify("20260101-none")
     ended(task)
     # What a new process does not have: everything that was remembered.
     st.cache_resource.clear()
@@ -51,7 +54,7 @@ def test_old_news_is_no_news(
 ) -> None:
     url = make_database("v1", sample=True)
     settings_env.setenv("DATABASE_URL", url)
-    task = admin.verify("20260101-none")
+    task = actions.verify("20260101-none")
     ended(task)
     just_now, long_ago = time.time() - 60, time.time() - 3600
     os.utime(task.output, (just_now, just_now))
@@ -59,8 +62,8 @@ def test_old_news_is_no_news(
     os.utime(task.output, (long_ago, long_ago))
     assert not open_page(url, "system_status").error
     os.utime(task.output, (just_now, just_now))
-    service.run(url, Phase.PHASE1, Options(backup=False), load_settings(), lambda event: None)
-    cache.forget()
+    engine.run(url, Phase.PHASE1, Options(backup=False), load_settings(), lambda event: None)
+    queries.forget()
     assert not open_page(url, "system_status").error, "a run has begun since"
 
 
@@ -68,10 +71,10 @@ def test_a_database_of_its_own_is_told_of_its_own_commands(
     make_database: MakeDatabase, settings_env: pytest.MonkeyPatch
 ) -> None:
     settings_env.setenv("DATABASE_URL", make_database("v1"))
-    task = admin.verify("20260101-none")
-    assert tasks.last_task(load_settings()) == task
+    task = actions.verify("20260101-none")
+    assert commands.last_task(load_settings()) == task
     settings_env.setenv("DATABASE_URL", make_database("v1"))
-    assert tasks.last_task(load_settings()) is None
+    assert commands.last_task(load_settings()) is None
     ended(task)
 
 
@@ -80,7 +83,7 @@ def test_the_note_is_for_nobody_else_and_holds_no_password(
 ) -> None:
     url = make_database("v1")
     settings_env.setenv("DATABASE_URL", url)
-    ended(admin.verify("20260101-none"))
+    ended(actions.verify("20260101-none"))
     (note,) = (tmp_path / "logs").glob("*.task")
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
     assert stat.S_IMODE(note.parent.stat().st_mode) == 0o700
@@ -89,9 +92,9 @@ def test_the_note_is_for_nobody_else_and_holds_no_password(
 
 def test_a_number_that_was_given_to_another_process_is_not_taken_for_the_command() -> None:
     me = psutil.Process()
-    mine = tasks.Task(("backup",), "anna", me.pid, me.create_time(), 0.0, Path("/nowhere.out"))
+    mine = commands.Task(("backup",), "anna", me.pid, me.create_time(), 0.0, Path("/nowhere.out"))
     assert mine.running
-    other = tasks.Task(("backup",), "anna", me.pid, me.create_time() - 60, 0.0, Path("/nowhere.out"))
+    other = commands.Task(("backup",), "anna", me.pid, me.create_time() - 60, 0.0, Path("/nowhere.out"))
     assert not other.running
 
 
@@ -103,17 +106,17 @@ def test_of_two_that_press_at_the_same_instant_one_starts_and_the_other_is_told(
     log_in(settings_env, "anna")
     together = threading.Barrier(2)
 
-    def press(_number: int) -> tasks.Task | HKStrategyError:
+    def press(_number: int) -> commands.Task | HKStrategyError:
         together.wait()
         try:
-            return admin.back_up()
+            return actions.back_up()
         except HKStrategyError as error:
             return error
 
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(press, range(2)))
-    (started,) = (one for one in answers if isinstance(one, tasks.Task))
-    (refused,) = (one for one in answers if not isinstance(one, tasks.Task))
+    (started,) = (one for one in answers if isinstance(one, commands.Task))
+    (refused,) = (one for one in answers if not isinstance(one, commands.Task))
     assert isinstance(refused, RunInProgress)
     assert "`backup` is under way, started by anna" in str(refused)
     ended(started)

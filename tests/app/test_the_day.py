@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from src.domain.freshness import Sessions
+from src.domain.price_age import Sessions
 from src.market import calendar
-from src.ui import format as fmt
+from src.ui.widgets import format as fmt
 from tests.app.conftest import MakeAt, OpenPage, execute, shown, tables
 from tests.conftest import MakeDatabase
 

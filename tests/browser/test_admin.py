@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from src.auth.store import Role
 from src.config import PROJECT_ROOT
-from src.migration import audit
+from src.journal import audit
 from tests.browser.conftest import OpenBrowser, StartDashboard
 from tests.conftest import MakeDatabase
 

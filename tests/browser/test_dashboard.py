@@ -16,7 +16,7 @@ from psycopg2 import sql
 from streamlit.file_util import get_static_dir
 
 from src.config import PROJECT_ROOT
-from src.ui.server import serve
+from src.ui.process.process import serve
 from tests.browser.conftest import OpenBrowser, StartDashboard, free_port
 from tests.conftest import MakeDatabase
 

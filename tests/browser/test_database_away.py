@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from src.auth.store import Role
 from src.config import PROJECT_ROOT
-from src.embedded import PrivateServer
+from src.embedded.api import PrivateServer
 from tests.browser.conftest import OpenBrowser, StartDashboard
 from tests.browser.wire import ask
 

@@ -13,7 +13,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from src.auth.sessions import LIFETIME_S, Sessions
 from src.auth.store import Role
-from src.migration import audit, service
+from src.journal import audit, runs
 from tests.browser.conftest import PASSWORD, Dashboard, StartDashboard, launch
 from tests.browser.wire import ask, handshake, page_of
 from tests.conftest import MakeDatabase
@@ -324,7 +324,7 @@ def test_a_trader_moves_nothing_with_all_that_an_admin_could_press(
             trader.run("system_status")
             assert not set(trader.buttons) & set(pressable)
     assert [entry for entry in audit.read(url)[: -len(before) or None] if entry.outcome != "refused"] == []
-    assert service.current_run(url) is None
+    assert runs.current_run(url) is None
     assert [path.name for path in Path(dashboard.environment["HK_STRATEGY_BACKUPS"]).iterdir() if path.is_dir()] == [
         backup
     ]

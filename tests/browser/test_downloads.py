@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from src.auth.store import Role
-from src.migration import audit
-from src.migration.backup import Backup, make_backup
-from src.migration.manifest import hash_files, write_manifest
+from src.backup.api import Backup, make_backup
+from src.backup.manifest import hash_files, write_manifest
+from src.journal import audit
 from tests.browser.conftest import Dashboard, launch
 from tests.browser.wire import ask
 from tests.conftest import MakeDatabase

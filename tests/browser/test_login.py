@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from src.auth.store import Accounts, Role
-from src.migration import audit
+from src.journal import audit
 from tests.browser.conftest import PASSWORD, Dashboard, OpenBrowser, StartDashboard, launch
 from tests.conftest import MakeDatabase
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from src.auth.store import Role
-from src.migration import service
-from src.migration.model import Phase
+from src.journal import runs
+from src.journal.model import Phase
 from tests.browser.conftest import PASSWORD, Dashboard, OpenBrowser, StartDashboard
 from tests.browser.test_migration import press
 from tests.conftest import MakeDatabase
@@ -56,11 +56,11 @@ def is_proved(page: Page, url: str, run_id: int, phase: Phase) -> None:
     """That run is done, and every line of its proof is equal, or explained by what clients wrote meanwhile."""
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
-        runs = service.history(url, 1)
-        if runs and runs[0].run_id == run_id and runs[0].finished_at is not None:
+        records = runs.history(url, 1)
+        if records and records[0].run_id == run_id and records[0].finished_at is not None:
             break
         page.wait_for_timeout(200)
-    assert (runs[0].run_id, runs[0].phase, runs[0].state) == (run_id, phase, "done")
+    assert (records[0].run_id, records[0].phase, records[0].state) == (run_id, phase, "done")
     expect(page.get_by_role("heading", name="Last run")).to_be_visible()
     told = phase.value[0].upper() + phase.value[1:]
     expect(page.locator(".hk-figures").get_by_text(f"{told} is complete")).to_be_visible()

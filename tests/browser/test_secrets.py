@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from src.auth.store import Role
-from src.migration import audit
-from src.migration.backup import list_backups
+from src.backup.api import list_backups
+from src.journal import audit
 from tests.browser.conftest import PASSWORD, Dashboard, StartDashboard
 from tests.browser.wire import ask, page_of
 from tests.conftest import TRADER_PASSWORD, MakeDatabase

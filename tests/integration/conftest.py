@@ -10,7 +10,8 @@ from psycopg2 import sql
 
 from src.config import PROJECT_ROOT, Settings
 from src.database_enhanced import DatabaseManager
-from src.migration.model import Event, Options, Phase
+from src.journal.model import Event, Phase
+from src.migration.model import Options
 from tests.conftest import MakeDatabase, Servers
 from tests.integration.helpers import POSITIONS, Database, ManagerOf, Migrate, execute
 
@@ -27,9 +28,9 @@ def migrate(tmp_path_factory: pytest.TempPathFactory) -> Migrate:
         del event
 
     def run(url: str, phase: Phase) -> None:
-        from src.migration import service
+        from src.migration import engine
 
-        service.run(url, phase, Options(backup=False, force=True), settings, ignore)
+        engine.run(url, phase, Options(backup=False, force=True), settings, ignore)
 
     return run
 

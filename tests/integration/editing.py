@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from src.database_enhanced import DatabaseManager
-from src.domain.changes import Edit, Row
+from src.domain.edits import Edit, Row
 
 
 def rows_of(manager: DatabaseManager, portfolio_id: str = "DEFAULT") -> dict[str, Row]:

@@ -9,13 +9,13 @@ from typing import Any
 
 import psycopg2
 
+from src.cache import Cache
 from src.database_enhanced import DatabaseManager
-from src.db.cache import Cache
-from src.db.pool import PoolStatus
-from src.domain.health import Component
-from src.health.watch import Seen, Watch
-from src.migration import history
-from src.migration.model import Event, Phase
+from src.health.model import Component
+from src.health.monitor import Seen, Watch
+from src.journal import runs
+from src.journal.model import Event, Phase
+from src.postgres.pool import PoolStatus
 
 PATIENT_S = 60.0  # a busy machine is not what these tests are about
 
@@ -66,7 +66,7 @@ def note_run(url: str, phase: Phase, state: str | None) -> int:
     """A run that nobody works on any more; its id. `state`: how it ended; None: it never did."""
     conn = psycopg2.connect(url)
     with conn, conn.cursor() as cursor:
-        history.ensure_own_schema(conn)
+        runs.ensure_own_schema(conn)
         cursor.execute(
             "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
             "VALUES (%s, '1.0', '2.0', 'tester', '{}', '[{\"name\": \"views\"}]', '{}') RETURNING run_id",
@@ -75,6 +75,6 @@ def note_run(url: str, phase: Phase, state: str | None) -> int:
         (run_id,) = cursor.fetchone() or (0,)
         if state is not None:
             at = datetime.now(UTC) - timedelta(minutes=5)
-            history.add_event(conn, Event(at, run_id, "outcome", None, "Paused: a test.", detail={"state": state}))
+            runs.add_event(conn, Event(at, run_id, "outcome", None, "Paused: a test.", detail={"state": state}))
     conn.close()
     return int(run_id)

@@ -7,7 +7,7 @@ import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from src.database_enhanced import DatabaseManager
-from src.migration.model import Phase
+from src.journal.model import Phase
 
 POSITIONS = """
 INSERT INTO public.portfolio_positions (symbol, company_name, quantity, avg_cost, current_price, sector) VALUES

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 import redis
 
-from src.db.cache import Cache
+from src.cache import Cache
 from src.errors import InvalidInput
 from tests.integration.helpers import Database, ManagerOf
 
@@ -99,7 +99,7 @@ def test_a_cache_that_is_down_is_not_asked_every_time(monkeypatch: pytest.Monkey
         cache.get("key")
         cache.set("key", 1)
     assert len(tries) == first > 0
-    monkeypatch.setattr("src.db.cache.time.monotonic", lambda: 1e12)
+    monkeypatch.setattr("src.cache.time.monotonic", lambda: 1e12)
     cache.get("key")
     assert len(tries) > first, "after a while it is tried again"
 

@@ -8,12 +8,13 @@ import psycopg2
 import pytest
 
 from src.database_enhanced import DatabaseManager, SchemaVersion
-from src.db import session
-from src.db.connection import Connection, Cursor
-from src.db.schema import SchemaState
-from src.migration import service
-from src.migration.model import Options, Phase
-from src.migration.survey import Survey, survey
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
+from src.migration.preflight.survey import Survey, survey
+from src.portfolios import transactions
+from src.postgres.connection import Connection, Cursor
+from src.schema.versions import SchemaState
 from tests.integration.helpers import Database, ManagerOf, Migrate, execute
 
 PHASES = (Phase.PHASE1, Phase.PHASE2, Phase.ROLLBACK_V2, Phase.ROLLBACK_V1)
@@ -125,7 +126,7 @@ def test_connections_of_scripts_live_through_the_phases(
 def test_a_schema_that_moves_several_times_in_a_row(database: Database, pg_version: int) -> None:
     """A reader waits for a step's lock, and when it looks again it comes to the lock of the next step."""
     url = database("v1", pg_version)
-    db = session.Database(url)
+    db = transactions.Database(url)
     steps = [f"ALTER TABLE public.{one} RENAME TO {two}" for one, two in (("a", "b"), ("b", "c"), ("c", "d"))]
     execute(url, "CREATE TABLE public.a (id int)")
 
@@ -153,6 +154,6 @@ def test_a_look_for_a_plan_begins_anew_where_the_schema_moves(
             conn.cursor().execute("SELECT FROM public.was_here_a_moment_ago")
         return survey(conn, None, Options())
 
-    monkeypatch.setattr(service, "survey", moving)
-    assert service.inspect(url).version == "1.0"
+    monkeypatch.setattr(engine, "survey", moving)
+    assert engine.inspect(url).version == "1.0"
     assert next(moves, None) is None

@@ -7,8 +7,8 @@ import threading
 import psycopg2
 import pytest
 
-from src.db.pool import LeasedConnection, Pool
 from src.errors import ConfigurationError, DatabaseUnavailable
+from src.postgres.pool import LeasedConnection, Pool
 from tests.integration.helpers import Database, execute
 
 

@@ -18,12 +18,13 @@ import psycopg2
 import pytest
 import redis
 
-from src import embedded, embedded_programs
+from src.cli.exit import ending_of
 from src.config import PROJECT_ROOT, Settings, load_settings
-from src.embedded import PrivateServer
-from src.embedded_account import server_account
+from src.embedded import api as embedded
+from src.embedded import binaries
+from src.embedded.api import PrivateServer
+from src.embedded.os_user import server_account
 from src.errors import ConfigurationError, DatabaseUnavailable
-from src.migration.cli_ending import ending_of
 
 PATIENCE_S = 60.0
 USER = """
@@ -117,7 +118,7 @@ def keeper(home: Path) -> psutil.Process | None:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             command = process.cmdline()
-            if "src.embedded_keeper" in command and json.loads(command[-1])["directory"] == str(home):
+            if "src.embedded.supervisor" in command and json.loads(command[-1])["directory"] == str(home):
                 return process
     return None
 
@@ -469,11 +470,11 @@ def test_programs_below_a_closed_directory_can_still_be_run(tmp_path: Path, monk
     """A project below /root: the server's user may not look into it."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    original = embedded_programs.wheel_directory()
+    original = binaries.wheel_directory()
     for name in (original.name, f"{original.name}.libs"):
         subprocess.run(["cp", "-a", str(original.parent / name), str(closed / name)], check=True)
-    monkeypatch.setattr(embedded_programs, "wheel_directory", lambda: closed / original.name)
+    monkeypatch.setattr(binaries, "wheel_directory", lambda: closed / original.name)
     account = server_account(tmp_path / "none")
-    programs = embedded_programs.server_bin_dir(18, account)
+    programs = binaries.server_bin_dir(18, account)
     assert "PostgreSQL) 18" in account.run([str(programs / "initdb"), "--version"]).stdout
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700, "nobody's directories are opened up"

@@ -9,17 +9,17 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from src.db.health import ADVICE, server
-from src.db.pool import Pool
-from src.domain.health import State
-from src.embedded import PrivateServer
-from src.embedded_lifetime import Spec, Use
+from src.backup import make
+from src.embedded.api import PrivateServer
+from src.embedded.lifetime import Spec, Use
 from src.errors import DatabaseUnavailable
-from src.health import components
-from src.health.patience import Patience
-from src.migration import backup_make
-from src.migration.glance import glance_at_server
-from src.migration.model import Phase
+from src.health import judgements
+from src.health.background_poll import Patience
+from src.health.model import State
+from src.health.probes import glance_at_server
+from src.health.server import ADVICE, server
+from src.journal.model import Phase
+from src.postgres.pool import Pool
 from tests.conftest import MakeDatabase, Servers
 from tests.integration.health_scenes import PATIENT_S, all_taken, black_hole, look, note_run, of, watch
 from tests.integration.helpers import Database, ManagerOf, Migrate, database_name, execute
@@ -101,16 +101,16 @@ def test_a_server_that_falls_silent_is_slow_at_first_and_then_down(
 ) -> None:
     address = [make_database("v1")]
     patience = Patience(lambda: glance_at_server(address[0]), name="test", limit_s=PATIENT_S)
-    assert components.database(patience.ask(0)).state is State.HEALTHY
+    assert judgements.database(patience.ask(0)).state is State.HEALTHY
     with black_hole() as silent:
         address[0], patience.limit_s = silent, 0.2
         late = patience.ask(0)
-    slow = components.database(late)
+    slow = judgements.database(late)
     assert slow.state is State.DEGRADED
     assert "has not answered for" in slow.message and "ago" in slow.message
     assert "overloaded" in slow.advice
-    monkeypatch.setattr(components, "LATE_S", 0.0)
-    assert components.database(late).state is State.DOWN
+    monkeypatch.setattr(judgements, "LATE_S", 0.0)
+    assert judgements.database(late).state is State.DOWN
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_the_disk_for_backups(
     state: State,
     said: str,
 ) -> None:
-    monkeypatch.setattr(backup_make, "free_bytes", lambda folder: int(free))
+    monkeypatch.setattr(make, "free_bytes", lambda folder: int(free))
     backups = of(look(make_database("v1", sample=True), tmp_path), "backups")
     assert backups.state is state
     assert said in backups.message

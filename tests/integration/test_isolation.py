@@ -10,8 +10,8 @@ from decimal import Decimal
 import pytest
 
 from src.database_enhanced import DatabaseManager
-from src.domain.changes import Edit, Row
-from src.domain.saves import Save, SaveConflict
+from src.domain.edits import Edit, Row
+from src.domain.revisions import Save, SaveConflict
 from tests.integration.editing import rows_of
 from tests.integration.helpers import MULTI, Database, ManagerOf, at_once, execute
 

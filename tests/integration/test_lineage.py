@@ -9,13 +9,13 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import make_dsn
 
+from src.backup.api import make_backup, restore_backup
 from src.database_enhanced import DatabaseManager
-from src.domain.changes import diff, row_of
+from src.domain.edits import diff, row_of
 from src.domain.portfolio import Position
-from src.domain.saves import SaveConflict
+from src.domain.revisions import SaveConflict
 from src.errors import CapabilityMissing, InvalidInput, PortfolioNotFound
-from src.migration.backup import make_backup, restore_backup
-from src.migration.model import Phase
+from src.journal.model import Phase
 from tests.integration.editing import edit_of, new, removal_of, rows_of
 from tests.integration.helpers import MULTI, Database, ManagerOf, Migrate, execute
 

@@ -6,9 +6,9 @@ import pytest
 
 from src.database_enhanced import DatabaseManager
 from src.domain.attribution import attribute
-from src.domain.merging import merge, replaced
+from src.domain.merge import merge, replaced
 from src.domain.portfolio import Position
-from src.domain.saves import SaveConflict
+from src.domain.revisions import SaveConflict
 from tests.integration.editing import edit_of, new, removal_of, rows_of
 from tests.integration.helpers import MULTI, Database, ManagerOf
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from psycopg2.extras import execute_values
 
 from src.database_enhanced import DatabaseManager
-from src.domain.curves import value_curve
-from src.domain.freshness import Session, Sessions, day_change, price_change
 from src.domain.portfolio import Position
-from src.domain.quotes import Quote
+from src.domain.price_age import Session, Sessions, day_change, price_change
+from src.domain.quote import Quote
+from src.domain.return_statistics import value_curve
 from src.domain.valuation import total
 from src.errors import PortfolioNotFound
 from tests.conftest import MakeDatabase

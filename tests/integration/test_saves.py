@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from src.database_enhanced import DatabaseManager
-from src.domain.changes import Edit, Row
-from src.domain.saves import SaveConflict
+from src.domain.edits import Edit, Row
+from src.domain.revisions import SaveConflict
 from src.errors import CapabilityMissing, InvalidInput, PortfolioNotFound
 from tests.integration.editing import edit_of, new, removal_of, rows_of
 from tests.integration.helpers import MULTI, SCHEMAS, Database, ManagerOf, execute

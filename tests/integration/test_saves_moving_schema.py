@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from src.database_enhanced import DatabaseManager
-from src.db import changes
-from src.domain.changes import Edit
-from src.domain.saves import SaveConflict
+from src.domain.edits import Edit
+from src.domain.revisions import SaveConflict
 from src.errors import CapabilityMissing
+from src.journal.model import Event, Phase
 from src.market.calendar import sessions
-from src.migration.model import Event, Phase
+from src.portfolios import edits
 from tests.conftest import MakeDatabase
 from tests.integration.editing import edit_of, new, rows_of
 from tests.integration.helpers import POSITIONS, Database, ManagerOf, Migrate, at_once, execute
@@ -34,7 +34,7 @@ def test_phase_1_runs_in_the_middle_of_a_save(v1: Lab, manager_of: ManagerOf, mo
     manager = manager_of(v1.url)
     manager.save_positions("DEFAULT", [edit_of(manager, "0005.HK", quantity=1)])
     saving, go_on = threading.Event(), threading.Event()
-    update = changes._update
+    update = edits._update
 
     def update_and_wait(*given: object) -> None:
         update(*given)  # type: ignore[arg-type]
@@ -54,7 +54,7 @@ def test_phase_1_runs_in_the_middle_of_a_save(v1: Lab, manager_of: ManagerOf, mo
         v1.run(Phase.PHASE1, let_go)
 
     with monkeypatch.context() as patched:
-        patched.setattr(changes, "_update", update_and_wait)
+        patched.setattr(edits, "_update", update_and_wait)
         assert at_once(save, phase1) == []
     assert execute(v1.url, QUANTITIES) == [("DEFAULT", 3000)]
     saved, _ = manager.get_saves()

@@ -10,10 +10,10 @@ import pytest
 
 from src.config import Settings
 from src.database_enhanced import DatabaseManager
-from src.db import sample_data
+from src.diagnostics.runner import diagnose
 from src.errors import CapabilityMissing, ConfigurationError
-from src.migration.diagnostics import diagnose
-from src.migration.model import Phase
+from src.journal.model import Phase
+from src.sample import database as sample_data
 from tests.conftest import Servers
 from tests.integration.editing import edit_of, rows_of
 from tests.integration.helpers import SCHEMAS, Database, ManagerOf, Migrate, at_once, database_name, execute

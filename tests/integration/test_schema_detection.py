@@ -4,10 +4,10 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from src.db.connection import connect
-from src.db.schema import CREATE_PORTFOLIO, READ_POSITIONS, SchemaState, SchemaVersion, detect, require, why_not
 from src.errors import CapabilityMissing, DatabaseUnavailable
-from src.migration.model import Phase
+from src.journal.model import Phase
+from src.postgres.connection import connect
+from src.schema.versions import CREATE_PORTFOLIO, READ_POSITIONS, SchemaState, SchemaVersion, detect, require, why_not
 from tests.conftest import MakeDatabase, Servers
 from tests.integration.helpers import Database, ManagerOf, Migrate, database_name, execute
 

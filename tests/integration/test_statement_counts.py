@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from src.database_enhanced import DatabaseManager
-from src.domain.changes import Edit
+from src.domain.edits import Edit
 from src.market.calendar import sessions
 from tests.integration.editing import rows_of
 from tests.integration.helpers import MULTI, Database, ManagerOf, execute

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from src.database_enhanced import DatabaseManager
 from src.domain.portfolio import Position
+from src.portfolios.rows import positions
 from src.transfer.exporting import to_csv
 from src.transfer.importing import Preview, preview
 from src.transfer.mapping import guess
 from src.transfer.reading import read
-from src.ui.rows import positions
 from tests.conftest import MakeDatabase
 
 NASTY = [

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from src.backup.api import list_backups
 from src.config import PROJECT_ROOT
-from src.migration.backup import list_backups
 from tests.conftest import MakeDatabase
 
 EXAMPLES = PROJECT_ROOT / "docs" / "examples"

@@ -5,7 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterable
 
-from src.embedded import bin_dir
+from src.embedded.api import bin_dir
 
 _UNIMPORTANT = re.compile(r"^(--|\\(un)?restrict|SET |SELECT pg_catalog\.set_config|$)")
 _SEQUENCE = re.compile(r"^SELECT pg_catalog\.setval")

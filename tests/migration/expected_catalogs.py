@@ -7,11 +7,12 @@ from pathlib import Path
 import psycopg2
 
 from src.config import PROJECT_ROOT, load_settings
-from src.db.schema import SchemaVersion
-from src.embedded import PrivateServer
-from src.migration import service
-from src.migration.catalog import write_expected
-from src.migration.model import Options, Phase
+from src.embedded.api import PrivateServer
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
+from src.schema.catalog import write_expected
+from src.schema.versions import SchemaVersion
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
             conn.commit()
             if version is SchemaVersion.V2:
                 options = Options(backup=False, legacy_roles=("postgres",))
-                service.run(url, Phase.PHASE1, options, load_settings(), lambda event: None)
+                engine.run(url, Phase.PHASE1, options, load_settings(), lambda event: None)
             sys.stdout.write(f"{write_expected(conn, version)}\n")
             conn.close()
 

@@ -20,8 +20,9 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from src.config import Settings
 from src.errors import MigrationError
-from src.migration import service
-from src.migration.model import Event, Options, Outcome, Phase
+from src.journal.model import Event, Outcome, Phase
+from src.migration import engine
+from src.migration.model import Options
 
 _numbers = itertools.count(1)
 
@@ -84,11 +85,11 @@ class Lab:
 
     def run(self, phase: Phase, on_event: Callable[[Event], None] | None = None, **choices: Any) -> Outcome:
         self.told = []
-        return service.run(self.url, phase, Options(backup=False, **choices), self.settings, self._listen(on_event))
+        return engine.run(self.url, phase, Options(backup=False, **choices), self.settings, self._listen(on_event))
 
     def resume(self, on_event: Callable[[Event], None] | None = None, **choices: Any) -> Outcome:
         self.told = []
-        return service.resume(self.url, Options(backup=False, **choices), self.settings, self._listen(on_event))
+        return engine.resume(self.url, Options(backup=False, **choices), self.settings, self._listen(on_event))
 
     def _listen(self, on_event: Callable[[Event], None] | None) -> Callable[[Event], None]:
         def listen(event: Event) -> None:
@@ -194,7 +195,7 @@ def writer(it: Lab) -> Iterator[None]:
 
 # A process that has the engine loaded already, from which runs are forked: quick, and no threads are forked with them.
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["src.migration.service"])
+_context.set_forkserver_preload(["src.migration.engine"])
 
 
 class Apart:
@@ -269,7 +270,7 @@ def _child(
                 time.sleep(0.01)
 
     try:
-        service.run(url, Phase(phase), Options(**{"backup": False, **choices}), settings, on_event)
+        engine.run(url, Phase(phase), Options(**{"backup": False, **choices}), settings, on_event)
     except MigrationError as error:
         write("raised", type(error).__name__, str(error), None)
 

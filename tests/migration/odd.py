@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from src.errors import PrerequisiteError
-from src.migration import service
-from src.migration.model import Finding, Options, Phase
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Finding, Options
 from tests.migration.dumps import difference, whole_dump
 from tests.migration.lab import Lab
 
@@ -28,7 +29,7 @@ UNIQUE_HOLDINGS = HOLDINGS + "ALTER TABLE public.portfolio_holdings ADD UNIQUE (
 
 
 def planned(it: Lab, phase: Phase, **choices: Any) -> tuple[Finding, ...]:
-    return service.make_plan(it.url, phase, Options(backup=False, **choices), it.settings).findings
+    return engine.make_plan(it.url, phase, Options(backup=False, **choices), it.settings).findings
 
 
 def titles(findings: tuple[Finding, ...], severity: str) -> list[str]:
@@ -58,4 +59,4 @@ def phase_1_done(it: Lab) -> None:
     outcome = it.run(Phase.PHASE1)
     assert outcome.state == "done"
     assert [row for row in outcome.proof if row.equal is False] == []
-    assert service.inspect(it.url).version == "2.0"
+    assert engine.inspect(it.url).version == "2.0"

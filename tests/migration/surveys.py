@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from src.db.connection import connect
-from src.migration.model import Options, Phase
-from src.migration.survey import Survey, survey
+from src.journal.model import Phase
+from src.migration.model import Options
+from src.migration.preflight.survey import Survey, survey
+from src.postgres.connection import connect
 from tests.conftest import TRADER_PASSWORD, Servers
 from tests.migration.lab import session
 

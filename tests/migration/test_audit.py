@@ -8,9 +8,9 @@ import pytest
 from psycopg2 import sql
 
 from src.errors import DatabaseUnavailable, PrerequisiteError
-from src.migration import audit
-from src.migration.audit import Entry
-from src.migration.model import Phase
+from src.journal import audit
+from src.journal.audit import Entry
+from src.journal.model import Phase
 from tests.conftest import MakeDatabase, Servers
 from tests.migration.lab import lab
 

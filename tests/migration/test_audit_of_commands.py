@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from src.backup.api import list_backups, make_backup, restore_backup, verify_backup
 from src.errors import BackupError
-from src.migration import audit
-from src.migration.audit import Entry
-from src.migration.backup import list_backups, make_backup, restore_backup, verify_backup
-from src.migration.model import Phase
+from src.journal import audit
+from src.journal.audit import Entry
+from src.journal.model import Phase
 from tests.conftest import MakeDatabase
 from tests.migration.cli_harness import ROWS, Cli, cli_in, execute, fetch, migrate, wait_for
 from tests.migration.lab import Lab, lab

@@ -15,21 +15,13 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from src.db.connection import connect
-from src.embedded import bin_dir
+from src.backup import make as backup_make
+from src.backup.api import Backup, backup_outlook, delete_backup, find_backup, list_backups, make_backup, verify_backup
+from src.backup.dump_tools import target_of
+from src.backup.manifest import hash_files, read_backup, write_manifest
+from src.embedded.api import bin_dir
 from src.errors import BackupError, BackupNotVerified, HKStrategyError, PrerequisiteError
-from src.migration import backup_make
-from src.migration.backup import (
-    Backup,
-    backup_outlook,
-    delete_backup,
-    find_backup,
-    list_backups,
-    make_backup,
-    verify_backup,
-)
-from src.migration.dump_tools import target_of
-from src.migration.manifest import hash_files, read_backup, write_manifest
+from src.postgres.connection import connect
 from tests.conftest import MakeDatabase, Servers
 
 EVERYTHING = Path(__file__).parent / "everything.sql"

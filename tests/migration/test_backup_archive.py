@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from src.backup.api import Archive, Backup, delete_backup, find_backup, make_backup, verify_backup
+from src.backup.manifest import FileRecord, read_backup, write_manifest
 from src.errors import BackupError
-from src.migration.backup import Archive, Backup, delete_backup, find_backup, make_backup, verify_backup
-from src.migration.manifest import FileRecord, read_backup, write_manifest
 from tests.conftest import MakeDatabase
 from tests.migration.test_backup import quiet
 

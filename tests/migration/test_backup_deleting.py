@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from src.errors import BackupError
-from src.migration.backup import (
+from src.backup.api import (
     Backup,
     Rule,
     delete_backup,
@@ -28,7 +27,8 @@ from src.migration.backup import (
     prune,
     verify_backup,
 )
-from src.migration.manifest import now, write_manifest
+from src.backup.manifest import now, write_manifest
+from src.errors import BackupError
 from tests.conftest import MakeDatabase
 from tests.migration.cli_harness import Cli, cli_in, execute
 

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from src.backup import make as backup_make
+from src.backup.api import Backup, list_backups, make_backup
 from src.errors import MigrationError, PrerequisiteError
-from src.migration import backup_make, execution, service
-from src.migration.backup import Backup, list_backups, make_backup
-from src.migration.model import Options, Phase
+from src.journal import runs
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
+from src.migration.run import execution
 from tests.conftest import MakeDatabase
 from tests.migration.dumps import difference, whole_dump
 from tests.migration.lab import Apart, Lab, lab, wait_for_the_end_of
@@ -23,7 +27,7 @@ def v1(make_database: MakeDatabase, tmp_path: Path) -> Lab:
 
 
 def phase1(it: Lab) -> None:
-    service.run(it.url, Phase.PHASE1, Options(), it.settings, lambda event: None)
+    engine.run(it.url, Phase.PHASE1, Options(), it.settings, lambda event: None)
 
 
 def no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -61,12 +65,12 @@ def test_what_prevents_a_backup_is_in_the_plan_and_stops_the_phase_before_anythi
     told: str,
 ) -> None:
     obstacle(monkeypatch, tmp_path)
-    plan = service.make_plan(v1.url, Phase.PHASE1, Options(), v1.settings)
+    plan = engine.make_plan(v1.url, Phase.PHASE1, Options(), v1.settings)
     assert [told in finding.title for finding in plan.refusals] == [True]
     with pytest.raises(PrerequisiteError, match=told):
         phase1(v1)
     assert v1.rows("SELECT to_regnamespace('hk_migration')") == [(None,)]
-    assert service.make_plan(v1.url, Phase.PHASE1, Options(backup=False), v1.settings).refusals == ()
+    assert engine.make_plan(v1.url, Phase.PHASE1, Options(backup=False), v1.settings).refusals == ()
 
 
 def damaged(backup: Backup) -> Backup:
@@ -93,13 +97,13 @@ def test_a_backup_that_does_not_restore_equal_stops_the_phase(
         phase1(v1)
     assert [backup.verified_at for backup in list_backups(v1.settings.backup_dir)] == [None]
     assert difference(before, whole_dump(v1.url)) == ""
-    assert service.current_run(v1.url) is None, "there is nothing to resume, and nothing to undo"
-    (run,) = service.history(v1.url)
+    assert runs.current_run(v1.url) is None, "there is nothing to resume, and nothing to undo"
+    (run,) = runs.history(v1.url)
     assert run.state == "undone" and run.steps_done == 0
 
     monkeypatch.setattr(execution, "make_backup", make_backup)
     phase1(v1)
-    assert service.history(v1.url)[0].state == "done"
+    assert runs.history(v1.url)[0].state == "done"
 
 
 def test_a_run_that_has_its_backup_needs_no_room_to_go_on(
@@ -108,9 +112,9 @@ def test_a_run_that_has_its_backup_needs_no_room_to_go_on(
     run = Apart(v1, Phase.PHASE1, kill_at=8, backup=True)
     run.end()
     wait_for_the_end_of(v1)
-    record = service.current_run(v1.url)
+    record = runs.current_run(v1.url)
     assert record is not None and record.backup is not None and record.steps_done > 1
     no_room(monkeypatch, tmp_path)
-    service.resume(v1.url, Options(), v1.settings, lambda event: None)
-    (done,) = service.history(v1.url)
+    engine.resume(v1.url, Options(), v1.settings, lambda event: None)
+    (done,) = runs.history(v1.url)
     assert (done.state, done.backup) == ("done", record.backup)

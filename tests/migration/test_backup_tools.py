@@ -13,12 +13,12 @@ import psutil
 import psycopg2
 import pytest
 
+from src.backup import dump_tools, verify
+from src.backup.api import list_backups, make_backup, verify_backup
+from src.backup.dump_tools import candidate_directories, find_tools
 from src.config import PROJECT_ROOT
-from src.embedded import bin_dir
+from src.embedded.api import bin_dir
 from src.errors import BackupError, ConfigurationError, DatabaseUnavailable, PrerequisiteError
-from src.migration import dump_tools, verify
-from src.migration.backup import list_backups, make_backup, verify_backup
-from src.migration.dump_tools import candidate_directories, find_tools
 from tests.conftest import TRADER_PASSWORD, VERSIONS, MakeDatabase, Servers
 from tests.migration.test_backup import execute, make, quiet
 from tests.migration.test_backup import verify as verify_made
@@ -177,7 +177,7 @@ def test_a_killed_backup_is_cleaned_up_once_nobody_writes_to_it(make_database: M
     hanging = stand_in(tmp_path / "bin", f"echo $$ > {pid_file}.new && mv {pid_file}.new {pid_file}; exec sleep 600")
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from src.migration import dump_tools\nfrom src.migration.backup import make_backup\n"
+        "from src.backup import dump_tools\nfrom src.backup.make import make_backup\n"
         "dump_tools.candidate_directories = lambda: [Path(sys.argv[1])]\n"
         "url = sys.stdin.readline().strip()\n"
         "make_backup(url, Path(sys.argv[2]), schema_version='1.0', on_progress=lambda *a: None)\n"

@@ -10,9 +10,9 @@ import psycopg2
 import pytest
 
 from src.errors import Conflict, PrerequisiteError
-from src.migration import blockers
-from src.migration.blockers import How
-from src.migration.model import Client, Phase
+from src.journal.model import Client, Phase
+from src.migration.preflight import blockers
+from src.migration.preflight.blockers import How
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.migration.lab import Apart, Lab, lab, session, wait_until
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from src.migration import service
-from src.migration.loader import checksums
-from src.migration.model import Phase
+from src.journal import runs
+from src.journal.model import Phase
+from src.migration.steps import checksums
 from tests.conftest import MakeDatabase
 from tests.integration.health_scenes import black_hole
 from tests.migration.cli_harness import ROWS, Cli, cli_in, execute, fetch, migrate, wait_for
@@ -48,8 +48,8 @@ def started(cli: Cli, url: str, *arguments: str) -> subprocess.Popen[str]:
 
     def is_blocked() -> bool:
         assert process.poll() is None, process.communicate()
-        run = service.current_run(url)
-        return run is not None and any(e.kind == "blocked" for _, e in service.events(url, run.run_id))
+        run = runs.current_run(url)
+        return run is not None and any(e.kind == "blocked" for _, e in runs.events(url, run.run_id))
 
     wait_for("the run meets the reader", is_blocked)
     return process
@@ -265,7 +265,7 @@ def test_phase2_is_refused_while_v1_clients_are_connected(v1: str, cli: Cli) -> 
 def test_a_second_run_is_told_whose_the_first_is_and_since_when(blocked: str, cli: Cli) -> None:
     first = started(cli, blocked, "phase1")
     try:
-        run = service.current_run(blocked)
+        run = runs.current_run(blocked)
         assert run is not None
         second = cli(blocked, "phase1", "--yes")
         assert second.exit_code == 4, second.all

@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from src.cli.detached import last_outcome
 from src.config import PROJECT_ROOT
-from src.migration.launch import last_outcome
 from tests.conftest import TRADER_PASSWORD
 from tests.migration.cli_harness import COMMAND, Cli, fetch, migrate, wait_for
 from tests.migration.test_cli import QUICK, cli, v1
@@ -178,7 +178,7 @@ def test_a_reader_that_goes_away_does_not_end_the_migration(v1: str, cli: Cli) -
 
 def test_a_detached_run_survives_its_starter(v1: str, cli: Cli) -> None:
     program = (
-        "from src.config import load_settings; from src.migration.launch import launch; "
+        "from src.config import load_settings; from src.cli.detached import launch; "
         "settings = load_settings(); "
         "argv = ['phase1', '--no-backup', '--legacy-role', 'trader', '--yes']; "
         "started = launch(settings, settings.database_url, argv); "

@@ -14,11 +14,12 @@ import pytest
 from psycopg2 import sql
 
 from src.config import PROJECT_ROOT, load_settings
-from src.db.schema import SchemaVersion
-from src.embedded import bin_dir
-from src.migration import service
-from src.migration.catalog import compare, expected_catalog, read_catalog
-from src.migration.model import Options, Phase
+from src.embedded.api import bin_dir
+from src.journal.model import Phase
+from src.migration import engine
+from src.migration.model import Options
+from src.schema.catalog import compare, expected_catalog, read_catalog
+from src.schema.versions import SchemaVersion
 from tests.conftest import MakeDatabase
 
 SAMPLE = """
@@ -101,7 +102,7 @@ def make(make_database: MakeDatabase, schema: str, version: int = 18) -> str:
     execute(url, SAMPLE)
     if schema == "v2":
         options = Options(backup=False, legacy_roles=("trader",))
-        service.run(url, Phase.PHASE1, options, load_settings(), lambda event: None)
+        engine.run(url, Phase.PHASE1, options, load_settings(), lambda event: None)
     if schema != "v1":
         execute(url, COPY)
     return url

@@ -13,11 +13,12 @@ import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from src.config import PROJECT_ROOT
-from src.embedded import PrivateServer
+from src.embedded.api import PrivateServer
 from src.errors import DatabaseUnavailable, PrerequisiteError, RunInProgress, RunPaused
-from src.migration import history as store
-from src.migration import service
-from src.migration.model import Event, Outcome, Phase
+from src.journal import runs
+from src.journal import runs as store
+from src.journal.model import Event, Outcome, Phase
+from src.migration import engine
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.migration.dumps import difference, whole_dump
 from tests.migration.lab import (
@@ -58,7 +59,7 @@ def test_killed_inside_an_index_build(v1: Lab) -> None:
         run.process.kill()
         run.end()
         wait_for_the_end_of(v1)
-        record = service.current_run(v1.url)
+        record = runs.current_run(v1.url)
         assert record is not None and (record.state, record.current_step) == ("interrupted", INDEX_STEP)
     assert invalid_indexes(v1) == [INDEX]
     v1_clients_work(v1)
@@ -80,7 +81,7 @@ def test_ctrl_c_inside_an_index_build(v1: Lab) -> None:
         raised = run.told[-1]
         assert (raised["kind"], raised["step"]) == ("raised", "RunPaused")
         assert "interrupted" in raised["message"].lower() and "resume" in raised["message"]
-        record = service.current_run(v1.url)
+        record = runs.current_run(v1.url)
         assert record is not None and record.state == "paused"
     v1_clients_work(v1)
     assert v1.resume().state == "done"
@@ -115,10 +116,10 @@ def test_a_session_that_outlived_its_client_is_ended(v1: Lab, monkeypatch: pytes
     """A server that cannot tell that a client is gone goes on with its statement: `resume` ends that."""
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
-    monkeypatch.setattr("src.migration.orphan.PATIENCE_S", 0.3)
+    monkeypatch.setattr("src.journal.run_lock.PATIENCE_S", 0.3)
     with session(v1.url, "hk_strategy migration") as orphan, orphan.cursor() as cur:
         cur.execute("SELECT pg_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
-        run_id = service.history(v1.url)[0].run_id
+        run_id = runs.history(v1.url)[0].run_id
         cur.execute(
             "INSERT INTO hk_migration.event (run_id, kind, message, detail) "
             "VALUES (%s, 'run', 'phase1 goes on', jsonb_build_object('pid', pg_backend_pid()))",
@@ -133,7 +134,7 @@ def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(v1: Lab, m
     """It has the lock, and no journal yet."""
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
-    monkeypatch.setattr("src.migration.orphan.PATIENCE_S", 0.0)
+    monkeypatch.setattr("src.journal.run_lock.PATIENCE_S", 0.0)
     with session(v1.url, "hk_strategy migration") as other, other.cursor() as cur:
         cur.execute("SELECT pg_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
         with pytest.raises(RunInProgress):
@@ -155,7 +156,7 @@ def test_a_phase_with_nothing_to_do_does_not_end_another_run(v1: Lab) -> None:
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
     assert v1.run(Phase.ROLLBACK_V2).state == "nothing"
-    record = service.current_run(v1.url)
+    record = runs.current_run(v1.url)
     assert record is not None and (record.phase, record.state) == (Phase.PHASE1, "paused")
     assert v1.resume().state == "done"
 
@@ -163,7 +164,7 @@ def test_a_phase_with_nothing_to_do_does_not_end_another_run(v1: Lab) -> None:
 def test_a_second_run_is_told_of_the_first(v1: Lab) -> None:
     first = Apart(v1, Phase.PHASE1, hold_at="columns")
     first.wait_for(step="columns", state="started")
-    record = service.current_run(v1.url)
+    record = runs.current_run(v1.url)
     assert record is not None and record.state == "running"
     attempts: list[Callable[[], Outcome]] = [
         lambda: v1.run(Phase.PHASE1), lambda: v1.run(Phase.ROLLBACK_V1), lambda: v1.resume(),
@@ -176,7 +177,7 @@ def test_a_second_run_is_told_of_the_first(v1: Lab) -> None:
         assert record.started_at.astimezone().strftime("%H:%M:%S") in str(refused.value)
     first.let_go()
     assert first.end() == 0
-    assert [r.state for r in service.history(v1.url)] == ["done"]
+    assert [r.state for r in runs.history(v1.url)] == ["done"]
 
 
 def test_the_server_goes_away_half_way(tmp_path: Path) -> None:
@@ -193,17 +194,17 @@ def test_the_server_goes_away_half_way(tmp_path: Path) -> None:
         with pytest.raises(RunPaused, match=r"(?s)server went away.*resume"):
             it.run(Phase.PHASE1, crash)
         with pytest.raises(DatabaseUnavailable):
-            service.current_run(it.url)
+            runs.current_run(it.url)
         with pytest.raises(DatabaseUnavailable):
             it.resume()
 
         server.start()
         it.url = url_of(server)
-        record = service.current_run(it.url)
+        record = runs.current_run(it.url)
         assert record is not None and record.state == "interrupted"
         v1_clients_work(it)
         assert it.resume().state == "done"
-        assert service.inspect(it.url).version == "2.0"
+        assert engine.inspect(it.url).version == "2.0"
 
 
 def url_of(server: PrivateServer) -> str:
@@ -236,7 +237,7 @@ def test_a_role_without_rights_is_told_which(poor: str, servers: Servers, v1: La
         theirs.run(Phase.PHASE1)
     assert refused.value.exit_code == 3
     assert difference(before, whole_dump(v1.url)) == ""
-    assert service.current_run(v1.url) is None
+    assert runs.current_run(v1.url) is None
 
 
 class Killed(BaseException):
@@ -260,12 +261,12 @@ def test_a_rollback_from_v3_to_v1_is_resumed_to_v1(v1: Lab, where: str) -> None:
 
     with pytest.raises(Killed):
         v1.run(Phase.ROLLBACK_V1, kill)
-    run = service.current_run(v1.url)
+    run = runs.current_run(v1.url)
     assert run is not None and run.state == "interrupted"
     assert v1.resume().state == "done"
-    assert service.inspect(v1.url).version == "1.0"
-    assert service.current_run(v1.url) is None
-    assert [record.state for record in service.history(v1.url)] == ["done"] * 4
+    assert engine.inspect(v1.url).version == "1.0"
+    assert runs.current_run(v1.url) is None
+    assert [record.state for record in runs.history(v1.url)] == ["done"] * 4
     v1_clients_work(v1)
     assert v1.run(Phase.PHASE1).state == "done"
     assert v1.rows("SELECT count(DISTINCT portfolio_id) > 1 FROM public.portfolio_positions") == [(True,)]
@@ -282,5 +283,5 @@ def test_between_the_halves_of_a_rollback_another_way_may_be_taken(v1: Lab) -> N
     with pytest.raises(Killed):
         v1.run(Phase.ROLLBACK_V1, kill)
     assert v1.run(Phase.PHASE2).state == "done"
-    assert service.inspect(v1.url).version == "3.0"
-    assert [record.state for record in service.history(v1.url)] == ["done"] * 4
+    assert engine.inspect(v1.url).version == "3.0"
+    assert [record.state for record in runs.history(v1.url)] == ["done"] * 4

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from src.migration import service
-from src.migration.model import Phase
+from src.journal import runs
+from src.journal.model import Phase
 from tests.conftest import MakeDatabase, Servers
 from tests.migration.dumps import difference, whole_dump
 from tests.migration.lab import (
@@ -89,14 +89,14 @@ def test_killed_between_any_two_steps(
 
 def check_interrupted(killed: Lab, case: Case, superuser: str, before: list[str], after: list[str], when: str) -> None:
     version, phase = killed.version, case.phase
-    record = service.current_run(killed.url)
+    record = runs.current_run(killed.url)
     assert record is not None and (record.state, record.phase) == ("interrupted", phase), when
     with copied(killed, superuser) as other:
         if phase in (Phase.PHASE1, Phase.ROLLBACK_V1):
             v1_clients_work(other)
         assert killed.resume().state == "done", when
         assert difference(after, whole_dump(killed.url, version)) == "", when
-        assert service.current_run(killed.url) is None, when
+        assert runs.current_run(killed.url) is None, when
         assert other.run(UNDO[phase]).state in ("done", "nothing"), when
         undone = whole_dump(other.url, version)
         if case.restoring:
@@ -104,7 +104,7 @@ def check_interrupted(killed: Lab, case: Case, superuser: str, before: list[str]
             assert difference(without_ids(before), without_ids(undone)) == "", when
         else:
             assert difference(before, undone) == "", when
-        assert service.current_run(other.url) is None, when
+        assert runs.current_run(other.url) is None, when
         if case.restoring:
             assert other.run(phase).state == "done", when
             assert difference(after, whole_dump(other.url, version)) == "", when

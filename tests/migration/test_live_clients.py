@@ -15,8 +15,9 @@ import pytest
 from src.config import Settings
 from src.database_enhanced import DatabaseManager
 from src.errors import Conflict, PrerequisiteError
-from src.migration import service
-from src.migration.model import Event, Keep, Options, Outcome, Phase
+from src.journal.model import Event, Keep, Outcome, Phase
+from src.migration import engine
+from src.migration.model import Options
 from tests.conftest import MakeDatabase
 from tests.migration.load import Ledger, Report, V1Load, fill, verify
 from tests.migration.load.v1 import COLUMNS, FOREIGN_NUMBER, create_tables
@@ -36,12 +37,12 @@ class Live:
     def run(self, phase: Phase, *, keep: Keep = Keep.DEFAULT, force: bool = False) -> Outcome:
         events: list[Event] = []
         options = Options(backup=False, keep=keep, force=force)
-        outcome = service.run(self.url, phase, options, self.settings, events.append)
+        outcome = engine.run(self.url, phase, options, self.settings, events.append)
         assert outcome.state == "done", (outcome, events[-5:])
         return outcome
 
     def version(self) -> str | None:
-        return service.inspect(self.url).version
+        return engine.inspect(self.url).version
 
     def rows(self, statement: str, *params: object) -> list[tuple[object, ...]]:
         conn = psycopg2.connect(self.url, application_name="hk_strategy test")

@@ -9,9 +9,10 @@ import pytest
 
 from src.config import PROJECT_ROOT
 from src.errors import MigrationError, RunPaused
-from src.migration import loader, service
-from src.migration.loader import FILES, checksums, load_steps
-from src.migration.model import Event, Phase
+from src.journal import runs
+from src.journal.model import Event, Phase
+from src.migration import steps as loader
+from src.migration.steps import FILES, checksums, load_steps
 from tests.conftest import MakeDatabase
 from tests.migration.lab import Lab, lab, session
 
@@ -109,7 +110,7 @@ def test_a_step_that_fails_leaves_all_before_it_and_can_be_repaired(v1: Lab, fil
     change(file, view, f"SELECT 1/0; {view}")
     with pytest.raises(MigrationError, match=r"division by zero.*resume.*rollback"):
         v1.run(Phase.PHASE1)
-    record = service.current_run(v1.url)
+    record = runs.current_run(v1.url)
     assert record is not None and (record.state, record.current_step) == ("failed", "views_and_functions")
     change(file, "SELECT 1/0; ", "")
     assert v1.resume().state == "done"
@@ -118,17 +119,17 @@ def test_a_step_that_fails_leaves_all_before_it_and_can_be_repaired(v1: Lab, fil
 @pytest.mark.parametrize("table", ["run", "event"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET run_id = run_id", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_history_is_append_only(history_of_a_run: Lab, table: str, statement: str) -> None:
-    before = service.history(history_of_a_run.url)
+    before = runs.history(history_of_a_run.url)
     with pytest.raises(psycopg2.errors.RaiseException, match="append-only"):
         history_of_a_run.rows(statement.format(f"hk_migration.{table}"))
-    assert service.history(history_of_a_run.url) == before
+    assert runs.history(history_of_a_run.url) == before
     assert len(before) == 1
 
 
 @pytest.fixture
 def history_of_a_run(make_database: MakeDatabase, tmp_path: Path) -> Lab:
     """As after a run, without waiting for one."""
-    from src.migration.history import ensure_own_schema
+    from src.journal.runs import ensure_own_schema
 
     it = lab(make_database("v1"), tmp_path, rows="")
     with session(it.url, "hk_strategy test") as conn:
@@ -143,14 +144,14 @@ def history_of_a_run(make_database: MakeDatabase, tmp_path: Path) -> Lab:
 
 def test_what_a_run_leaves_in_the_history(v1: Lab) -> None:
     v1.run(Phase.PHASE1)
-    (record,) = service.history(v1.url)
+    (record,) = runs.history(v1.url)
     assert (record.phase, record.state, record.from_version, record.to_version) == (Phase.PHASE1, "done", "1.0", "2.0")
     assert record.started_by.startswith("trader (")
     assert record.finished_at is not None and record.finished_at >= record.started_at
     assert record.steps_done == record.steps_total >= 14
     assert record.proof and all(row.equal for row in record.proof)
     assert record.longest_stall_ms is not None
-    stored = service.events(v1.url, record.run_id)
+    stored = runs.events(v1.url, record.run_id)
     assert [event.message for _, event in stored] == [event.message for event in v1.told]
     half = stored[len(stored) // 2][0]
-    assert service.events(v1.url, record.run_id, after=half) == [entry for entry in stored if entry[0] > half]
+    assert runs.events(v1.url, record.run_id, after=half) == [entry for entry in stored if entry[0] > half]

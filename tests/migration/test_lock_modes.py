@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from src.db.connection import Cursor
-from src.migration import service
-from src.migration.explain import lock_of
-from src.migration.model import Keep, Options, Phase, Step
-from src.migration.runner import Runner
+from src.journal.model import Keep, Phase
+from src.migration import engine
+from src.migration.model import Options, Step
+from src.migration.plan.explain import lock_of
+from src.migration.run.runner import Runner
+from src.postgres.connection import Cursor
 from tests.conftest import MakeDatabase
 from tests.migration.lab import OTHER_PORTFOLIOS, lab
 
@@ -51,5 +52,5 @@ def test_no_step_takes_a_stronger_lock_on_clients_tables_than_its_plan_says(
         if phase is Phase.PHASE2:
             it.rows(OTHER_PORTFOLIOS)
         options = Options(backup=False, keep=Keep.MERGE)
-        assert service.run(it.url, phase, options, it.settings, lambda event: None).state == "done"
+        assert engine.run(it.url, phase, options, it.settings, lambda event: None).state == "done"
     assert seen == {}

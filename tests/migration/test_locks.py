@@ -12,9 +12,10 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from src.errors import RunPaused
-from src.migration import locks, service
-from src.migration.locks import acquire, lock_targets
-from src.migration.model import Client, Outcome, Phase
+from src.journal import runs
+from src.journal.model import Client, Outcome, Phase
+from src.migration.run import locks
+from src.migration.run.locks import acquire, lock_targets
 from tests.conftest import MakeDatabase
 from tests.migration.dumps import difference, whole_dump
 from tests.migration.lab import Lab, lab, session, v1_clients_work, wait_until
@@ -90,7 +91,7 @@ def test_a_reader_idle_in_transaction_holds_nobody_up(v1: Lab) -> None:
         assert len(served) >= 2 and served[-1] > served[0]
         for text in (str(paused.value), blocked(v1)[-1]):
             assert f"pid {reader.info.backend_pid}, role trader, a reader, idle in transaction" in text
-        record = service.current_run(v1.url)
+        record = runs.current_run(v1.url)
         assert record is not None and (record.state, record.current_step) == ("paused", "columns")
         # Nothing of the step is there.
         assert v1.rows("SELECT count(*) FROM pg_attribute WHERE attname = 'legacy_symbol'") == [(0,)]

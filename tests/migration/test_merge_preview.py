@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from src.db.connection import connect
 from src.errors import DatabaseUnavailable
-from src.migration.merge_preview import merge_preview
-from src.migration.model import Keep, MergedSymbol, Phase
+from src.journal.model import Keep, Phase
+from src.migration.model import MergedSymbol
+from src.migration.preflight.rollback_preview import merge_preview
+from src.postgres.connection import connect
 from tests.conftest import MakeDatabase
 from tests.migration.lab import OTHER_PORTFOLIOS, lab, session
 

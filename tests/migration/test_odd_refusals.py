@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from src.migration import service
-from src.migration.model import Phase
+from src.journal.model import Phase
+from src.migration import engine
 from tests.conftest import MakeDatabase
 from tests.migration.lab import Lab, lab
 from tests.migration.odd import FEW_ROWS, HOLDINGS, UNIQUE_HOLDINGS, refused
@@ -262,12 +262,12 @@ def test_phase_1_refuses_and_touches_nothing(make_lab: MakeLab, pg_version: int,
     it = make_lab(pg_version)
     it.v1(case.made)
     refused(it, Phase.PHASE1, *case.words)
-    found = service.inspect(it.url).findings
+    found = engine.inspect(it.url).findings
     assert any(word in finding.title for word in case.words for finding in found if finding.severity == "refusal")
 
 
 def test_an_empty_database_is_refused_and_is_not_called_v1(make_lab: MakeLab, pg_version: int) -> None:
     it = make_lab(pg_version, None)
     refused(it, Phase.PHASE1, "empty", "run_migration.py init --schema v1")
-    found = service.inspect(it.url)
+    found = engine.inspect(it.url)
     assert (found.version, found.title) == (None, "empty database")

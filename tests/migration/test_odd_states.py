@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from src.migration import service
-from src.migration.model import Keep, Phase
+from src.journal.model import Keep, Phase
+from src.migration import engine
 from tests.conftest import MakeDatabase, Servers
 from tests.migration.dumps import difference, whole_dump
 from tests.migration.lab import OTHER_PORTFOLIOS, V1_ROWS, Lab, lab, session, v1_clients_work
@@ -90,7 +90,7 @@ def test_side_table_rows_become_positions(make_lab: MakeLab, pg_version: int) ->
         ("TECH", "9999.HK", 10, Decimal("7.5"), None),
     ]
     assert it.rows("SELECT * FROM public.portfolio_holdings ORDER BY 1, 2") == side_table
-    assert any("stays as it is" in title for title in titles(service.inspect(it.url).findings, "info"))
+    assert any("stays as it is" in title for title in titles(engine.inspect(it.url).findings, "info"))
 
 
 def test_portfolio_id_on_some_tables_only_is_filled(make_lab: MakeLab, pg_version: int) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from src.errors import RunPaused
-from src.migration import service
-from src.migration.model import Event, Options, Phase, RunRecord
+from src.journal import runs
+from src.journal.model import Event, Phase, RunRecord
+from src.migration import engine
+from src.migration.model import Options
 from tests.conftest import MakeDatabase
 from tests.migration.cli_harness import Cli, cli_in
 from tests.migration.lab import Apart, Lab, lab, session, v1_clients_work, wait_until, writer
@@ -25,7 +27,7 @@ def cli(tmp_path: Path, cache_url: str) -> Cli:
 
 
 def pause(it: Lab) -> None:
-    assert service.request_pause(it.url, "anna") is not None
+    assert engine.request_pause(it.url, "anna") is not None
 
 
 def paused(it: Lab, run: Apart) -> RunRecord:
@@ -33,7 +35,7 @@ def paused(it: Lab, run: Apart) -> RunRecord:
     run.end()
     assert (run.told[-1]["kind"], run.told[-1]["step"]) == ("raised", "RunPaused")
     assert "anna asked for it" in run.told[-1]["message"]
-    record = service.current_run(it.url)
+    record = runs.current_run(it.url)
     assert record is not None and record.state == "paused"
     assert "anna asked for it" in record.message and "resume" in run.told[-1]["message"]
     return record
@@ -103,15 +105,15 @@ def test_in_the_middle_of_the_backup(v1: Lab) -> None:
             pause(v1)
 
     with pytest.raises(RunPaused, match=r"anna asked for it.*in the middle of the backup"):
-        service.run(v1.url, Phase.PHASE1, Options(), v1.settings, on_event)
+        engine.run(v1.url, Phase.PHASE1, Options(), v1.settings, on_event)
     assert v1.rows("SELECT to_regclass('public.portfolios') IS NULL") == [(True,)]
     assert v1.resume().state == "done"
 
 
 def test_there_is_nothing_to_pause(v1: Lab, cli: Cli) -> None:
-    assert service.request_pause(v1.url, "anna") is None
+    assert engine.request_pause(v1.url, "anna") is None
     assert v1.run(Phase.PHASE1).state == "done"
-    assert service.request_pause(v1.url, "anna") is None
+    assert engine.request_pause(v1.url, "anna") is None
     said = cli(v1.url, "pause")
     assert (said.exit_code, said.out.strip()) == (0, "Nothing to do: no run of this database is under way.")
 
@@ -125,5 +127,5 @@ def test_the_command_asks_the_run_of_another_process(v1: Lab, cli: Cli) -> None:
     assert "was asked to pause" in str(outcome["message"]) and "'columns'" in str(outcome["message"])
     run.let_go()
     run.end()
-    record = service.current_run(v1.url)
+    record = runs.current_run(v1.url)
     assert record is not None and record.state == "paused"

@@ -8,8 +8,9 @@ import psycopg2.errors
 import pytest
 from psycopg2.extensions import parse_dsn
 
-from src.migration import service
-from src.migration.model import Keep, Outcome, Phase
+from src.journal import runs
+from src.journal.model import Keep, Outcome, Phase
+from src.migration import engine
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.migration.dumps import difference, schema_dump, whole_dump
 from tests.migration.lab import OTHER_PORTFOLIOS, Lab, lab, session, v1_clients_work
@@ -34,7 +35,7 @@ def test_phase_1_and_back_and_again(make_lab: MakeLab, pg_version: int) -> None:
 
     done(it.run(Phase.PHASE1))
     v2 = whole_dump(it.url, pg_version)
-    assert service.inspect(it.url).version == "2.0"
+    assert engine.inspect(it.url).version == "2.0"
     v1_clients_work(it)
 
     done(it.run(Phase.ROLLBACK_V1))
@@ -57,7 +58,7 @@ def test_phase_2_and_back_and_again(make_lab: MakeLab, pg_version: int) -> None:
 
     done(it.run(Phase.PHASE2))
     v3 = whole_dump(it.url, pg_version)
-    assert service.inspect(it.url).version == "3.0"
+    assert engine.inspect(it.url).version == "3.0"
 
     done(it.run(Phase.ROLLBACK_V2))
     assert difference(v2, whole_dump(it.url, pg_version)) == ""
@@ -86,7 +87,7 @@ def test_all_the_way_back_with_portfolios_and_again(make_lab: MakeLab, pg_versio
     assert difference(v2, whole_dump(it.url, pg_version)) == ""
     done(it.run(Phase.PHASE2))
     assert difference(v3, whole_dump(it.url, pg_version)) == ""
-    assert [record.state for record in service.history(it.url)] == ["done"] * 6
+    assert [record.state for record in runs.history(it.url)] == ["done"] * 6
 
 
 def test_a_fresh_v3_database_equals_a_migrated_one(

@@ -8,10 +8,11 @@ import pytest
 
 from src.config import PROJECT_ROOT
 from src.errors import ProofFailed
-from src.migration import loader, service
-from src.migration.loader import FILES
-from src.migration.model import Event, Keep, Phase, ProofRow
-from src.migration.proof import Changes, Figures, Measurement, archive_rows, compare, measure, one_snapshot
+from src.journal import runs
+from src.journal.model import Event, Keep, Phase, ProofRow
+from src.migration import steps
+from src.migration.run.proof import Changes, Figures, Measurement, archive_rows, compare, measure, one_snapshot
+from src.migration.steps import FILES
 from tests.conftest import MakeDatabase
 from tests.migration.lab import OTHER_PORTFOLIOS, Lab, lab, session
 
@@ -35,7 +36,7 @@ def with_step(monkeypatch: pytest.MonkeyPatch, directory: Path, phase: Phase, sq
     text = file.read_text()
     assert "-- step: analyze" in text
     file.write_text(text.replace("-- step: analyze", step))
-    monkeypatch.setattr(loader, "MIGRATIONS", copy)
+    monkeypatch.setattr(steps, "MIGRATIONS", copy)
 
 
 WRONG = [
@@ -62,7 +63,7 @@ def test_a_step_that_corrupts_data_fails_the_proof(
 
     with pytest.raises(ProofFailed, match=r"proof failed.*rollback"):
         v1.run(Phase.PHASE1, client)
-    record = service.current_run(v1.url)
+    record = runs.current_run(v1.url)
     assert record is not None and record.state == "failed"
     assert any(row.equal is False for row in record.proof)
 

@@ -17,22 +17,14 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
+from src.backup.api import Backup, RestoreOutcome, TableDigest, find_backup, make_backup, restore_backup, verify_backup
+from src.backup.restore import in_place
+from src.backup.scratch import drop_database, with_database
 from src.config import PROJECT_ROOT
-from src.db.connection import connect
-from src.db.schema import detect
 from src.errors import BackupError, BackupNotVerified, HKStrategyError, PrerequisiteError
-from src.migration import restore_in_place
-from src.migration.backup import (
-    Backup,
-    RestoreOutcome,
-    TableDigest,
-    find_backup,
-    make_backup,
-    restore_backup,
-    verify_backup,
-)
-from src.migration.history import ensure_own_schema
-from src.migration.scratch import drop_database, with_database
+from src.journal.runs import ensure_own_schema
+from src.postgres.connection import connect
+from src.schema.versions import detect
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.migration.test_backup import EVERYTHING, accept_files, data_file, execute, quiet, value
 
@@ -314,7 +306,7 @@ def test_a_restore_killed_half_way_is_cleaned_up_by_the_next(
     before, backup, name = content(url), backed_up(url, tmp_path), database_of(url)
     script = (
         "import sys, time, pathlib\n"
-        "from src.migration.backup import find_backup, restore_backup\n"
+        "from src.backup.api import find_backup, restore_backup\n"
         "def stop(message, done, total):\n"
         "    if message.startswith('Comparing'):\n"
         "        print('half-way', flush=True); time.sleep(600)\n"
@@ -410,7 +402,7 @@ def test_in_place_never_loses_what_clients_write_meanwhile(
         execute(url, "INSERT INTO public.price_history (symbol, price) VALUES ('0700.HK', 0.009)")
         return verify_backup(fresh, url=url, on_progress=quiet)
 
-    monkeypatch.setattr(restore_in_place, "verify_backup", verify_while_a_client_writes)
+    monkeypatch.setattr(in_place, "verify_backup", verify_while_a_client_writes)
     with pytest.raises(PrerequisiteError, match="CREATEDB"):
         restore(url, backup, tmp_path)
     assert value(url, "SELECT count(*) FROM public.price_history WHERE price = 0.009") == 3
@@ -421,7 +413,7 @@ def test_in_place_waits_for_a_gap_without_holding_clients_up(
 ) -> None:
     url = make_clerk_database()
     backup = backed_up(url, tmp_path)
-    monkeypatch.setattr(restore_in_place, "LOCK_PATIENCE_S", 0.3)
+    monkeypatch.setattr(in_place, "LOCK_PATIENCE_S", 0.3)
     with closing(connect(url)) as reader, reader.cursor() as cur:
         cur.execute("SELECT count(*) FROM public.portfolio_positions")
         with pytest.raises(PrerequisiteError, match="no gap"):

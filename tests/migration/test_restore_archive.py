@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from src.backup.api import Backup, make_backup, restore_backup
 from src.errors import RunInProgress
-from src.migration import service
-from src.migration.backup import Backup, make_backup, restore_backup
-from src.migration.model import Event, Keep, Options, Phase
+from src.journal import runs
+from src.journal.model import Event, Keep, Phase
+from src.migration import engine
+from src.migration.model import Options
 from tests.conftest import MakeDatabase
 from tests.migration.dumps import data_dump, difference
 from tests.migration.lab import OTHER_PORTFOLIOS, V1_ROWS, Apart, Lab, lab, wait_for_the_end_of
@@ -47,7 +49,7 @@ def test_a_v2_backup_over_the_v1_of_a_rollback(v1: Lab) -> None:
     v1.run(Phase.ROLLBACK_V1)
     v1.run(Phase.PHASE1)
     same_as(before, v1)
-    assert [run.state for run in service.history(v1.url)] == ["done"] * 4
+    assert [run.state for run in runs.history(v1.url)] == ["done"] * 4
 
 
 def come_back(it: Lab) -> str:
@@ -61,7 +63,7 @@ def come_back(it: Lab) -> str:
     how = restore(it, backup)
     it.run(Phase.PHASE1)
     same_as(before, it)
-    assert [run.state for run in service.history(it.url)] == ["done"] * 4
+    assert [run.state for run in runs.history(it.url)] == ["done"] * 4
     return how
 
 
@@ -82,7 +84,7 @@ def test_a_backup_from_before_any_portfolio(v1: Lab) -> None:
     v1.rows(OTHER_PORTFOLIOS)
     v1.run(Phase.ROLLBACK_V1, keep=Keep.MERGE)
     restore(v1, backup)
-    assert service.make_plan(v1.url, Phase.PHASE1, Options(backup=False), v1.settings).archived_portfolios == ()
+    assert engine.make_plan(v1.url, Phase.PHASE1, Options(backup=False), v1.settings).archived_portfolios == ()
     v1.run(Phase.PHASE1)
     same_as(plain, v1)
 
@@ -92,10 +94,10 @@ def test_a_run_that_did_not_end_is_over_with_the_restore(v1: Lab) -> None:
     run = Apart(v1, Phase.PHASE1, kill_at=8)
     run.end()
     wait_for_the_end_of(v1)
-    assert service.current_run(v1.url) is not None
+    assert runs.current_run(v1.url) is not None
     restore(v1, backup)
-    assert service.current_run(v1.url) is None
-    (run_,) = service.history(v1.url)
+    assert runs.current_run(v1.url) is None
+    (run_,) = runs.history(v1.url)
     assert run_.state == "undone" and backup.name in run_.message
 
 

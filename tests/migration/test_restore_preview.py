@@ -7,11 +7,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from src.db.connection import connect
-from src.migration import restore_preview
-from src.migration.backup import Backup, kept_databases, list_backups, make_backup, preview_restore, restore_backup
-from src.migration.disk import server_free_bytes
-from src.migration.model import Phase
+from src.backup.api import Backup, kept_databases, list_backups, make_backup, preview_restore, restore_backup
+from src.backup.restore import preview as restore_preview
+from src.journal.model import Phase
+from src.postgres.connection import connect
+from src.postgres.disk import server_free_bytes
 from tests.conftest import MakeDatabase, Servers
 from tests.migration.cli_harness import Cli, cli_in, execute
 from tests.migration.lab import OTHER_PORTFOLIOS, Lab, lab, session

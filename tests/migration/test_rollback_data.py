@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src.migration import service
-from src.migration.cli_text import plan_lines
-from src.migration.model import Keep, Options, Outcome, Phase
+from src.cli.text import plan_lines
+from src.journal.model import Keep, Outcome, Phase
+from src.migration import engine
+from src.migration.model import Options
 from tests.conftest import MakeDatabase
 from tests.migration.dumps import data_dump, difference
 from tests.migration.lab import Lab, lab, session
@@ -101,7 +102,7 @@ def test_quantities_are_summed_and_costs_weighted(held: Lab) -> None:
 
 def test_the_preview_says_what_the_merge_then_does(held: Lab) -> None:
     """Each symbol that others hold, with cost before and after: also where long and short cancel out."""
-    plan = service.make_plan(held.url, Phase.ROLLBACK_V1, Options(backup=False), held.settings)
+    plan = engine.make_plan(held.url, Phase.ROLLBACK_V1, Options(backup=False), held.settings)
     foreseen = {m.symbol: (m.quantity, m.avg_cost) for m in plan.merged}
     back(held)
     after = merged(held)
@@ -115,7 +116,7 @@ def test_the_preview_says_what_the_merge_then_does(held: Lab) -> None:
 def test_the_plan_names_the_portfolios_that_leave(held: Lab, keep: Keep) -> None:
     before = held.rows("SELECT portfolio_id FROM public.portfolios WHERE portfolio_id <> 'DEFAULT' ORDER BY 1")
     options = Options(backup=False, keep=keep)
-    plan = service.make_plan(held.url, Phase.ROLLBACK_V1, options, held.settings)
+    plan = engine.make_plan(held.url, Phase.ROLLBACK_V1, options, held.settings)
     names = [name for (name,) in before]
     assert names and list(plan.archived_portfolios) == names
     assert f"Portfolios archived, and gone from the live tables: {', '.join(names)}" in plan_lines(plan, options)
@@ -245,7 +246,7 @@ def test_the_archive_can_wait(held: Lab) -> None:
     forth(held, restore_archive=False)
     assert {s: h for (p, s), h in holdings(held).items() if p == "DEFAULT"} == together
     assert held.rows("SELECT portfolio_id FROM public.portfolios") == [("DEFAULT",)]
-    plan = service.make_plan(held.url, Phase.PHASE1, Options(backup=False), held.settings)
+    plan = engine.make_plan(held.url, Phase.PHASE1, Options(backup=False), held.settings)
     assert set(plan.archived_portfolios) >= {"A", "B"}
     forth(held)
     assert holdings(held) == before

@@ -9,12 +9,13 @@ import pytest
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 
 from src.config import PROJECT_ROOT
-from src.db.connection import Connection, connect
-from src.embedded import PrivateServer
+from src.embedded.api import PrivateServer
 from src.errors import PrerequisiteError
-from src.migration.clients import lock_holder_of_run, lock_holders, long_transactions
-from src.migration.model import Client, Options, Phase
-from src.migration.survey import survey
+from src.journal.model import Client, Phase
+from src.journal.sessions import lock_holder_of_run, lock_holders, long_transactions
+from src.migration.model import Options
+from src.migration.preflight.survey import survey
+from src.postgres.connection import Connection, connect
 from tests.conftest import MakeDatabase, Servers
 from tests.migration.dumps import difference, whole_dump
 from tests.migration.lab import Lab, lab, session

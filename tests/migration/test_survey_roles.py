@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from src.config import PROJECT_ROOT
-from src.db.connection import connect
-from src.embedded import PrivateServer
-from src.migration.clients import legacy_clients, legacy_roles
+from src.embedded.api import PrivateServer
+from src.journal.sessions import legacy_clients, legacy_roles
 from src.migration.model import Options
+from src.postgres.connection import connect
 from tests.conftest import MakeDatabase, Servers
 from tests.migration.lab import session
 from tests.migration.surveys import MakeRole, database_of, execute, look, roles_made, said, superuser

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from src.migration.activity import NO_END, Happening, Wanted, merged, person
-from src.migration.audit import Entry
-from src.migration.cli_parser import UsageError, parse
-from src.migration.model import Phase, ProofRow, RunRecord
-from src.ui import history_export
+from src.cli.parser import UsageError, parse
+from src.journal.activity import NO_END, Happening, Wanted, merged, person
+from src.journal.audit import Entry
+from src.journal.model import Phase, ProofRow, RunRecord
+from src.ui.system_status import history_export
 
 NOON = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from src.auth.passwords import Cost, hash_from_text, hash_password
 from src.auth.store import Accounts, Role
 from src.config import PROJECT_ROOT
 from src.errors import ConfigurationError, InvalidInput
-from src.migration import audit
+from src.journal import audit
 from tests.conftest import MakeDatabase
 
 QUICK = Cost(n=2**4, r=1, p=1)

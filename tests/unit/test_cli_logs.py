@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from src.cli.exit import redactor, without_url
 from src.errors import PrerequisiteError
 from src.logs import mask, new_log_file, start_run_log, stop_run_log, tell_unexpected_errors
-from src.migration.cli_ending import redactor, without_url
 
 URL = "postgresql://trader:p%40ss%2Fw%3Ard@/hk?host=/tmp"
 

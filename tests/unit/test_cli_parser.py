@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from src.migration.cli_parser import COMMANDS, Arguments, UsageError, build_parser, parse
-from src.migration.model import Keep, Phase
+from src.cli.parser import COMMANDS, Arguments, UsageError, build_parser, parse
+from src.journal.model import Keep, Phase
 
 
 def test_options_are_accepted_before_and_after_the_command() -> None:

@@ -11,33 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from src.cli.output import Ending, JsonRenderer, PlainRenderer, TerminalRenderer, bar, to_json
+from src.cli.text import current_run_lines, merged_lines, outcome_lines, plan_lines, proof_lines, run_lines
+from src.journal.model import Client, Event, Outcome, Phase, ProofRow, RunRecord
 from src.logs import mask
-from src.migration.cli_render import Ending, JsonRenderer, PlainRenderer, TerminalRenderer, bar, to_json
-from src.migration.cli_text import (
-    current_run_lines,
-    duration,
-    merged_lines,
-    outcome_lines,
-    plan_lines,
-    proof_lines,
-    run_lines,
-    size,
-)
-from src.migration.model import (
-    Client,
-    Event,
-    Finding,
-    Kind,
-    MergedSymbol,
-    Options,
-    Outcome,
-    Phase,
-    Plan,
-    ProofRow,
-    RunRecord,
-    Step,
-    TableSize,
-)
+from src.migration.model import Finding, Kind, MergedSymbol, Options, Plan, Step, TableSize
+from src.text import duration, size
 
 AT = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 CLIENT = Client(4711, "trader", "old app", "10.0.0.7", "active", 0.5, 12.0, "SELECT *\n  FROM portfolio_positions")

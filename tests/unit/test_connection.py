@@ -2,8 +2,8 @@
 
 import pytest
 
-from src.db.connection import connect, redact
 from src.errors import ConfigurationError, HKStrategyError
+from src.postgres.connection import connect, redact
 
 
 @pytest.mark.parametrize(

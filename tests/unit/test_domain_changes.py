@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.changes import Edit, Row, diff, rows_by_symbol
+from src.domain.edits import Edit, Row, diff, rows_by_symbol
 from src.domain.portfolio import Position
 from src.errors import InvalidInput
 from tests.unit.domain_values import MARKET, portfolios

@@ -6,10 +6,10 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.day import Day, combined, day, moves
-from src.domain.freshness import Session, Sessions
+from src.domain.day_change import Day, combined, day, moves
 from src.domain.portfolio import Position
-from src.domain.quotes import Quote
+from src.domain.price_age import Session, Sessions
+from src.domain.quote import Quote
 from src.domain.valuation import value
 
 HONG_KONG = timezone(timedelta(hours=8))

@@ -3,8 +3,8 @@ from decimal import Decimal
 
 import pytest
 
-from src.domain.freshness import Session, Sessions, age_in_sessions, age_text, day_change, is_current, price_change
-from src.domain.quotes import Quote
+from src.domain.price_age import Session, Sessions, age_in_sessions, age_text, day_change, is_current, price_change
+from src.domain.quote import Quote
 
 HONG_KONG = timezone(timedelta(hours=8))
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.hk_market import is_index, normalise_symbol, same_exposure, spellings
+from src.domain.symbols import is_index, normalise_symbol, same_exposure, spellings
 from src.errors import InvalidInput
 
 

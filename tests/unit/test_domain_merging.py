@@ -5,8 +5,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.changes import Edit, rows_by_symbol
-from src.domain.merging import merge, replaced
+from src.domain.edits import Edit, rows_by_symbol
+from src.domain.merge import merge, replaced
 from src.domain.portfolio import Position
 
 Held = tuple[Position, ...]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain import edits
+from src.domain import validation
 from src.domain.portfolio import (
     check_avg_cost,
     check_portfolio_id,
@@ -79,7 +79,7 @@ def test_texts_are_trimmed_and_limited() -> None:
 
 
 def test_a_signal_is_checked_before_the_database_sees_it() -> None:
-    values = edits.signal("A", 0.75, 300, {"rsi": 55.126, "volume": 1000, "ma_5": float("nan"), "ma_20": None})
+    values = validation.signal("A", 0.75, 300, {"rsi": 55.126, "volume": 1000, "ma_5": float("nan"), "ma_20": None})
     assert values["signal_strength"] == Decimal("0.75")
     assert values["rsi"] == Decimal("55.13")
     assert values["volume"] == 1000
@@ -94,4 +94,4 @@ def test_a_signal_is_checked_before_the_database_sees_it() -> None:
         ("A", 0.5, 1, {"volume": -1}),
     ):
         with pytest.raises(InvalidInput):
-            edits.signal(kind, strength, price, indicators)
+            validation.signal(kind, strength, price, indicators)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.changes import Edit, Row
+from src.domain.edits import Edit, Row
 from src.domain.portfolio import Position
-from src.domain.saves import Clash
-from src.ui.draft import COLUMNS, Line, lines_of, mine_over, positions_after, read, resolved, typed
+from src.domain.revisions import Clash
+from src.ui.portfolio.editor_state import COLUMNS, Line, lines_of, mine_over, positions_after, read, resolved, typed
 
 TENCENT = Row(3100, Decimal("320.500"), "Tencent", "Tech", Decimal("315.200"))
 HSBC = Row(13428, Decimal("38.500"), " HSBC ", None, None)

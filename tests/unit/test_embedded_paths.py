@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from src.embedded_account import remove_socket_dir
-from src.embedded_cache import Valkey
-from src.embedded_postgres import Postgres
+from src.embedded.os_user import remove_socket_dir
+from src.embedded.postgres import Postgres
+from src.embedded.valkey import Valkey
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from src.migration import expected as module
-from src.migration.cli_text import expected_sum
-from src.migration.expected import Measured, expected
-from src.migration.loader import load_steps
-from src.migration.model import Expected, Kind, Phase, Plan, Step, TableSize
-from src.migration.planner import BACKUP
+from src.cli.text import expected_sum
+from src.journal.model import Phase
+from src.migration.model import Expected, Kind, Plan, Step, TableSize
+from src.migration.plan import estimate as module
+from src.migration.plan.estimate import Measured, expected
+from src.migration.plan.planner import BACKUP
+from src.migration.steps import load_steps
 
 MB = 1024 * 1024
 AT = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)

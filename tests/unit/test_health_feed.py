@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from src.domain.health import Component, State
-from src.domain.quotes import Quote
+from src.domain.quote import Quote
 from src.errors import DatabaseUnavailable
+from src.health.background_poll import Answer
 from src.health.feed import feed
-from src.health.patience import Answer
+from src.health.model import Component, State
 from src.market import calendar
 
 # Tuesday, half past three in the afternoon in Hong Kong; Monday was a session too.

@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from src.domain.freshness import age_in_sessions
+from src.domain.price_age import age_in_sessions
 from src.market.calendar import HONG_KONG, between, sessions
 
 

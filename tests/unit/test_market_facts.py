@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from src.domain.rules import Fee, Kind, on_tick, tick
+from src.domain.exchange_rules import Fee, Kind, on_tick, tick
 from src.errors import InvalidInput
 from src.market.facts import TABLES, rules
-from src.sample_rows import SYMBOLS
+from src.sample.rows import SYMBOLS
 
 TODAY = date(2026, 11, 24)
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from src.errors import DatabaseUnavailable
-from src.health.patience import Patience
+from src.health.background_poll import Patience
 
 LONG = 60.0
 
@@ -100,7 +100,7 @@ def test_what_is_being_asked_counts_where_only_what_is_known_was_forgotten() -> 
 
 def test_what_hangs_for_too_long_is_tried_anew_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection whose other end is gone: the next one may be answered."""
-    monkeypatch.setattr("src.health.patience.GIVE_UP_S", 0.2)
+    monkeypatch.setattr("src.health.background_poll.GIVE_UP_S", 0.2)
     gate, count = threading.Event(), iter(range(10))
 
     def work() -> int:
@@ -119,7 +119,7 @@ def test_what_hangs_for_too_long_is_tried_anew_beside_it(monkeypatch: pytest.Mon
 
 
 def test_while_attempts_hang_it_is_said_for_how_long_there_was_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("src.health.patience.GIVE_UP_S", 0.05)
+    monkeypatch.setattr("src.health.background_poll.GIVE_UP_S", 0.05)
     gate, begun = threading.Event(), []
 
     def work() -> None:

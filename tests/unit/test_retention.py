@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.backup.manifest import Backup
+from src.backup.retention import Rule, decide, why_not_delete
+from src.cli.parser import UsageError, parse
 from src.errors import InvalidInput
-from src.migration.cli_parser import UsageError, parse
-from src.migration.manifest import Backup
-from src.migration.retention import Rule, decide, why_not_delete
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ import psycopg2
 import pytest
 
 from src.errors import PrerequisiteError
-from src.sample import init_database, is_sample, load_sample, remove_sample, session_closes
-from src.sample_rows import INDEX, POSITIONS, SYMBOLS, prices, signals
+from src.sample.load import init_database, is_sample, load_sample, remove_sample, session_closes
+from src.sample.rows import INDEX, POSITIONS, SYMBOLS, prices, signals
 from tests.conftest import MakeDatabase
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from src.domain.changes import Edit, Row
+from src.domain.edits import Edit, Row
 from src.domain.portfolio import Position
 from src.errors import InvalidInput
 from src.transfer.headers import Field

@@ -1,0 +1,134 @@
+"""Deleting backups: one, or those that a rule gives up. Never the only verified one, never one that is in use."""
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from src.backup.manifest import LOCK, OURS, Backup, list_backups, now, read_backup
+from src.backup.retention import Rule, Verdict, decide, newest_verified, why_not_delete
+from src.backup.scratch import session
+from src.errors import BackupError
+from src.journal import runs
+
+# File systems without such locks (NFS has none for a folder): there backups are deleted without asking who reads them.
+NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The database that backups belong to, and the names of those that a run which did not end refers to."""
+
+    database: str
+    wanted: frozenset[str]
+
+
+def holder_of(url: str) -> Holder:
+    """Raises DatabaseUnavailable: without the database nobody knows which backups are still needed."""
+    with session(url, purpose="backup") as conn:
+        run = runs.unfinished(runs.read_records(conn, limit=1))
+        names = {run.backup} if run is not None and run.backup else set()
+        return Holder(conn.info.dbname, frozenset(names))
+
+
+def delete_backup(backup: Backup, *, wanted: Collection[str] = ()) -> None:
+    """Delete it for good. Raises BackupError where it must stay: see `why_not_delete`; or where somebody reads it."""
+    with _one_at_a_time(backup.path.parent):
+        refuse_deletion(backup, wanted)
+        _remove(backup)
+
+
+def refuse_deletion(backup: Backup, wanted: Collection[str]) -> None:
+    """Raise BackupError where it must stay."""
+    why = why_not_delete(backup, list_backups(backup.path.parent), wanted)
+    if why is not None:
+        raise BackupError(why)
+
+
+def preview(url: str, backup_dir: Path, rule: Rule) -> tuple[Verdict, ...]:
+    """What `prune` would do with each backup of this database. Raises DatabaseUnavailable."""
+    holder = holder_of(url)
+    return decide(list_backups(backup_dir), rule, now(), database=holder.database, wanted=holder.wanted)
+
+
+def prune(url: str, backup_dir: Path, rule: Rule, shown: Collection[str]) -> tuple[Backup, ...]:
+    """Delete what the rule gives up, of those named in `shown` only. Returns what was deleted.
+
+    Raises BackupError at the first that cannot be deleted; those before it are gone.
+    """
+    gone: list[Backup] = []
+    with _one_at_a_time(backup_dir):
+        for verdict in preview(url, backup_dir, rule):
+            if verdict.goes and verdict.backup.name in shown:
+                try:
+                    _remove(verdict.backup)
+                except BackupError as error:
+                    before = f" Deleted before: {', '.join(one.name for one in gone)}." if gone else ""
+                    raise BackupError(f"{error}{before}") from None
+                gone.append(verdict.backup)
+    return tuple(gone)
+
+
+def is_young(url: str, backup_dir: Path, age: timedelta) -> Backup | None:
+    """The newest verified backup of this database, where it is younger than `age`. None: it is time for one."""
+    found = newest_verified(list_backups(backup_dir), holder_of(url).database)
+    return found if found is not None and now() - found.created_at < age else None
+
+
+@contextmanager
+def in_use(backup: Backup) -> Iterator[None]:
+    """While it is verified, restored or downloaded nobody deletes it. Raises BackupError where it is gone already."""
+    with _locked(backup.path, fcntl.LOCK_SH, f"The backup {backup.name} is being deleted."):
+        if not backup.path.is_dir():
+            raise BackupError(f"The backup {backup.name} has been deleted.")
+        yield
+
+
+@contextmanager
+def _one_at_a_time(backup_dir: Path) -> Iterator[None]:
+    """Two who delete at the same moment would each count on the backup of the other."""
+    if not backup_dir.is_dir():
+        yield
+        return
+    with _locked(backup_dir, fcntl.LOCK_EX, "", wait=True):
+        yield
+
+
+@contextmanager
+def _locked(place: Path, kind: int, busy: str, *, wait: bool = False) -> Iterator[None]:
+    descriptor = -1
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise BackupError(busy) from None
+    except OSError as error:
+        if descriptor < 0:
+            raise BackupError(f"{place} cannot be used: {error.strerror}.") from None
+        if error.errno not in NO_LOCKS:
+            os.close(descriptor)
+            raise BackupError(f"{place} cannot be locked: {error.strerror}.") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove(backup: Backup) -> None:
+    read_backup(backup.path)  # only what is a backup is deleted, whatever the path says
+    path = backup.path.absolute()
+    going = path.with_name(f"{path.name}.tmp-{os.urandom(4).hex()}")
+    busy = f"{backup.name} is being verified, restored or downloaded. Delete it when that is through."
+    with _locked(path, fcntl.LOCK_EX, busy):
+        try:
+            path.rename(going)
+            (going / LOCK).write_bytes(OURS)
+            shutil.rmtree(going)
+        except OSError as error:
+            raise BackupError(f"The backup {backup.name} cannot be deleted: {error.strerror}.") from error

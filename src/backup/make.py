@@ -1,0 +1,283 @@
+"""Making a backup: pg_dump, and beside it a manifest of what the same snapshot holds."""
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import astuple, dataclass
+from itertools import count
+from pathlib import Path
+
+import psycopg2
+
+from src.backup.dump_tools import Target, Tools, find_tools, run_tool, target_of
+from src.backup.fingerprint import Content, fix_settings, read_content, read_needs, readable_tables
+from src.backup.manifest import (
+    CATALOG,
+    DATA,
+    LOCK,
+    Backup,
+    Progress,
+    backup_name,
+    hash_files,
+    now,
+    prepare_directory,
+    remove_leftovers,
+    sync_directory,
+    working_directory,
+    write_json,
+    write_manifest,
+)
+from src.backup.scratch import describe_database
+from src.errors import BackupError, ConfigurationError, DatabaseUnavailable, PrerequisiteError
+from src.postgres.connection import Connection, connect, redact
+from src.postgres.disk import free_bytes, nearest_existing
+from src.postgres.queries import query
+from src.schema.versions import detect
+
+JOBS = 2
+COMPRESSION = "1"  # gzip level: three times as fast as the default, files an eighth larger
+POLLS_PER_REPORT = 5
+SERVER_BYTES = 160 * 2**20  # a scratch server without data, and its first write-ahead log
+WAL_BYTES = 2**30  # what the scratch server's write-ahead log may grow to
+
+
+def silent(message: str, done: int | None, total: int | None) -> None:
+    """Progress that nobody looks at."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a backup needs and has, in bytes, and why it cannot be made (None: it can).
+
+    `needed` is an upper bound: the dump at the tables' size on disk (compressed, it is a fraction of that), and the
+    scratch database at the whole database's size, with its server and write-ahead log.
+    """
+
+    needed: int
+    free: int
+    obstacle: str | None
+
+
+def backup_outlook(url: str, backup_dir: Path) -> Outlook:
+    """Whether a backup can be made in `backup_dir`, and verified there. Writes nothing, not even the folder."""
+    conn = connect(url, purpose="backup", autocommit=True)
+    try:
+        return outlook_of(conn, backup_dir)
+    finally:
+        conn.close()
+
+
+def outlook_of(conn: Connection, backup_dir: Path) -> Outlook:
+    """`backup_outlook` of the database that `conn` is connected to."""
+    needed, free = _bytes_needed(conn), free_bytes(backup_dir)
+    obstacle = None
+    try:
+        target = target_of(conn)
+        readable_tables(conn)
+        find_tools(target.server_major, needs_ssl=target.uses_ssl)
+        _refuse_unusable_folder(backup_dir)
+        _refuse_without_disk(needed, free, backup_dir)
+    except (PrerequisiteError, ConfigurationError) as error:
+        obstacle = str(error)
+    return Outlook(needed, free, obstacle)
+
+
+def make_backup(
+    url: str,
+    backup_dir: Path,
+    *,
+    schema_version: str | None,
+    on_progress: Progress = silent,
+    label: str = "",
+) -> Backup:
+    """Dump the whole database into `backup_dir`; not verified yet. `label` ends up in its name ("phase1").
+
+    `schema_version` None: what the snapshot's catalogs say.
+
+    Raises PrerequisiteError before anything is written (no disk, no pg_dump, no right to read a table) and
+    BackupError when it fails; then nothing of it is left.
+    """
+    with _snapshots(url) as (connections, snapshot):
+        first = connections[0]
+        target = target_of(first)
+        readable_tables(first)
+        tools = find_tools(target.server_major, needs_ssl=target.uses_ssl)
+        prepare_directory(backup_dir)
+        remove_leftovers(backup_dir)
+        _refuse_without_disk(_bytes_needed(first), free_bytes(backup_dir), backup_dir)
+        database, needs = describe_database(first), read_needs(first)
+        if schema_version is None:
+            schema_version = detect(first).version
+        created = now()
+        name = _free_name(backup_dir, backup_name(created, target.database, schema_version, label))
+        with working_directory(backup_dir, name) as (work, lock):
+            content = _dump_and_read(connections, snapshot, tools, target, work, lock, on_progress)
+            write_json(work / CATALOG, [astuple(line) for line in content.catalog])
+            files = hash_files(work)
+            backup = Backup(
+                name=name, path=backup_dir / name, created_at=created, database=target.database,
+                schema_version=schema_version, bytes=sum(file.bytes for file in files.values()), tables=content.tables,
+                server_version=_server_version(first), dump_version=tools.version, server_major=target.server_major,
+                database_bytes=database.bytes, encoding=database.encoding, locale=database.locale,
+                sequences=content.sequences, needs=needs, files=files,
+            )  # fmt: skip
+            write_manifest(backup, work)
+            _put_in_place(work, backup.path)
+    on_progress(f"Backup {name} written", backup.bytes, backup.bytes)
+    return backup
+
+
+def _dump_and_read(
+    connections: list[Connection],
+    snapshot: str,
+    tools: Tools,
+    target: Target,
+    work: Path,
+    lock: int,
+    on_progress: Progress,
+) -> Content:
+    """Run pg_dump while the digests are taken from the same snapshot."""
+    command = [
+        tools.program("pg_dump"), "--format=directory", f"--jobs={JOBS}", f"--compress={COMPRESSION}", "--no-password",
+        f"--snapshot={snapshot}", f"--file={work / DATA}", f"--dbname={target.dbname_argument}",
+    ]  # fmt: skip
+    failed = threading.Event()
+    polls = count()
+
+    def read() -> Content:
+        try:
+            return read_content(connections)
+        except BaseException:
+            failed.set()
+            raise
+
+    def watch() -> None:
+        if next(polls) % POLLS_PER_REPORT == 0:
+            on_progress("Writing the backup", _bytes_in(work), None)
+        if failed.is_set():
+            raise BackupError("The tables could not be read for the backup's digests.")
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        reading: Future[Content] = pool.submit(read)
+        try:
+            run_tool(command, target, on_poll=watch, keep_open=(lock,))
+            on_progress("Counting and hashing the rows of every table", None, None)
+            return reading.result()
+        except BaseException as error:
+            failed_first = failed.is_set()
+            for conn in connections:
+                _cancel(conn)
+            if failed_first and isinstance(error, BackupError):
+                raise _read_failure(reading.exception(), target) from None
+            if isinstance(error, psycopg2.Error):
+                raise _read_failure(error, target) from None
+            raise
+
+
+def _read_failure(reason: BaseException | None, target: Target) -> BackupError:
+    return BackupError(target.hide(f"The tables could not be read for the backup: {reason}".strip()))
+
+
+@contextmanager
+def _snapshots(url: str) -> Iterator[tuple[list[Connection], str]]:
+    """Connections that see one and the same state of the database, and the name that pg_dump joins it by."""
+    with ExitStack() as stack:
+        connections = []
+        snapshot = ""
+        try:
+            for _ in range(JOBS):
+                conn = connect(url, purpose="backup")
+                stack.callback(conn.close)
+                conn.set_session(isolation_level="REPEATABLE READ", readonly=True)
+                with conn.cursor() as cur:
+                    if snapshot:
+                        cur.execute("SET TRANSACTION SNAPSHOT %s", (snapshot,))
+                    else:
+                        cur.execute("SELECT pg_export_snapshot()")
+                        snapshot = str((cur.fetchone() or [""])[0])
+                fix_settings(conn)
+                connections.append(conn)
+            yield connections, snapshot
+        except psycopg2.OperationalError as error:
+            told = redact(str(error).strip(), url)
+            raise DatabaseUnavailable(f"The connection to PostgreSQL broke: {told}") from None
+        except psycopg2.Error as error:
+            raise BackupError(f"The backup failed: {redact(str(error).strip(), url)}") from None
+
+
+def _bytes_needed(conn: Connection) -> int:
+    with conn.cursor() as cur:
+        cur.execute(query("backup.fingerprint.tables"))
+        dump = sum(int(row[2] or 0) for row in cur.fetchall())
+    whole = describe_database(conn).bytes
+    return dump + whole + SERVER_BYTES + min(whole, WAL_BYTES)
+
+
+def _refuse_unusable_folder(backup_dir: Path) -> None:
+    nearest = nearest_existing(backup_dir)
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        raise PrerequisiteError(
+            f"The folder for backups cannot be used: {nearest} is not a folder that this program may write to. "
+            f"Choose another place with --backup-dir."
+        )
+
+
+def _refuse_without_disk(needed: int, free: int, backup_dir: Path) -> None:
+    if free < needed:
+        raise PrerequisiteError(
+            f"A backup and its verification may need {megabytes(needed)} in {backup_dir}, and {megabytes(free)} are "
+            f"free. Make room there, or choose another place with --backup-dir."
+        )
+
+
+def _free_name(backup_dir: Path, name: str) -> str:
+    """`name`, or with a number where another backup was made in the same second."""
+    number, free = 1, name
+    while (backup_dir / free).exists():
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def _put_in_place(work: Path, final: Path) -> None:
+    """Make everything durable, then give the directory its name."""
+    for path in (work / DATA).iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    sync_directory(work / DATA)
+    (work / LOCK).unlink()
+    sync_directory(work)
+    work.rename(final)
+    sync_directory(final.parent)
+
+
+def _server_version(conn: Connection) -> str:
+    with conn.cursor() as cur:
+        cur.execute("SHOW server_version")
+        return str((cur.fetchone() or ["unknown"])[0])
+
+
+def _bytes_in(directory: Path) -> int:
+    total = 0
+    for path in directory.rglob("*"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def _cancel(conn: Connection) -> None:
+    """Stop what the connection is doing, if it still is."""
+    try:
+        if not conn.closed:
+            conn.cancel()
+    except psycopg2.Error:
+        return
+
+
+def megabytes(number: int) -> str:
+    """Bytes in words."""
+    return f"{number / 2**20:,.0f} MB"

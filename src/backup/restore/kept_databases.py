@@ -1,0 +1,40 @@
+"""Databases that restores have kept aside: as they were before, until somebody drops them."""
+
+from dataclasses import dataclass
+
+import psycopg2
+
+from src.backup.restore.swap import KEPT, kept_as
+from src.backup.scratch import session
+from src.errors import DatabaseUnavailable
+from src.postgres.connection import redact
+from src.postgres.queries import query
+
+
+@dataclass(frozen=True)
+class Kept:
+    """`bytes`: None where this role may not look into it. `backup`: whose restore it was kept from."""
+
+    name: str
+    bytes: int | None
+    backup: str
+
+    @property
+    def drop(self) -> str:
+        """The statement that is rid of it, for psql."""
+        quoted = self.name.replace('"', '""')
+        return f'DROP DATABASE "{quoted}"'
+
+
+def kept_databases(url: str) -> tuple[Kept, ...]:
+    """Those of the database at `url`, the newest first. Raises DatabaseUnavailable."""
+    try:
+        with session(url, purpose="status") as conn, conn.cursor() as cur:
+            prefix = kept_as(conn.info.dbname, "00000000_000000").removesuffix("00000000_000000")
+            cur.execute(query("backup.restore.restore.kept"), {"prefix": prefix, "comment": KEPT})
+            return tuple(
+                Kept(str(name), None if size is None else int(size), str(text).removeprefix(KEPT))
+                for name, size, text in cur.fetchall()
+            )
+    except psycopg2.Error as error:
+        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None

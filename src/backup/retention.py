@@ -1,0 +1,95 @@
+"""Which backups stay and which go. Pure: values in, verdicts out."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from src.backup.manifest import Backup
+from src.errors import InvalidInput
+
+# A backup is not verified in the moment that it is made: nobody takes it away meanwhile.
+MAY_STILL_BE_VERIFIED = timedelta(days=1)
+MOST = 100_000
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Keep the newest `keep` verified backups, and all that were made in the last `days` days.
+
+    Raises InvalidInput: at least one is kept.
+    """
+
+    keep: int
+    days: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.keep <= MOST:
+            raise InvalidInput(f"{self.keep} is no number of backups to keep: it must be from 1 to {MOST:,}.")
+        if not 0 <= self.days <= MOST:
+            raise InvalidInput(f"{self.days} is no number of days: it must be from 0 to {MOST:,}.")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`why` says it in words."""
+
+    backup: Backup
+    goes: bool
+    why: str
+
+
+def decide(
+    backups: Sequence[Backup], rule: Rule, now: datetime, *, database: str, wanted: Collection[str]
+) -> tuple[Verdict, ...]:
+    """One verdict for each backup of `database`, the newest first; those of other databases are nobody's business here.
+
+    `wanted`: the names of those that a run which did not end refers to. The newest verified one always stays.
+    """
+    mine = sorted((b for b in backups if b.database == database), key=lambda b: (b.created_at, b.name), reverse=True)
+    newest = {b.name for b in [b for b in mine if b.verified_at is not None][: rule.keep]}
+    found = []
+    for backup in mine:
+        why = _why_it_stays(backup, rule, now - backup.created_at, newest, wanted)
+        found.append(Verdict(backup, why is None, why or _why_it_goes(backup, rule)))
+    return tuple(found)
+
+
+def _why_it_stays(
+    backup: Backup, rule: Rule, age: timedelta, newest: Collection[str], wanted: Collection[str]
+) -> str | None:
+    if backup.name in wanted:
+        return "belongs to a run that did not end"
+    if backup.name in newest:
+        return "the newest verified one" if rule.keep == 1 else f"one of the newest {rule.keep} verified ones"
+    if age <= timedelta(days=rule.days):
+        return f"made in the last {rule.days} days" if rule.days != 1 else "made in the last day"
+    if backup.verified_at is None and age <= MAY_STILL_BE_VERIFIED:
+        return "not verified, but may be about to be"
+    return None
+
+
+def _why_it_goes(backup: Backup, rule: Rule) -> str:
+    older = f"older than {rule.days} days and " if rule.days > 1 else "older than a day and " if rule.days else ""
+    if backup.verified_at is None:
+        return f"{older}never verified"
+    newest = "the newest verified one" if rule.keep == 1 else f"one of the newest {rule.keep} verified ones"
+    return f"{older}not {newest}"
+
+
+def newest_verified(backups: Sequence[Backup], database: str) -> Backup | None:
+    """None: there is none of that database."""
+    found = [backup for backup in backups if backup.database == database and backup.verified_at is not None]
+    return max(found, key=lambda backup: backup.created_at, default=None)
+
+
+def why_not_delete(backup: Backup, backups: Sequence[Backup], wanted: Collection[str]) -> str | None:
+    """Why this one must stay, in words for an admin; None: it may go."""
+    if backup.name in wanted:
+        return f"{backup.name} belongs to a run that did not end: resume that run or undo it first."
+    others = [one for one in backups if one.database == backup.database and one.name != backup.name]
+    if backup.verified_at is not None and all(one.verified_at is None for one in others):
+        return (
+            f"{backup.name} is the only verified backup of {backup.database}: make and verify another one before "
+            f"deleting it."
+        )
+    return None

@@ -1,0 +1,132 @@
+"""What every command gets, and how it asks."""
+
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from src.cli.audit import Attempt
+from src.cli.exit import EXIT_DONE
+from src.cli.output import Ending, Renderer
+from src.cli.parser import Arguments
+from src.config import Settings
+from src.errors import HKStrategyError, PrerequisiteError, RunInProgress
+from src.health.model import Component
+from src.journal import runs
+from src.journal.model import Event
+from src.migration.model import Options
+from src.text import moment
+
+log = logging.getLogger("hk_strategy.run")
+
+
+class Manager(Protocol):
+    """What `check` asks of DatabaseManager."""
+
+    def get_schema_info(self) -> dict[str, Any]: ...
+
+    def is_sample_data(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the commands need from outside of the migration's own modules; run_migration.py hands it in.
+
+    `look(settings, url)` looks at the health of all components. `init_database(url, schema, sample)` and
+    `remove_sample(url)` return the sentence that says what they did.
+    """
+
+    database_url: Callable[[Settings], str]
+    manager: Callable[[Settings], Manager]
+    look: Callable[[Settings, Callable[[], str]], tuple[Component, ...]]
+    init_database: Callable[[str, str, bool], str]
+    remove_sample: Callable[[str], str]
+
+
+@dataclass
+class Context:
+    arguments: Arguments
+    settings: Settings
+    services: Services
+    renderer: Renderer
+    _url: str | None = field(default=None, repr=False)
+    _attempt: Attempt = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._attempt = Attempt(self.arguments.command, self.settings)
+
+    @property
+    def url(self) -> str:
+        """The database's URL; starts or joins the embedded server where none is configured."""
+        if self._url is None:
+            self._url = self.services.database_url(self.settings)
+        return self._url
+
+    @property
+    def backup_dir(self) -> Path:
+        return self.arguments.options.backup_dir or self.settings.backup_dir
+
+    @property
+    def options(self) -> Options:
+        return replace(self.arguments.options, backup_dir=self.backup_dir)
+
+    def on_event(self, event: Event) -> None:
+        """Told by the engine: to the log, and to whoever watches."""
+        counts = "" if event.done is None else f" {event.done}/{event.total}"
+        detail = f" {dict(event.detail)}" if event.detail else ""
+        level = logging.WARNING if event.kind == "blocked" else logging.INFO
+        log.log(level, "%s %s: %s%s%s", event.kind, event.step or "-", event.message, counts, detail)
+        self.renderer.event(event)
+
+    def on_progress(self, message: str, done: int | None, total: int | None) -> None:
+        log.info("%s%s", message, "" if done is None else f" {done}/{total}")
+        self.renderer.progress(message, done, total)
+
+    def begin(self, **detail: object) -> None:
+        """From here on something is changed: the audit tells who began it."""
+        self._attempt.begin(self.url, detail)
+
+    def end(self, ending: Ending) -> None:
+        """The audit tells how what was begun, here or by the dashboard, has ended."""
+        if self._attempt.token is None:
+            return
+        try:
+            self._attempt.end(self.url, ending)
+        except HKStrategyError as error:
+            log.warning("not in the audit: %s", error)
+
+    def ask(self, word: str, **detail: object) -> None:
+        """Have the person type `word`, then begin. Raises PrerequisiteError for anything else."""
+        if not self.arguments.yes:
+            self._ask(word)
+        self.begin(**detail)
+
+    def _ask(self, word: str) -> None:
+        sys.stderr.write(f"Type {word} to go on, anything else to stop: ")
+        sys.stderr.flush()
+        try:
+            answer = sys.stdin.readline().strip()
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")
+            answer = ""
+        if answer != word:
+            raise PrerequisiteError("Not confirmed. Nothing was touched.")
+
+    def refuse_while_running(self) -> None:
+        """Raises RunInProgress while someone migrates this database."""
+        run = runs.current_run(self.url)
+        if run is not None and run.state == "running":
+            raise RunInProgress(
+                f"{run.phase} (run {run.run_id}) is in progress on this database, started by {run.started_by} at "
+                f"{moment(run.started_at)}. Wait until it is through."
+            )
+
+
+def nothing(message: str, next_step: str = "", value: object = None) -> Ending:
+    return Ending(EXIT_DONE, "nothing", message, next_step, value)
+
+
+def done(message: str, next_step: str = "", value: object = None) -> Ending:
+    return Ending(EXIT_DONE, "done", message, next_step, value)

@@ -1,0 +1,80 @@
+"""test_migration.py from inside: parse, diagnose, print."""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+
+from src.cli.exit import EXIT_FAILED, EXIT_USAGE, ending_of, flush_output, redactor
+from src.cli.output import Ending, Renderer, choose_renderer
+from src.cli.parser import UsageError, UsageParser
+from src.config import Settings, load_settings
+from src.diagnostics.model import Result
+from src.diagnostics.runner import diagnose
+from src.errors import HKStrategyError
+from src.logs import mask, tell_unexpected_errors
+
+
+def run_diagnostics(
+    argv: Sequence[str], database_url: Callable[[Settings], str], cache_url: Callable[[Settings], str | None]
+) -> int:
+    """Returns the exit code; everything has been said."""
+    try:
+        arguments = _parser().parse_args(argv)
+        if arguments.database_url == "":
+            raise UsageError("--database-url is empty.")
+    except UsageError as error:
+        choose_renderer(as_json="--json" in argv, redact=mask).end(Ending(EXIT_USAGE, "usage", str(error)), None)
+        return EXIT_USAGE
+    if arguments.database_url is not None:
+        os.environ["DATABASE_URL"] = arguments.database_url
+    renderer = choose_renderer(as_json=arguments.json, redact=redactor(os.environ.get("DATABASE_URL")))
+    try:
+        settings = load_settings()
+        redact = redactor(settings.database_url, settings.redis_url)
+        renderer = choose_renderer(as_json=arguments.json, redact=redact)
+        tell_unexpected_errors(redact, None, lambda text: renderer.end(Ending(EXIT_FAILED, "failed", text), None))
+        ending = _diagnose(settings, renderer, database_url, cache_url)
+    except HKStrategyError as error:
+        ending = ending_of(error)
+    except KeyboardInterrupt:
+        ending = Ending(EXIT_FAILED, "stopped", "Stopped. No trace is left.")
+    renderer.end(ending, None)
+    flush_output()
+    return ending.exit_code
+
+
+def _diagnose(
+    settings: Settings,
+    renderer: Renderer,
+    database_url: Callable[[Settings], str],
+    cache_url: Callable[[Settings], str | None],
+) -> Ending:
+    def show(result: Result) -> None:
+        renderer.show("check", result, _lines(result))
+
+    results = diagnose(database_url(settings), settings, cache_url(settings), show)
+    failures = [result for result in results if not result.passed]
+    counts = {"checks": len(results), "failed": len(failures)}
+    if failures:
+        message = f"{len(failures)} of {len(results)} checks failed: {', '.join(r.name for r in failures)}."
+        return Ending(EXIT_FAILED, "failed", message, value=counts)
+    return Ending(0, "done", f"All {len(results)} checks passed.", value=counts)
+
+
+def _lines(result: Result) -> list[str]:
+    lines = [f"{'ok  ' if result.passed else 'FAIL'}  {result.name}: {result.reason}"]
+    if result.advice:
+        lines.append(f"      {result.advice}")
+    return lines
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = UsageParser(
+        prog="python test_migration.py",
+        description="Examines the configured database, whatever its version, and leaves no trace.",
+        epilog="exit codes: 0 all checks passed; 1 some failed; 2 usage. Rather set DATABASE_URL than type the URL.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--database-url", metavar="URL", help="the database; wins over DATABASE_URL")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line, the last one the outcome")
+    return parser

@@ -1,0 +1,66 @@
+"""How a command ends: exit codes, and the words for errors."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from src.cli.output import Ending
+from src.errors import (
+    DatabaseUnavailable,
+    EmbeddedUnavailable,
+    HKStrategyError,
+    MigrationError,
+    RunInProgress,
+    RunPaused,
+)
+from src.health.server import EMBEDDED_ADVICE
+from src.logs import Redact
+from src.postgres.connection import redact as redact_url
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PREREQUISITE, EXIT_BUSY = range(5)
+
+
+def ending_of(error: HKStrategyError) -> Ending:
+    """The exit code and the words for an error that this project raises on purpose."""
+    if isinstance(error, RunPaused):
+        hint = "" if "run_migration.py" in str(error) else "To go on: python run_migration.py resume"
+        return Ending(EXIT_FAILED, "paused", str(error), hint)
+    if isinstance(error, RunInProgress):
+        return Ending(EXIT_BUSY, "busy", str(error))
+    if isinstance(error, MigrationError):
+        state = "refused" if error.exit_code == EXIT_PREREQUISITE else "failed"
+        return Ending(error.exit_code, state, str(error))
+    if isinstance(error, EmbeddedUnavailable):
+        return Ending(EXIT_FAILED, "failed", str(error), EMBEDDED_ADVICE)
+    if isinstance(error, DatabaseUnavailable):
+        return Ending(EXIT_FAILED, "failed", str(error), "Is the server running, and DATABASE_URL right?")
+    return Ending(EXIT_PREREQUISITE, "refused", str(error))
+
+
+def redactor(*urls: str | None) -> Redact:
+    """Masks the passwords of these URLs in any text."""
+    known = [url for url in urls if url]
+
+    def redact(text: str) -> str:
+        for url in known:
+            text = redact_url(text, url)
+        return text
+
+    return redact
+
+
+def without_url(argv: Sequence[str]) -> list[str]:
+    """The arguments as they may be written to a log."""
+    shown: list[str] = []
+    hide = False
+    for argument in argv:
+        shown.append("****" if hide else "--database-url=****" if argument.startswith("--database-url=") else argument)
+        hide = argument == "--database-url"
+    return shown
+
+
+def flush_output() -> None:
+    """Before the process ends, so that a closed pipe does not change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()

@@ -1,0 +1,118 @@
+"""run_migration.py from inside: settings, log, command, exit code. Errors become sentences here, and only here."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import psycopg2
+
+from src.cli.commands import COMMANDS
+from src.cli.context import Context, Services
+from src.cli.exit import EXIT_FAILED, EXIT_USAGE, ending_of, redactor, without_url
+from src.cli.output import Ending, Renderer, choose_renderer
+from src.cli.parser import ASKING, Arguments, UsageError, parse
+from src.config import Settings, load_settings
+from src.errors import HKStrategyError, MigrationError
+from src.logs import mask, start_run_log, stop_run_log, tell_unexpected_errors
+
+# These change something, or take long: each has a log file of its own.
+LOGGED = (
+    "init", "phase1", "phase2", "rollback", "resume", "backup", "verify", "restore", "delete", "prune", "remove-sample",
+)  # fmt: skip
+
+SEE_STATE = "See the state: python run_migration.py check"
+
+log = logging.getLogger("hk_strategy.cli")
+
+
+def run_command(argv: Sequence[str], services: Services) -> int:
+    """Run one command. Returns the exit code; everything has been said."""
+    try:
+        arguments = parse(argv)
+        _refuse_pipe(arguments)
+    except UsageError as error:
+        choose_renderer(as_json="--json" in argv, redact=mask).end(Ending(EXIT_USAGE, "usage", str(error)), None)
+        return EXIT_USAGE
+    if arguments.database_url is not None:
+        # For everything from here on, children included: no half of the tool may look elsewhere.
+        os.environ["DATABASE_URL"] = arguments.database_url
+    renderer = choose_renderer(as_json=arguments.json, redact=redactor(os.environ.get("DATABASE_URL")))
+    log_file: Path | None = None
+    try:
+        settings = load_settings()
+        redact = redactor(settings.database_url, settings.redis_url)
+        renderer = choose_renderer(as_json=arguments.json, redact=redact)
+        if arguments.command in LOGGED:
+            log_file = start_run_log(settings.log_dir, arguments.command, redact)
+            log.info("run_migration.py %s", " ".join(without_url(argv)))
+        tell_unexpected_errors(redact, log_file, partial(_say_unexpected, renderer, log_file))
+        ending = _attempt(arguments, settings, services, renderer)
+    except HKStrategyError as error:
+        ending = ending_of(error)
+    log.info("exit code %d, %s: %s %s", ending.exit_code, ending.state, ending.message, ending.next_step)
+    renderer.end(ending, log_file)
+    if log_file is not None:
+        stop_run_log(log_file)
+    return ending.exit_code
+
+
+def _say_unexpected(renderer: Renderer, log_file: Path | None, text: str) -> None:
+    renderer.end(Ending(EXIT_FAILED, "failed", text, SEE_STATE), log_file)
+
+
+def _refuse_pipe(arguments: Arguments) -> None:
+    """A pipe cannot answer: it is refused before anything is looked at."""
+    if arguments.command in ASKING and not arguments.yes and not sys.stdin.isatty():
+        raise UsageError(
+            f"`{arguments.command}` asks before it changes anything, and nobody can be asked here. "
+            "Nothing was touched. Add --yes to do it without a question."
+        )
+
+
+def _attempt(arguments: Arguments, settings: Settings, services: Services, renderer: Renderer) -> Ending:
+    stop_on_signals()
+    context = Context(arguments, settings, services, renderer)
+    ending = _do(context)
+    context.end(ending)
+    return ending
+
+
+def _do(context: Context) -> Ending:
+    try:
+        return COMMANDS[context.arguments.command](context)
+    except HKStrategyError as error:
+        if not isinstance(error, MigrationError):
+            log.info("%s", type(error).__name__, exc_info=True)
+        return ending_of(error)
+    except psycopg2.Error as error:
+        log.exception("the database refused")
+        text = (error.diag.message_primary or str(error).strip() or type(error).__name__).rstrip(".")
+        return Ending(EXIT_FAILED, "failed", f"The database refused: {text}.", SEE_STATE)
+    except OSError as error:
+        log.exception("the operating system refused")
+        where = f" ({error.filename})" if error.filename else ""
+        return Ending(EXIT_FAILED, "failed", f"The operating system refused: {error.strerror or error}{where}.")
+    except KeyboardInterrupt:
+        log.info("stopped by a signal")
+        return Ending(EXIT_FAILED, "stopped", "Stopped.", SEE_STATE)
+
+
+def stop_on_signals() -> None:
+    """SIGTERM and SIGHUP do what Ctrl-C does: cancel the statement and say how to go on. nohup is respected."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    with suppress(ValueError):  # not the main thread: signals are someone else's business
+        signal.signal(signal.SIGTERM, stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, stop)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            return
+        signal.signal(signal.SIGINT, stop)

@@ -1,0 +1,92 @@
+"""The words of the diagnostics: a check looks at a subject, and has results."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import psycopg2
+from psycopg2.extensions import connection
+
+from src.config import Settings
+from src.errors import HKStrategyError
+from src.schema.versions import SchemaState
+
+# Longer than this, and a check gives up rather than slow down a live database.
+STATEMENT_TIMEOUT_MS = 20_000
+LOCK_TIMEOUT_MS = 500
+
+
+@dataclass(frozen=True)
+class Result:
+    """`reason`: what was found. `advice`: what to do; only where it failed, or where something is worth knowing."""
+
+    name: str
+    passed: bool
+    reason: str
+    advice: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Subject:
+    """What is examined."""
+
+    url: str
+    settings: Settings
+    cache_url: str | None
+    conn: connection
+    state: SchemaState
+    tables: frozenset[str] = field(default_factory=frozenset)
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        with self.conn.cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+            return list(cursor.fetchall())
+
+    def value(self, sql: str, *parameters: object) -> object:
+        return self.rows(sql, *parameters)[0][0]
+
+
+Check = Callable[[Subject], Iterable[Result]]
+
+
+def passed(name: str, reason: str, advice: str = "") -> Result:
+    return Result(name, True, reason, advice)
+
+
+def failed(name: str, reason: str, advice: str) -> Result:
+    return Result(name, False, reason, advice)
+
+
+def guarded(name: str, check: Check, subject: Subject) -> Iterator[Result]:
+    """Run one check in a transaction of its own, which is rolled back; an error in it is its result."""
+    started = time.perf_counter()
+    found: list[Result] = []  # what was found before an error counts
+    try:
+        for result in check(subject):
+            found.append(result)
+    except psycopg2.Error as error:
+        text = (error.diag.message_primary or str(error)).strip()
+        found.append(failed(name, text, error_advice(error)))
+    except HKStrategyError as error:
+        found.append(failed(name, str(error), ""))
+    finally:
+        if not subject.conn.closed:
+            subject.conn.rollback()
+    took = (time.perf_counter() - started) / max(1, len(found))
+    for result in found:
+        yield Result(result.name, result.passed, result.reason, result.advice, took)
+
+
+def error_advice(error: psycopg2.Error) -> str:
+    """What to do about an error of PostgreSQL that made a check impossible."""
+    code = error.pgcode or ""
+    if code == "42501":
+        return "Grant that right to this role, or connect as the owner of the tables."
+    if code == "25006":
+        return "This server accepts no writes: point DATABASE_URL at the primary."
+    if code == "55P03":
+        return "Someone holds a lock on the table; try again, and see `python run_migration.py check`."
+    if code == "57014":
+        return "It was given up so as not to slow down the clients. Try again when the server is less busy."
+    return "See `python run_migration.py check`."

@@ -1,0 +1,273 @@
+"""How processes share one embedded server, and who stops it.
+
+Each server has a keeper, a detached process (src.embedded.supervisor.py) that starts it, starts it again when it
+dies, and stops it once nobody uses it. Files in the server's directory, all of them kernel locks (flock), which
+a `kill -9` or a power cut releases by itself:
+
+- `<kind>.users`: held shared by each process that uses the server, for as long as it lives;
+- `<kind>.start`: held while a server is being started or stopped, so that this happens once;
+- `<kind>.keeper`: held by the keeper.
+
+`<kind>.json` says where the server is. It stays behind only when the keeper was killed: the processes that
+still use the server notice that and start a new keeper, which takes the running server over.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from src.config import PROJECT_ROOT
+from src.embedded.os_user import clean_environment, user_name
+from src.embedded.postgres import SUPERUSER, Postgres
+from src.embedded.valkey import Valkey
+from src.errors import ConfigurationError, DatabaseUnavailable, EmbeddedUnavailable, HKStrategyError
+from src.postgres.connection import connect
+
+ROLE = "trader"
+DATABASE = "hk_strategy"
+START_LIMIT_S = 180.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Which server. `provision`: with the role trader, the database hk_strategy and, at first, the sample.
+
+    `linger_s`: how long the server stays up after its last user.
+    """
+
+    kind: str
+    directory: str
+    version: int = 18
+    durable: bool = True
+    provision: bool = False
+    linger_s: float = 3.0
+    options: tuple[tuple[str, str], ...] = ()
+
+    def server(self) -> Postgres | Valkey:
+        if self.kind == "valkey":
+            return Valkey(Path(self.directory))
+        return Postgres(
+            Path(self.directory),
+            version=self.version,
+            durable=self.durable,
+            peers=(SUPERUSER, ROLE) if self.provision else (SUPERUSER,),
+            passwords=not self.provision,
+            options=dict(self.options),
+        )
+
+    def file(self, suffix: str) -> Path:
+        name = self.kind if self.kind == "valkey" else f"{self.kind}{self.version}"
+        return Path(self.directory) / f"{name}.{suffix}"
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def spec_from_json(text: str) -> Spec:
+    values = json.loads(text)
+    values["options"] = tuple((name, value) for name, value in values["options"])
+    return Spec(**values)
+
+
+@dataclass(frozen=True)
+class State:
+    """What the keeper says: its process id, and the server's URL or why there is none."""
+
+    keeper: int
+    url: str | None
+    error: str | None = None
+
+
+def write_state(spec: Spec, state: State) -> None:
+    path = spec.file("json")
+    fresh = path.with_suffix(".json.new")
+    fresh.write_text(json.dumps(asdict(state)), encoding="utf-8")
+    fresh.replace(path)
+
+
+def read_state(spec: Spec) -> State | None:
+    try:
+        return State(**json.loads(spec.file("json").read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def lock(path: Path, operation: int) -> int | None:
+    """Take a flock on `path`; the descriptor that holds it, or None when LOCK_NB finds it taken."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        raise ConfigurationError(
+            f"{path} cannot be opened: {_why_closed(path)}. Give it back (chown), or set HK_STRATEGY_HOME to a "
+            "directory of your own."
+        ) from None
+    try:
+        fcntl.flock(descriptor, operation)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_locked(path: Path) -> bool:
+    descriptor = lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    descriptor = lock(path, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+class Use:
+    """This process's use of an embedded server: from `join` until `leave`, or until the process ends."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._users: int | None = None
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self._watcher: threading.Thread | None = None
+
+    @property
+    def descriptor(self) -> int | None:
+        """Holds the use. A child process that inherits it holds the use as well."""
+        return self._users
+
+    def join(self) -> str:
+        """The server's URL, once it answers. Raises HKStrategyError when it cannot be started."""
+        _make_directory(Path(self.spec.directory))
+        with locked(self.spec.file("start")):
+            if self._users is None:
+                self._users = lock(self.spec.file("users"), fcntl.LOCK_SH)
+            url = self._ensure()
+        if self._watcher is None or not self._watcher.is_alive():
+            self._watcher = threading.Thread(target=self._watch, name=f"{self.spec.kind} watcher", daemon=True)
+            self._watcher.start()
+        return url
+
+    def leave(self) -> None:
+        if self._users is not None:
+            os.close(self._users)
+            self._users = None
+
+    def stop(self) -> bool:
+        """Stop the server for everyone; False when none ran."""
+        if not Path(self.spec.directory).is_dir():
+            return False
+        with locked(self.spec.file("start")):
+            self.leave()
+            state = read_state(self.spec)
+            kept = is_locked(self.spec.file("keeper"))
+            if state is not None and kept:
+                os.kill(state.keeper, signal.SIGTERM)
+            deadline = time.monotonic() + START_LIMIT_S
+            while is_locked(self.spec.file("keeper")) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            server = self.spec.server()
+            orphan = not kept and server.adopt()
+            if orphan:
+                server.stop()
+            self.spec.file("json").unlink(missing_ok=True)
+        if self._keeper is not None:
+            self._keeper.wait()
+        return kept or orphan
+
+    def _ensure(self) -> str:
+        deadline = time.monotonic() + START_LIMIT_S
+        launched = False
+        while time.monotonic() < deadline:
+            kept = is_locked(self.spec.file("keeper"))
+            state = read_state(self.spec)
+            if kept and state is not None and state.url is not None and self._answers(state.url):
+                return state.url
+            if not kept and not launched:
+                self.spec.file("json").unlink(missing_ok=True)
+                self._launch_keeper()
+                launched = True
+            elif not kept and self._keeper is not None and self._keeper.poll() is not None:
+                told = state.error if state is not None else None
+                raise EmbeddedUnavailable(told or f"The embedded server does not start. See {self._keeper_log()}.")
+            time.sleep(0.02)
+        raise EmbeddedUnavailable(
+            f"The embedded server did not answer within {START_LIMIT_S:.0f} seconds. Its logs are in "
+            f"{Path(self.spec.directory) / 'logs'}."
+        )
+
+    def _answers(self, url: str) -> bool:
+        if self.spec.kind == "valkey":
+            return True
+        try:
+            connect(url, purpose="start").close()
+        except DatabaseUnavailable:
+            return False
+        return True
+
+    def _keeper_log(self) -> Path:
+        return Path(self.spec.directory) / "logs" / "keeper.log"
+
+    def _launch_keeper(self) -> None:
+        self._keeper_log().parent.mkdir(exist_ok=True)
+        with self._keeper_log().open("ab") as output:
+            self._keeper = subprocess.Popen(
+                [sys.executable, "-m", "src.embedded.supervisor", self.spec.to_json()],
+                cwd="/",
+                env=clean_environment() | {"PYTHONPATH": str(PROJECT_ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def _watch(self) -> None:
+        """Wait for the keeper to end. Where it was killed, see that there is another one."""
+        while self._users is not None:
+            descriptor = lock(self.spec.file("keeper"), fcntl.LOCK_SH)
+            if descriptor is not None:
+                os.close(descriptor)
+            state = read_state(self.spec)
+            if self._users is None or state is None or state.url is None:
+                return
+            try:
+                with locked(self.spec.file("start")):
+                    self._ensure()
+            except HKStrategyError as error:
+                _log.error("%s", error)
+                return
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The embedded servers cannot keep their data in {directory}: {error.strerror}. Set HK_STRATEGY_HOME to a "
+            "directory that you may write to, or DATABASE_URL to use a server of your own."
+        ) from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"The embedded servers cannot write to {directory}: {_why_closed(directory)}. Set HK_STRATEGY_HOME to a "
+            "directory of your own, or DATABASE_URL to use a server of your own."
+        )
+
+
+def _why_closed(path: Path) -> str:
+    owner = path.stat().st_uid
+    return "it is read-only" if owner == os.geteuid() else f"it belongs to {user_name(owner)}"

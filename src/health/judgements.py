@@ -1,0 +1,266 @@
+"""What was seen, judged: each component healthy, degraded or down, and the next thing to do. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from src.backup.make import Outlook
+from src.backup.manifest import Backup
+from src.cache import CacheStatus
+from src.health import server as health
+from src.health.background_poll import Answer
+from src.health.drift import difference_lines, is_unfinished, repairs, schema_trouble
+from src.health.model import SILENT, Component, State, Trouble
+from src.health.probes import OwnGlance, ServerGlance, StructureGlance
+from src.journal.model import UNDO, RunRecord
+from src.postgres.pool import PoolStatus
+from src.text import duration, milliseconds, plural, size
+
+LATE_S = 15.0  # so long a server that answered before counts as slow, and not yet as down
+OLD_BACKUP_S = 7 * 86400.0
+ROOM = 1.5  # with less than so many times what a backup may need, the disk is nearly full
+RECENT_S = 60.0
+UNKNOWN = "Not known while PostgreSQL does not answer."
+
+
+def is_up(server: Answer[ServerGlance]) -> bool:
+    """Whether PostgreSQL answers, or did so a moment ago."""
+    return server.value is not None and (server.overdue_s is None or server.age_s < LATE_S)
+
+
+def database(seen: Answer[ServerGlance]) -> Component:
+    if seen.overdue_s is None or seen.value is None or not is_up(seen):
+        return _answered(seen)
+    found = _with_lines(health.server(seen.value.details))
+    late = Trouble(
+        f"It has not answered for {duration(seen.overdue_s)}, and did {duration(seen.age_s)} ago.",
+        "It is overloaded, or the way to it is: look at its processors, its disk and the network.",
+    )
+    return replace(found, state=State.DEGRADED, message=late.message, advice=late.advice)
+
+
+def _answered(seen: Answer[ServerGlance]) -> Component:
+    if seen.overdue_s is not None:
+        text = f"PostgreSQL has not answered for {duration(seen.overdue_s)}."
+        return Component("database", "PostgreSQL", State.DOWN, text, health.SILENT_ADVICE, details={SILENT: True})
+    if seen.problem is not None:
+        return health.unreachable(seen.problem)
+    assert seen.value is not None
+    return _with_lines(health.server(seen.value.details))
+
+
+def _with_lines(found: Component) -> Component:
+    details: Any = found.details
+    longest = details["longest_transaction_s"]
+    return replace(
+        found,
+        lines=(
+            f"{size(details['size_bytes'])}, {details['database']} as {details['role']}",
+            f"{details['connections']} of {details['max_connections']} connections in use",
+            f"longest transaction: {duration(longest) if longest else 'none open'}",
+            "a read-only standby" if details["standby"] else "the primary",
+        ),
+    )
+
+
+def pool(seen: PoolStatus) -> Component:
+    """`details`: as in PoolStatus."""
+    details = {"size": seen.size, "in_use": seen.in_use, "waiting": seen.waiting, "gave_up": seen.gave_up}
+    troubles = []
+    if seen.in_use >= seen.size:
+        waiting = (
+            f" {plural(seen.waiting, 'request')} {'waits' if seen.waiting == 1 else 'wait'} for one."
+            if seen.waiting
+            else ""
+        )
+        troubles.append(
+            Trouble(
+                f"All {seen.size} connections of this dashboard are in use.{waiting}",
+                "It passes when their statements end. Where it lasts: look for what holds them in pg_stat_activity "
+                "(application_name hk_strategy), or restart the dashboard.",
+            )
+        )
+    if seen.gave_up_s is not None and seen.gave_up_s < RECENT_S:
+        troubles.append(
+            Trouble(
+                f"{duration(seen.gave_up_s)} ago a request waited for a connection in vain.",
+                "Somebody was shown an error: it works again as soon as connections are free.",
+            )
+        )
+    message = "" if seen.in_use >= seen.size else f"This dashboard uses {seen.in_use} of its {seen.size}."
+    found = health.judged("pool", "Connections", message, troubles, details)
+    return replace(found, lines=(f"waited in vain since the start: {seen.gave_up:,}",))
+
+
+def cache(seen: Answer[CacheStatus]) -> Component:
+    if seen.overdue_s is not None:
+        return health.cache_of(CacheStatus(False, f"The cache has not answered for {duration(seen.overdue_s)}."))
+    if seen.value is None:
+        return health.cache_of(CacheStatus(False, str(seen.problem)))
+    status, lines = seen.value, []
+    if status.used_memory_bytes is not None:
+        lines.append(f"{size(status.used_memory_bytes)} in use, {plural(status.keys or 0, 'key')}")
+    if status.hit_rate is not None:
+        lines.append(f"{status.hit_rate:.0%} of all reads found what they looked for")
+    if status.up:
+        lines.append("for programs that use DatabaseManager; pages keep what they read in memory")
+    return replace(health.cache_of(status), lines=tuple(lines))
+
+
+def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answer[StructureGlance]) -> Component:
+    """`details`: as src.health.server.schema_of has them, and `differences` and `repairs`: lists of sentences and of
+    statements."""
+    if server.value is None or not is_up(server):
+        return Component("schema", "Schema", State.DOWN, UNKNOWN, known=False)
+    state = server.value.schema
+    found = health.schema_of(state)
+    lines = [
+        "several portfolios" if state.multi_portfolio else "one portfolio, DEFAULT",
+        "v1 clients can work" if state.backward_compatible else "v1 clients cannot work",
+    ]
+    if state.version is None:
+        return found
+    drift = structure.value.drift if structure.value is not None else None
+    if drift is None:
+        return replace(found, lines=(*lines, "what it is made of could not be compared just now"))
+    run = own.value.run if own.value is not None else None
+    differences = difference_lines(drift)
+    to_type = repairs(drift)
+    details = {**found.details, "differences": differences, "repairs": to_type}
+    found = replace(found, details=details)
+    trouble = schema_trouble(state, drift, run)
+    if trouble is None:
+        if not drift.extra and found.state is State.HEALTHY:
+            lines.append("every table, column, index and rule is as it should be")
+        return replace(found, lines=(*differences, *lines))
+    unfinished, calm = is_unfinished(run), run is not None and run.state == "running"
+    return replace(
+        found,
+        state=State.HEALTHY if calm else State.DEGRADED,
+        message=f"{state.title}. {trouble.message}",
+        advice=trouble.advice,
+        # While a run is under way its own steps do what is missing.
+        lines=(*differences, *(() if unfinished else (f"to put right: {one}" for one in to_type)), *lines),
+    )
+
+
+def data(own: Answer[OwnGlance]) -> Component:
+    """`details`: sample."""
+    if own.value is None:
+        return Component("data", "Data", State.DEGRADED, UNKNOWN, known=False)
+    details = {"sample": own.value.sample}
+    if own.value.sample:
+        advice = "Remove it before real positions come in: on System Status, or with `python run_migration.py "
+        text = "Sample data, made up for trying things out."
+        return Component("data", "Data", State.HEALTHY, text, f"{advice}remove-sample`.", details=details)
+    return Component(
+        "data", "Data", State.HEALTHY, "Real data: none of it was made up by this program.", details=details
+    )
+
+
+def newest_verified(found: Sequence[Backup], database_name: str | None) -> Backup | None:
+    """Of this database, where its name is known."""
+    fitting = [b for b in found if b.verified_at is not None and database_name in (None, b.database)]
+    return max(fitting, key=lambda one: one.created_at, default=None)
+
+
+def backups(
+    server: Answer[ServerGlance],
+    own: Answer[OwnGlance],
+    structure: Answer[StructureGlance],
+    found: Answer[list[Backup]],
+) -> Component:
+    """`details`: needed_bytes, free_bytes, newest_verified (a name), age_s."""
+    lines: list[str] = []
+    troubles: list[Trouble] = []
+    details: dict[str, Any] = {}
+    outlook = structure.value.outlook if structure.value is not None else None
+    if outlook is not None:
+        details |= {"needed_bytes": outlook.needed, "free_bytes": outlook.free}
+        lines.append(f"a backup may need {size(outlook.needed)}; {size(outlook.free)} are free")
+        troubles += _room(outlook)
+    message = ""
+    if found.value is None:
+        why = "The folder for backups does not answer." if found.problem is None else str(found.problem)
+        troubles.append(Trouble(why, "Look at that disk, or name another folder in HK_STRATEGY_BACKUPS, in .env."))
+    else:
+        name = str(server.value.details["database"]) if server.value is not None else None
+        newest = newest_verified(found.value, name)
+        sample = own.value is not None and own.value.sample
+        message, trouble = _age(newest, needed=own.value is not None and not sample)
+        troubles += trouble
+        if newest is not None:
+            age = (datetime.now(UTC) - newest.created_at).total_seconds()
+            details |= {"newest_verified": newest.name, "age_s": round(age)}
+    if outlook is None and not troubles:
+        # Whether there is room for one depends on the tables' sizes.
+        lines.append("what a backup would need is not known just now")
+    result = health.judged("backups", "Backups", message, troubles, details)
+    return replace(result, lines=tuple(lines))
+
+
+def _room(outlook: Outlook) -> list[Trouble]:
+    if outlook.obstacle is not None:
+        return [Trouble(outlook.obstacle, "Settle this first: a phase and a rollback begin with a backup.")]
+    if outlook.free < ROOM * outlook.needed:
+        text = (
+            f"The disk for backups is nearly full: {size(outlook.free)} are free, one may need {size(outlook.needed)}."
+        )
+        return [Trouble(text, "Make room there, or name another folder in HK_STRATEGY_BACKUPS, in .env.")]
+    return []
+
+
+def _age(newest: Backup | None, *, needed: bool) -> tuple[str, list[Trouble]]:
+    advice = "Make one: on System Status, or with `python run_migration.py backup`."
+    if newest is None:
+        text = "No backup of this database has been verified yet."
+        return ("", [Trouble(text, advice)]) if needed else (text, [])
+    age = (datetime.now(UTC) - newest.created_at).total_seconds()
+    text = f"The newest verified one is from {newest.created_at.astimezone():%Y-%m-%d %H:%M}, {ago(age)}."
+    return ("", [Trouble(text, advice)]) if age > OLD_BACKUP_S else (text, [])
+
+
+def run(own: Answer[OwnGlance]) -> Component:
+    """`details`: run_id, phase, state, longest_stall_ms."""
+    if own.value is None:
+        return Component("run", "Last run", State.DEGRADED, UNKNOWN, known=False)
+    last = own.value.run
+    if last is None:
+        return Component("run", "Last run", State.HEALTHY, "No phase or rollback has run here yet.")
+    details = {
+        "run_id": last.run_id,
+        "phase": last.phase.value,
+        "state": last.state,
+        "longest_stall_ms": last.longest_stall_ms,
+    }
+    stall = last.longest_stall_ms
+    lines = () if stall is None else (f"longest stall of a client: {milliseconds(stall)}",)
+    head = f"{last.phase.value} (run {last.run_id})"
+    if last.state in ("paused", "interrupted", "failed"):
+        at = f"{last.steps_done} of {last.steps_total} steps are done"
+        why = f" {last.message}" if last.state != "interrupted" and last.message else ""
+        advice = (
+            "Resume it or roll it back: on System Status, or with `python run_migration.py resume` or "
+            f"`python run_migration.py {UNDO[last.phase]}`."
+        )
+        text = f"{head} is {last.state}: {at}.{why}"
+        return Component("run", "Last run", State.DEGRADED, text, advice, lines, details)
+    return Component("run", "Last run", State.HEALTHY, f"{head} {_ended(last)}", "", lines, details)
+
+
+def _ended(last: RunRecord) -> str:
+    if last.state == "running" or last.finished_at is None:
+        return f"is running: step {min(last.steps_done + 1, last.steps_total)} of {last.steps_total}."
+    since = (datetime.now(UTC) - last.finished_at).total_seconds()
+    took = (last.finished_at - last.started_at).total_seconds()
+    word = "was undone" if last.state == "undone" else "is done"
+    return f"{word}, {ago(since)}; it took {duration(took)}."
+
+
+def ago(seconds: float) -> str:
+    """How long ago, as one says it."""
+    for unit, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit:.0f} {word}s ago"
+    return "just now" if seconds < 60 else "a minute ago"

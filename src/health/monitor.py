@@ -1,0 +1,154 @@
+"""Looking at all components of the system at once: for System Status, `check`, /healthz and /metrics alike."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from src.backup.manifest import Backup, list_backups
+from src.cache import CacheStatus
+from src.config import Settings
+from src.domain.quote import Quote
+from src.errors import PrerequisiteError
+from src.health import feed, judgements
+from src.health.background_poll import Answer, Patience
+from src.health.model import Component
+from src.health.probes import (
+    OwnGlance,
+    ServerGlance,
+    StructureGlance,
+    glance_at_own,
+    glance_at_prices,
+    glance_at_server,
+    glance_at_structure,
+)
+from src.market import calendar
+from src.postgres.pool import PoolStatus
+
+LIMIT_S = 0.7
+PATIENT_S = 3.0
+PRICES_S = 60.0
+BACKUPS_S = 10.0  # each has a manifest to read
+STRUCTURE_S = 30.0  # reading the whole catalog and all tables' sizes is not for every few seconds
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look. `pool`: None where there is no dashboard whose connections they would be."""
+
+    server: Answer[ServerGlance]
+    own: Answer[OwnGlance]
+    structure: Answer[StructureGlance]
+    prices: Answer[dict[str, Quote]]
+    cache: Answer[CacheStatus]
+    backups: Answer[list[Backup]]
+    pool: PoolStatus | None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """In the order in which they are shown."""
+        found = [
+            judgements.database(self.server),
+            judgements.cache(self.cache),
+            judgements.schema(self.server, self.own, self.structure),
+            judgements.data(self.own),
+            feed.feed(self.prices, calendar.sessions(self.at), self.at),
+            judgements.backups(self.server, self.own, self.structure, self.backups),
+            judgements.run(self.own),
+        ]
+        if self.pool is not None:
+            found.insert(1, judgements.pool(self.pool))
+        return tuple(found)
+
+    @property
+    def serves(self) -> bool:
+        """Whether the dashboard can do its work: PostgreSQL answers, and its schema is known."""
+        server = self.server.value
+        return server is not None and judgements.is_up(self.server) and server.schema.version is not None
+
+
+class Watch:
+    """Looks when asked, and not more often than need be, however many ask. Safe for several threads.
+
+    `url` may take its time, and may raise HKStrategyError. No look takes longer than `limit_s` (seconds), whatever
+    does not answer: that is then a part of what was found.
+    """
+
+    def __init__(
+        self,
+        url: Callable[[], str],
+        cache: Callable[[], CacheStatus],
+        backup_dir: Path,
+        pool: Callable[[], PoolStatus] | None = None,
+        *,
+        limit_s: float = LIMIT_S,
+    ) -> None:
+        self._pool = pool
+        self._limit_s = limit_s
+        self._server = Patience(lambda: glance_at_server(url()), name="health: server", limit_s=limit_s)
+        self._own = Patience(lambda: glance_at_own(url()), name="health: own notes", limit_s=limit_s)
+        self._structure = Patience(
+            lambda: glance_at_structure(url(), backup_dir), name="health: structure", limit_s=limit_s
+        )
+        self._prices = Patience(
+            lambda: glance_at_prices(url(), calendar.sessions(datetime.now(UTC)).latest.opens),
+            name="health: prices",
+            limit_s=limit_s,
+        )
+        self._cache = Patience(cache, name="health: cache", limit_s=limit_s)
+        self._backups = Patience(lambda: _backups(backup_dir), name="health: backups", limit_s=limit_s)
+        self._structure_of: object = None
+
+    def begin(self, fresh_s: float) -> None:
+        """Start looking, where what was seen last is older than `fresh_s`, and do not wait."""
+        for one in (self._server, self._own, self._cache):
+            one.begin(fresh_s)
+        self._backups.begin(max(fresh_s, BACKUPS_S))
+        self._prices.begin(max(fresh_s, PRICES_S))
+
+    def look(self, fresh_s: float = 0.0) -> Seen:
+        """What was seen, at most `fresh_s` seconds ago."""
+        deadline = time.monotonic() + self._limit_s
+        self.begin(fresh_s)
+        server, own = self._server.ask(fresh_s, deadline), self._own.ask(fresh_s, deadline)
+        moved = _version_and_step(server, own)
+        if moved != self._structure_of:
+            self._structure.forget()
+            self._structure_of = moved
+        structure = self._structure.ask(max(fresh_s, STRUCTURE_S), deadline)
+        prices = self._prices.ask(max(fresh_s, PRICES_S), deadline)
+        cache, backups = self._cache.ask(fresh_s, deadline), self._backups.ask(max(fresh_s, BACKUPS_S), deadline)
+        return Seen(server, own, structure, prices, cache, backups, None if self._pool is None else self._pool())
+
+    def forget(self, *, what_is_asked_now: bool = True) -> None:
+        """Something was changed: look anew. Without `what_is_asked_now` a look that has begun still counts."""
+        for one in (self._server, self._own, self._structure, self._prices, self._cache, self._backups):
+            one.forget(what_is_asked_now=what_is_asked_now)
+
+
+class Manager(Protocol):
+    """What is asked of DatabaseManager."""
+
+    def cache_status(self) -> CacheStatus: ...
+
+
+def look_once(settings: Settings, url: Callable[[], str], manager: Manager) -> tuple[Component, ...]:
+    """For somebody at a terminal, who has a few seconds: a slow answer is better than none."""
+    return Watch(url, manager.cache_status, settings.backup_dir, limit_s=PATIENT_S).look().components
+
+
+def _version_and_step(server: Answer[ServerGlance], own: Answer[OwnGlance]) -> object:
+    """What a schema's structure depends on, in normal operation."""
+    run = own.value.run if own.value is not None else None
+    schema = server.value.schema if server.value is not None else None
+    return (schema, run and (run.run_id, run.state, run.steps_done))
+
+
+def _backups(folder: Path) -> list[Backup]:
+    try:
+        return list_backups(folder)
+    except OSError as error:
+        raise PrerequisiteError(f"The folder for backups cannot be read: {folder}: {error.strerror}.") from None

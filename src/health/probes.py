@@ -1,0 +1,96 @@
+"""A short look at a database, for those who want to know whether it is well: it waits for nothing and nobody."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from src.backup.make import Outlook, outlook_of
+from src.domain.quote import Quote
+from src.errors import DatabaseUnavailable, HKStrategyError
+from src.health.server import read_server
+from src.journal import runs
+from src.journal.model import RunRecord
+from src.portfolios import markers, quotes
+from src.postgres.connection import Connection, connect, redact
+from src.postgres.errors import translate
+from src.schema.catalog import Drift, compare, read_catalog
+from src.schema.versions import SchemaState, detect_with
+
+CONNECT_S = 2
+STATEMENT_MS = 1000
+PRICES_MS = 10_000  # half a million positions take their time, and nobody waits for it
+
+
+@dataclass(frozen=True)
+class ServerGlance:
+    """`details`: as src.health.server.read_server gives them."""
+
+    details: dict[str, Any]
+    schema: SchemaState
+
+
+@dataclass(frozen=True)
+class OwnGlance:
+    """What the project noted here. `run`: the last one, whether it ended or not."""
+
+    sample: bool
+    run: RunRecord | None
+
+
+@dataclass(frozen=True)
+class StructureGlance:
+    """`drift`: None where the schema is none of the three. `outlook`: of a backup."""
+
+    drift: Drift | None
+    outlook: Outlook
+
+
+def glance_at_server(url: str) -> ServerGlance:
+    """Reads catalogs and statistics only: it needs no lock on a table. Raises DatabaseUnavailable."""
+    with _session(url) as conn, conn.cursor() as cursor:
+        return ServerGlance(read_server(cursor), detect_with(cursor))
+
+
+def glance_at_own(url: str) -> OwnGlance:
+    """Raises DatabaseUnavailable."""
+    with _session(url) as conn, conn.cursor() as cursor:
+        sample = markers.is_sample(cursor, detect_with(cursor))
+        records = runs.read_records(conn, limit=1)
+    return OwnGlance(sample, records[0] if records else None)
+
+
+def glance_at_structure(url: str, backup_dir: Path) -> StructureGlance:
+    """Raises DatabaseUnavailable."""
+    with _session(url) as conn:
+        with conn.cursor() as cursor:
+            state = detect_with(cursor)
+        conn.autocommit = False
+        drift = None if state.version is None else compare(state.version, read_catalog(conn))
+        conn.rollback()
+        return StructureGlance(drift, outlook_of(conn, backup_dir))
+
+
+def glance_at_prices(url: str, latest_opens: datetime) -> dict[str, Quote]:
+    """As src.portfolios.quotes.quotes has them, of all symbols that have a position. Raises DatabaseUnavailable."""
+    with _session(url, PRICES_MS) as conn, conn.cursor() as cursor:
+        return {} if detect_with(cursor).version is None else quotes.quotes(cursor, latest_opens, None)
+
+
+@contextmanager
+def _session(url: str, statement_ms: int = STATEMENT_MS) -> Iterator[Connection]:
+    options = f"-c statement_timeout={statement_ms} -c lock_timeout={STATEMENT_MS}"
+    conn = connect(url, purpose="health", autocommit=True, options=options, within_s=CONNECT_S)
+    try:
+        yield conn
+    except psycopg2.Error as error:
+        told = translate(error)
+        if isinstance(told, HKStrategyError):
+            raise told from None
+        raise DatabaseUnavailable(f"PostgreSQL cannot be asked: {redact(str(error).strip(), url)}") from None
+    finally:
+        conn.close()

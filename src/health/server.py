@@ -1,0 +1,152 @@
+"""Whether the server, the cache and the schema are well, in the words of System Status."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from src.cache import Cache, CacheStatus
+from src.errors import ConfigurationError, EmbeddedUnavailable, HKStrategyError
+from src.health.model import SILENT, Component, State, Trouble
+from src.portfolios.transactions import Database
+from src.postgres.connection import Cursor
+from src.postgres.queries import query
+from src.schema.versions import SchemaState
+
+LONG_TRANSACTION_S = 60.0
+ADVICE = "Start PostgreSQL, or correct DATABASE_URL in .env."
+SILENT_ADVICE = (
+    "Is its host up and reachable, and the address in DATABASE_URL right? The server may be overloaded, or a firewall "
+    "swallow what is sent to it."
+)
+EMBEDDED_ADVICE = "Put right what it says, or set DATABASE_URL in .env to a server of your own."
+# What PostgreSQL says when it does not let one in, and what helps then.
+_REFUSALS = (
+    ("password authentication failed", "Correct the role and its password in DATABASE_URL, in .env."),
+    ("no password supplied", "Add the role's password to DATABASE_URL, in .env."),
+    ("does not exist", "Correct the name in DATABASE_URL, in .env, or create what it names."),
+    ("too many", "Close clients that are not needed, or raise max_connections and restart PostgreSQL."),
+    (
+        "remaining connection slots",
+        "Close clients that are not needed, or raise max_connections and restart PostgreSQL.",
+    ),
+    ("timeout expired", SILENT_ADVICE),
+    ("starting up", "It is starting: wait a moment."),
+    ("shutting down", "Somebody stops it: start PostgreSQL again when that is over."),
+    ("not currently accepting connections", "ALTER DATABASE … ALLOW_CONNECTIONS true lets clients in again."),
+    ("could not translate host name", "Correct the host in DATABASE_URL, in .env, or look at the name service."),
+    ("pg_hba.conf", "Let this role in from here in the server's pg_hba.conf, or correct DATABASE_URL in .env."),
+)
+_FIELDS = (
+    "server_version",
+    "database",
+    "role",
+    "standby",
+    "size_bytes",
+    "connections",
+    "max_connections",
+    "longest_transaction_s",
+)
+
+
+def unreachable(error: HKStrategyError) -> Component:
+    """The database is down because of `error`."""
+    text = str(error)
+    advice = next((help_ for said, help_ in _REFUSALS if said in text), ADVICE)
+    if isinstance(error, ConfigurationError):
+        advice = ""  # it says what to do
+    elif isinstance(error, EmbeddedUnavailable):
+        advice = EMBEDDED_ADVICE
+    details = {SILENT: True} if advice is SILENT_ADVICE else {}
+    return Component("database", "PostgreSQL", State.DOWN, text, advice, details=details)
+
+
+def read_server(cursor: Cursor) -> dict[str, Any]:
+    """What PostgreSQL says of itself: _FIELDS, and latency_ms (of one statement)."""
+    started = time.perf_counter()
+    cursor.execute("SELECT 1")
+    latency = (time.perf_counter() - started) * 1000
+    cursor.execute(query("health.server.state"))
+    return {**dict(zip(_FIELDS, cursor.fetchone() or (), strict=True)), "latency_ms": round(latency, 2)}
+
+
+def server(details: dict[str, Any]) -> Component:
+    """`details`: as `read_server` gives them."""
+    message = f"PostgreSQL {details['server_version']} answers in {details['latency_ms']:.1f} ms."
+    return judged("database", "PostgreSQL", message, _troubles(details), details)
+
+
+def judged(key: str, name: str, message: str, troubles: list[Trouble], details: dict[str, Any]) -> Component:
+    """Healthy without troubles; else degraded, with all of them told, and the advice for the first."""
+    if not troubles:
+        return Component(key, name, State.HEALTHY, message, details=details)
+    text = " ".join((message, *(trouble.message for trouble in troubles))).strip()
+    return Component(key, name, State.DEGRADED, text, troubles[0].advice, details=details)
+
+
+def _troubles(details: dict[str, Any]) -> list[Trouble]:
+    found = []
+    if details["standby"]:
+        advice = "Point DATABASE_URL, in .env, at the primary: here everything can be read, and nothing changed."
+        found.append(Trouble("It is a read-only standby.", advice))
+    if details["connections"] >= 0.9 * details["max_connections"]:
+        found.append(
+            Trouble(
+                f"{details['connections']} of {details['max_connections']} connections are in use.",
+                "Close clients that are not needed, or raise max_connections and restart PostgreSQL.",
+            )
+        )
+    longest = details["longest_transaction_s"]
+    if longest is not None and longest > LONG_TRANSACTION_S:
+        found.append(
+            Trouble(
+                f"A transaction has been open for {longest:.0f} s.",
+                "Find its client in pg_stat_activity: it holds up migrations and clean-up.",
+            )
+        )
+    return found
+
+
+def database(db: Database) -> Component:
+    """`details`: as `read_server` gives them."""
+    try:
+        return server(db.read(lambda cursor, _state: read_server(cursor), needs=None))
+    except HKStrategyError as error:
+        return unreachable(error)
+
+
+def cache(of: Cache) -> Component:
+    return cache_of(of.status())
+
+
+def cache_of(status: CacheStatus) -> Component:
+    """`details`: latency_ms, version, used_memory_bytes, keys, hit_rate (0 to 1)."""
+    details = {k: v for k, v in asdict(status).items() if k not in ("up", "message")}
+    if status.up:
+        return Component("redis", "Cache", State.HEALTHY, status.message, details=details)
+    advice = "Everything works without it, only slower. Start it, or correct REDIS_URL in .env."
+    return Component("redis", "Cache", State.DOWN, status.message, advice)
+
+
+def schema(db: Database) -> Component:
+    try:
+        return schema_of(db.schema(refresh=True))
+    except HKStrategyError as error:
+        return schema_unknown(str(error))
+
+
+def schema_unknown(message: str) -> Component:
+    return Component("schema", "Schema", State.DOWN, message, "The schema is not known while the database is down.")
+
+
+def schema_of(state: SchemaState) -> Component:
+    """`details`: version (text, or None), title, and the flags of detect_schema_version."""
+    details = {"version": None if state.version is None else str(state.version), "title": state.title, **state.flags()}
+    troubles = []
+    message = f"{state.title}."
+    if state.version is None:
+        advice = "Run `python run_migration.py init`." if state.empty else "Run `python run_migration.py check`."
+        message = ""
+        troubles.append(Trouble(state.warning or state.title, advice))
+    elif state.warning is not None:
+        troubles.append(Trouble(state.warning, "Run `python run_migration.py check`."))
+    return judged("schema", "Schema", message, troubles, details)

@@ -1,0 +1,114 @@
+"""The audit: what admins did, how it ended, and what was refused. Append-only, in hk_migration.audit."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import psycopg2
+from psycopg2.extras import Json
+
+from src.errors import DatabaseUnavailable, PrerequisiteError
+from src.journal.runs import ensure_own_schema
+from src.postgres.connection import Connection, connect, redact
+from src.postgres.queries import query
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`outcome`: "started", and then "done", "nothing", "refused", "failed", "paused" or "stopped".
+
+    `detail` says more, in values that JSON knows; where it has a "task", start and end of one command have the same.
+    `at`: when, with a time zone; None until the database has written it down.
+    """
+
+    by: str
+    role: str
+    address: str
+    action: str
+    outcome: str
+    detail: Mapping[str, object] = field(default_factory=dict)
+    at: datetime | None = None
+
+
+def record(url: str, entry: Entry, *, make: bool = True) -> None:
+    """Write `entry` down, and the project's own schema first where it is not there yet (without `make`: leave it).
+
+    Raises DatabaseUnavailable, and PrerequisiteError where the role may not write it.
+    """
+    values = {
+        "by": entry.by,
+        "role": entry.role,
+        "address": entry.address,
+        "action": entry.action,
+        "detail": Json(dict(entry.detail)),
+        "outcome": entry.outcome,
+    }
+    try:
+        with closing(connect(url, purpose="audit")) as conn, conn, conn.cursor() as cur:
+            cur.execute("SET LOCAL statement_timeout = '10s'")
+            if not _exists(conn):
+                if not make:
+                    return
+                ensure_own_schema(conn)
+            cur.execute(query("journal.audit.add"), values)
+    except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ReadOnlySqlTransaction) as error:
+        raise PrerequisiteError(
+            f"The audit cannot be written ({redact(str(error).strip(), url)}): the role needs CREATE on the database, "
+            "and the schema hk_migration."
+        ) from None
+    except psycopg2.Error as error:
+        raise DatabaseUnavailable(f"The audit cannot be written: {redact(str(error).strip(), url)}") from None
+
+
+def read(url: str, limit: int = 200) -> list[Entry]:
+    """The newest first. Empty where nothing has been written down yet. Raises DatabaseUnavailable."""
+    try:
+        with closing(connect(url, purpose="audit")) as conn, conn, conn.cursor() as cur:
+            if not _exists(conn):
+                return []
+            cur.execute(query("journal.audit.read"), {"limit": limit})
+            return [
+                Entry(by, role, address, action, outcome, detail, at)
+                for at, by, role, address, action, detail, outcome in cur.fetchall()
+            ]
+    except psycopg2.Error as error:
+        raise DatabaseUnavailable(f"The audit cannot be read: {redact(str(error).strip(), url)}") from None
+
+
+def newest_id(conn: Connection) -> int:
+    """The number of the last line; 0 where there is none."""
+    if not _exists(conn):
+        return 0
+    with conn.cursor() as cur:
+        cur.execute("SELECT coalesce(max(audit_id), 0) FROM hk_migration.audit")
+        row = cur.fetchone()
+    return int(row[0]) if row else 0
+
+
+def carry_over(source: Connection, target: Connection, after: int) -> int:
+    """Add the lines of `source` with a number above `after` to the audit of `target`, in one transaction; how many.
+
+    They get new numbers there, and keep their times.
+    """
+    if not _exists(source):
+        return 0
+    with source.cursor() as cur:
+        cur.execute(query("journal.audit.after"), {"after": after})
+        rows = cur.fetchall()
+    if not rows:
+        return 0
+    with target, target.cursor() as cur:
+        if not _exists(target):
+            ensure_own_schema(target)
+        statement = query("journal.audit.carry")
+        for at, by, role, address, action, detail, outcome in rows:
+            cur.execute(statement, (at, by, role, address, action, Json(detail), outcome))
+    return len(rows)
+
+
+def _exists(conn: Connection) -> bool:
+    with conn.cursor() as cur:
+        cur.execute("SELECT to_regclass('hk_migration.audit') IS NOT NULL")
+        row = cur.fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,266 @@
+"""The history of runs, in the database itself: append-only, in the schema hk_migration."""
+
+import getpass
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg2
+import psycopg2.errors
+from psycopg2.extras import Json
+
+from src.errors import DatabaseUnavailable
+from src.journal import runs as store
+from src.journal.model import Event, Phase, ProofRow, RunRecord
+from src.postgres.connection import Connection, connect, is_gone, redact
+from src.postgres.queries import query, sql_file
+
+# One run per database: a session-level advisory lock, held by the session that executes the steps.
+LOCK_CLASS, LOCK_OBJECT = 0x484B53, 1
+
+VERSIONS = {
+    Phase.PHASE1: ("1.0", "2.0"),
+    Phase.PHASE2: ("2.0", "3.0"),
+    Phase.ROLLBACK_V2: ("3.0", "2.0"),
+    Phase.ROLLBACK_V1: ("2.0", "1.0"),
+}
+
+
+def own_schema_exists(conn: Connection) -> bool:
+    """Whether hk_migration is there. Reads the catalog only."""
+    with conn.cursor() as cur:
+        cur.execute("SELECT to_regclass('hk_migration.event') IS NOT NULL")
+        row = cur.fetchone()
+    return bool(row and row[0])
+
+
+def ensure_own_schema(conn: Connection) -> None:
+    """Create hk_migration, or bring its helpers up to date. In the caller's transaction, if there is one."""
+    with conn.cursor() as cur:
+        cur.execute(sql_file("journal", "own_schema"))
+
+
+def who(acting_for: str | None) -> str:
+    """Who is at work: the user of this machine, and the dashboard's user that it is for, if there is one."""
+    here = f"{getpass.getuser()}@{socket.gethostname()}"
+    return f"{acting_for} via {here}" if acting_for else here
+
+
+def start_run(
+    conn: Connection,
+    phase: Phase,
+    *,
+    from_version: str,
+    to_version: str,
+    options: Mapping[str, object],
+    steps: Sequence[Mapping[str, str]],
+    sql_files: Mapping[str, str],
+    acting_for: str | None = None,
+) -> int:
+    """Write a run down before its first step. Returns its id."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
+            "VALUES (%s, %s, %s, session_user || ' (' || %s || ')', %s, %s, %s) RETURNING run_id",
+            (
+                phase.value,
+                from_version,
+                to_version,
+                who(acting_for),
+                Json(_plain(options)),
+                Json(list(steps)),
+                Json(dict(sql_files)),
+            ),
+        )
+        (run_id,) = _one(cur.fetchone())
+    return int(run_id)
+
+
+def add_event(conn: Connection, event: Event) -> None:
+    """Append one event. In the caller's transaction, if there is one."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "INSERT INTO hk_migration.event (run_id, at, kind, step, message, done, total, detail) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                event.run_id,
+                event.at,
+                event.kind,
+                event.step,
+                event.message,
+                event.done,
+                event.total,
+                Json(_plain(dict(event.detail))),
+            ),
+        )
+
+
+def read_events(conn: Connection, run_id: int, after: int = 0) -> list[tuple[int, Event]]:
+    """Events of a run with an id greater than `after`, in order. None where there is no history yet."""
+    if not own_schema_exists(conn):
+        return []
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT event_id, at, run_id, kind, step, message, done, total, detail FROM hk_migration.event "
+            "WHERE run_id = %s AND event_id > %s ORDER BY event_id",
+            (run_id, after),
+        )
+        return [(int(row[0]), Event(*row[1:])) for row in cur.fetchall()]
+
+
+def read_records(conn: Connection, limit: int = 50) -> list[RunRecord]:
+    """Runs, newest first. Empty where there is no history yet."""
+    if not own_schema_exists(conn):
+        return []
+    with conn.cursor() as cur:
+        cur.execute(
+            query("journal.runs.records"),
+            {"limit": limit, "lock_class": LOCK_CLASS, "lock_object": LOCK_OBJECT},
+        )
+        return [_record(row) for row in cur.fetchall()]
+
+
+def read_run(conn: Connection, run_id: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """The stored options, and the checksums of the SQL files, of a run."""
+    with conn.cursor() as cur:
+        cur.execute("SELECT options, sql_files FROM hk_migration.run WHERE run_id = %s", (run_id,))
+        options, sql_files = _one(cur.fetchone())
+    return dict(options), dict(sql_files)
+
+
+def last_checksums(conn: Connection, phase: Phase) -> tuple[dict[str, str], datetime] | None:
+    """The checksums of the SQL files of the newest run of `phase`, and when it began. None: there was none."""
+    if not own_schema_exists(conn):
+        return None
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT sql_files, started_at FROM hk_migration.run WHERE phase = %s ORDER BY run_id DESC LIMIT 1",
+            (phase.value,),
+        )
+        row = cur.fetchone()
+    return (dict(row[0]), row[1]) if row else None
+
+
+def pause_asked_by(conn: Connection, run_id: int) -> str | None:
+    """Who asked the run to pause since it began, or went on, last. None: nobody did."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT detail->>'by' FROM hk_migration.event WHERE run_id = %(run)s AND kind = 'pause' AND event_id > "
+            "(SELECT max(event_id) FROM hk_migration.event WHERE run_id = %(run)s AND kind = 'run') "
+            "ORDER BY event_id LIMIT 1",
+            {"run": run_id},
+        )
+        row = cur.fetchone()
+    return str(row[0]) if row else None
+
+
+def unfinished(records: Sequence[RunRecord]) -> RunRecord | None:
+    """The newest run, if it did not end: it is running, paused, failed or interrupted."""
+    if records and records[0].state in ("running", "paused", "failed", "interrupted"):
+        return records[0]
+    return None
+
+
+def end_unfinished(conn: Connection, message: str) -> None:
+    """Note on the run that did not end, if there is one, that there is nothing of it left to resume or to undo."""
+    run = unfinished(read_records(conn, limit=1))
+    if run is not None:
+        add_event(conn, Event(now(), run.run_id, "outcome", None, message, detail={"state": "undone"}))
+
+
+def _record(row: Sequence[Any]) -> RunRecord:
+    (
+        run_id,
+        phase,
+        from_version,
+        to_version,
+        started_at,
+        finished_at,
+        started_by,
+        state,
+        message,
+        backup,
+        stall,
+        done,
+        total,
+        current,
+        proof,
+        sql_files,
+    ) = row
+    return RunRecord(
+        run_id=int(run_id),
+        phase=Phase(phase),
+        from_version=from_version,
+        to_version=to_version,
+        started_at=started_at,
+        finished_at=finished_at,
+        started_by=started_by,
+        state=state,
+        message=message,
+        backup=backup,
+        longest_stall_ms=float(stall) if stall is not None else None,
+        steps_done=int(done),
+        steps_total=int(total),
+        current_step=current,
+        proof=tuple(_proof_row(entry) for entry in proof or ()),
+        sql_files=sql_files,
+    )
+
+
+def _proof_row(entry: Mapping[str, Any]) -> ProofRow:
+    """JSON has no tuples; what is written by an earlier version has no digests."""
+    digests = entry.get("digests")
+    return ProofRow(**{**entry, "digests": None if digests is None else (digests[0], digests[1])})
+
+
+def _one(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
+    assert row is not None
+    return row
+
+
+def _plain(value: object) -> Any:
+    """Through JSON and back, with paths, dates and decimals as text."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def now() -> datetime:
+    """The time now, with the local time zone."""
+    return datetime.now().astimezone()
+
+
+def history(url: str, limit: int = 50) -> list[RunRecord]:
+    """Runs, newest first."""
+    with reader(url) as conn:
+        return store.read_records(conn, limit)
+
+
+def current_run(url: str) -> RunRecord | None:
+    """The run that has not ended: running, paused, failed or interrupted. None: there is none."""
+    with reader(url) as conn:
+        return store.unfinished(store.read_records(conn, limit=1))
+
+
+def events(url: str, run_id: int, after: int = 0) -> list[tuple[int, Event]]:
+    """(id, event) of a run, those behind `after`, in order."""
+    with reader(url) as conn:
+        return store.read_events(conn, run_id, after)
+
+
+@contextmanager
+def reader(url: str) -> Iterator[Connection]:
+    """A session for a look. Raises DatabaseUnavailable."""
+    conn = connect(url, purpose="status", autocommit=True)
+    try:
+        with conn.cursor() as cur:
+            cur.execute("SET statement_timeout = '30s'")
+            cur.execute("SET search_path = public")
+        yield conn
+    except psycopg2.Error as error:
+        if not isinstance(error, psycopg2.OperationalError) and not is_gone(conn):
+            raise
+        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None
+    finally:
+        conn.close()

@@ -1,0 +1,70 @@
+"""Who else is in this database: v1's clients, and whoever holds a lock that a migration needs."""
+
+from collections.abc import Mapping, Sequence
+
+from psycopg2.extensions import connection as Connection
+
+from src.journal.model import Client
+from src.postgres.queries import Row, query
+
+
+def legacy_roles(conn: Connection, given: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The roles that v1's clients connect as: those `given`, or else those found.
+
+    Found are the owner of the positions, the role of this connection, roles with a session in this database now, and
+    login roles with a right on the positions. Ordered, each once.
+    """
+    if given:
+        return tuple(dict.fromkeys(given))
+    return tuple(row[0] for row in _rows(conn, "legacy_roles", {}))
+
+
+def legacy_clients(conn: Connection, roles: Sequence[str]) -> tuple[Client, ...]:
+    """Sessions of these roles in this database, other than this project's own."""
+    return tuple(_client(row) for row in _rows(conn, "sessions", {"roles": list(roles)}))
+
+
+def lock_holders(conn: Connection, tables: Sequence[str]) -> tuple[Client, ...]:
+    """Who holds or awaits a lock on these tables of schema public, or on compatibility views over them.
+
+    Not this backend. A worker of the server (autovacuum) has its kind as application_name; a prepared
+    transaction, which no session owns, has pid 0.
+    """
+    names = [table.removeprefix("public.") for table in tables]
+    return tuple(_client(row) for row in _rows(conn, "lock_holders", {"tables": names}))
+
+
+def long_transactions(conn: Connection, older_than_s: float = 5.0) -> tuple[Client, ...]:
+    """Transactions in this database older than that, oldest first; prepared ones have pid 0."""
+    return tuple(_client(row) for row in _rows(conn, "long_transactions", {"older_than_s": older_than_s}))
+
+
+def lock_holder_of_run(conn: Connection, classid: int, objid: int) -> Client | None:
+    """Who holds the advisory lock whose key pg_locks shows as (classid, objid)."""
+    key = {"classid": classid & 0xFFFFFFFF, "objid": objid & 0xFFFFFFFF}
+    rows = _rows(conn, "advisory_lock", key)
+    return _client(rows[0]) if rows else None
+
+
+def _rows(conn: Connection, name: str, values: Mapping[str, object]) -> list[Row]:
+    with conn.cursor() as cursor:
+        # A transaction sees pg_stat_activity as it was when it first looked; this looks anew.
+        cursor.execute("SELECT pg_catalog.pg_stat_clear_snapshot()")
+        cursor.execute(query(f"journal.sessions.{name}"), values)
+        found: list[Row] = cursor.fetchall()
+    return found
+
+
+def _client(row: Row) -> Client:
+    pid, role, application, address, state, idle, transaction, query, wait = row
+    return Client(
+        pid=pid,
+        role=role,
+        application_name=application,
+        address=address,
+        state=state,
+        idle_s=float(idle),
+        transaction_s=None if transaction is None else float(transaction),
+        query=" ".join(query.split()),
+        wait_event=wait,
+    )

@@ -1,0 +1,43 @@
+-- == records: Runs, newest first, each with the state that its events tell. A run that never ended and that no session
+-- holds the lock for any more is interrupted; so is the first half of a rollback from v3 to v1 whose second half did
+-- not begin. One that a later run undid is undone.
+WITH held AS (
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_locks
+                    WHERE locktype = 'advisory' AND classid = %(lock_class)s AND objid = %(lock_object)s
+                      AND objsubid = 2 AND granted
+                      AND pid NOT IN (SELECT a.pid FROM pg_catalog.pg_stat_activity a
+                                       WHERE a.application_name = 'hk_strategy restore')
+                      AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) AS lock
+)
+SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
+       CASE WHEN ended.resumed THEN NULL ELSE ended.at END,
+       r.started_by,
+       CASE WHEN ended.at IS NOT NULL AND NOT ended.resumed
+                 AND NOT (ended.detail->>'state' = 'done' AND coalesce((r.options->>'then_v1')::boolean, false)
+                          AND r.run_id = (SELECT max(run_id) FROM hk_migration.run)) THEN ended.detail->>'state'
+            WHEN held.lock AND r.run_id = (SELECT max(run_id) FROM hk_migration.run) THEN 'running'
+            ELSE 'interrupted' END,
+       coalesce(CASE WHEN ended.resumed THEN NULL ELSE ended.message END, last.message, ''),
+       (SELECT e.detail->>'backup' FROM hk_migration.event e
+         WHERE e.run_id = r.run_id AND e.detail ? 'backup' ORDER BY e.event_id DESC LIMIT 1),
+       (SELECT max((e.detail->>'stall_ms')::numeric) FROM hk_migration.event e WHERE e.run_id = r.run_id),
+       (SELECT count(DISTINCT e.step) FROM hk_migration.event e
+         WHERE e.run_id = r.run_id AND e.kind = 'step' AND e.detail->>'state' IN ('done', 'skipped')
+           AND EXISTS (SELECT FROM jsonb_array_elements(r.steps) planned WHERE planned->>'name' = e.step)),
+       jsonb_array_length(r.steps),
+       last.step,
+       (SELECT e.detail->'rows' FROM hk_migration.event e
+         WHERE e.run_id = r.run_id AND e.kind = 'proof' AND e.detail ? 'rows' ORDER BY e.event_id DESC LIMIT 1),
+       r.sql_files
+  FROM held, hk_migration.run r
+  LEFT JOIN LATERAL (
+       SELECT e.at, e.message, e.detail,
+              EXISTS (SELECT FROM hk_migration.event later
+                       WHERE later.run_id = r.run_id AND later.event_id > e.event_id AND later.kind = 'run') AS resumed
+         FROM hk_migration.event e
+        WHERE e.run_id = r.run_id AND e.kind = 'outcome' ORDER BY e.event_id DESC LIMIT 1) ended ON true
+  LEFT JOIN LATERAL (
+       SELECT e.message, e.step FROM hk_migration.event e
+        WHERE e.run_id = r.run_id AND e.kind IN ('run', 'step') ORDER BY e.event_id DESC LIMIT 1) last ON true
+ ORDER BY r.run_id DESC
+ LIMIT %(limit)s

@@ -1,0 +1,305 @@
+"""The engine's door: inspect, plan, run, resume, history. The command line and the dashboard both come in here."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg2
+import psycopg2.errors
+
+from src.config import Settings
+from src.errors import DatabaseUnavailable, MigrationError, PrerequisiteError, ProofFailed, RunPaused
+from src.journal import runs
+from src.journal.model import COMMANDS, OPPOSITE, TITLES, UNDO, Event, Keep, Outcome, Phase, RunRecord
+from src.journal.run_lock import keep_others_out, wait_for_orphan
+from src.journal.runs import current_run, reader
+from src.migration.model import Finding, Options, Plan, TableSize
+from src.migration.plan.planner import configure, open_plan
+from src.migration.preflight.survey import survey
+from src.migration.run.execution import Execution
+from src.migration.run.runner import work_session
+from src.migration.steps import checksums
+from src.portfolios.transactions import MOST_MOVES
+from src.postgres import errors
+from src.postgres.connection import Connection, connect, redact
+
+OnEvent = Callable[[Event], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `check` tells of the schema. `version`: "1.0", "2.0", "3.0", or None for an empty or unknown one."""
+
+    version: str | None
+    title: str
+    findings: tuple[Finding, ...]
+    legacy_roles: tuple[str, ...]
+    tables: tuple[TableSize, ...]
+
+
+def inspect(url: str) -> Inspection:
+    """Look at the database. Raises DatabaseUnavailable."""
+    found = _looked(url, lambda conn: survey(conn, None, Options()))
+    return Inspection(found.version, found.title, found.findings, found.legacy_roles, found.tables)
+
+
+def make_plan(url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
+    """What a phase would do, without doing anything. Raises DatabaseUnavailable."""
+    return _looked(url, lambda conn: open_plan(url, phase, options, settings, conn))
+
+
+def _looked(url: str, look: Callable[[Connection], T]) -> T:
+    """What `look` sees; where a phase has changed the schema in the middle of it, what it sees then."""
+    moves = 0
+    while True:
+        try:
+            with reader(url) as conn:
+                return look(conn)
+        except psycopg2.Error as error:
+            if moves == MOST_MOVES or not errors.is_moved(error):
+                raise
+        moves += 1
+        time.sleep(0.05)
+
+
+def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+    """Do a phase. A run of the same phase that did not end goes on where it stopped.
+
+    Raises PrerequisiteError (nothing touched), RunInProgress, RunPaused (resumable), ProofFailed, MigrationError,
+    DatabaseUnavailable.
+    """
+    _let_orphan_end(url)
+    with _exclusive(url) as work:
+        plan = open_plan(url, phase, options, settings, work)
+        if plan.nothing_to_do:
+            _close_unbegun(work, phase)
+            return Outcome(None, phase, "nothing", plan.nothing_to_do, "", 0.0)
+        refuse(plan)
+        if plan.from_version == "3.0" and phase is Phase.ROLLBACK_V1:
+            return _both_rollbacks(url, work, options, settings, on_event)
+        return _begin(url, work, plan, options, settings, on_event)
+
+
+def end_unbegun(url: str, phase: Phase) -> int | None:
+    """Where `phase` has nothing to do: end the run that it would have undone, if one did not end. Returns its number.
+
+    Raises RunInProgress, DatabaseUnavailable.
+    """
+    if not _unbegun(current_run(url), phase):
+        return None
+    _let_orphan_end(url)
+    with _exclusive(url) as work:
+        return _close_unbegun(work, phase)
+
+
+def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+    """Go on with the run that did not end, with the choices it was started with. Raises as `run` does."""
+    _let_orphan_end(url)
+    with _exclusive(url) as work:
+        open_run = runs.unfinished(runs.read_records(work, limit=1))
+        if open_run is None:
+            return Outcome(None, Phase.PHASE1, "nothing", "Nothing to do: no run is paused or interrupted.", "", 0.0)
+        stored, _ = runs.read_run(work, open_run.run_id)
+        options = _stored_options(stored, options)
+        if _half_done(open_run):
+            return _second_half(url, work, options, settings, on_event)
+        plan = open_plan(url, open_run.phase, options, settings, work)
+        refuse(plan)
+        outcome = _begin(url, work, replace(plan, nothing_to_do=None), options, settings, on_event)
+        return _second_half(url, work, options, settings, on_event) if options.then_v1 else outcome
+
+
+def request_pause(url: str, by: str) -> RunRecord | None:
+    """Ask the run that is under way, in whatever process, to stop at its next safe point; `by` asks.
+
+    Returns that run, or None where there is none. Raises DatabaseUnavailable.
+    """
+    with reader(url) as conn:
+        record = runs.unfinished(runs.read_records(conn, limit=1))
+        if record is None or record.state != "running":
+            return None
+        if runs.pause_asked_by(conn, record.run_id) is None:
+            asked = Event(runs.now(), record.run_id, "pause", None, f"{by} asks for a pause", detail={"by": by})
+            runs.add_event(conn, asked)
+        return record
+
+
+def refuse(plan: Plan) -> None:
+    """Raise PrerequisiteError with every refusal of the plan, if it has any."""
+    if plan.refusals:
+        reasons = " ".join(f"{f.title} {f.advice}" for f in plan.refusals)
+        raise PrerequisiteError(f"Nothing was touched. {reasons}")
+
+
+def _begin(url: str, work: Connection, plan: Plan, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+    _prepare(work)
+    configure(work, plan.legacy_roles, options)
+    earlier = runs.unfinished(runs.read_records(work, limit=1))
+    if earlier is not None and _half_done(earlier):
+        earlier = None
+    resumed = earlier is not None and earlier.phase is plan.phase
+    with _journal_connection(url) as journal:
+        stored_sums: dict[str, str] = {}
+        if resumed and earlier is not None:
+            run_id, stored_sums = earlier.run_id, runs.read_run(work, earlier.run_id)[1]
+        else:
+            run_id = _write_down(journal, plan, options, settings)
+        execution = Execution(url, work, journal, run_id, plan, options, settings, on_event)
+        execution.open(resumed, _changed_files(stored_sums, checksums(plan.phase)))
+        return _finish(execution, earlier, resumed, url)
+
+
+def _write_down(journal: Connection, plan: Plan, options: Options, settings: Settings) -> int:
+    """The run, before its first step. Its number."""
+    return runs.start_run(
+        journal,
+        plan.phase,
+        from_version=plan.from_version,
+        to_version=plan.to_version,
+        options=asdict(options) | {"legacy_roles": plan.legacy_roles},
+        steps=[{"name": step.name, "title": step.title, "kind": step.kind.value} for step in plan.steps],
+        sql_files=checksums(plan.phase),
+        acting_for=settings.acting_for,
+    )
+
+
+def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url: str) -> Outcome:
+    """Execute, and say how it ended: the last event of every run is its outcome."""
+    phase = execution.plan.phase
+    advice = f"Type: python run_migration.py resume (to go on) or python run_migration.py {UNDO[phase]} (to undo)."
+    started = time.monotonic()
+    try:
+        execution.proof = tuple(execution.execute())
+    except RunPaused as error:
+        execution.end("paused", f"Paused: {error}", advice, time.monotonic() - started)
+        raise RunPaused(f"Paused: {error} {advice}") from None
+    except ProofFailed as error:
+        execution.end("failed", str(error), advice, time.monotonic() - started)
+        raise ProofFailed(f"{error} {advice}") from None
+    except KeyboardInterrupt:
+        execution.end("paused", "Paused: interrupted.", advice, time.monotonic() - started)
+        raise RunPaused(f"Paused: interrupted. {advice}") from None
+    except (MigrationError, DatabaseUnavailable, psycopg2.Error) as error:
+        text = redact(" ".join(str(error).split()), url)
+        if isinstance(error, DatabaseUnavailable) or execution.server_is_gone:
+            execution.end("paused", f"Paused: the server went away: {text}", advice, time.monotonic() - started)
+            raise RunPaused(f"Paused: the server went away ({text}). When it is back: {advice}") from None
+        if not execution.touched and (earlier is None or resumed):
+            # There is nothing to resume or to undo: the run is over.
+            message = f"Failed before its first step, the database is as it was: {text}"
+            again = f"When that is settled: python run_migration.py {COMMANDS[phase]}."
+            execution.end("undone", message, again, time.monotonic() - started)
+            raise (PrerequisiteError if isinstance(error, PrerequisiteError) else MigrationError)(
+                f"{message} {again}"
+            ) from None
+        execution.end("failed", f"Failed: {text}", advice, time.monotonic() - started)
+        raise MigrationError(f"Failed, and all before the failed step stays: {text} {advice}") from None
+    if earlier is not None and not resumed:
+        execution.undone(earlier.run_id)
+    name = f"{phase.value[0].upper()}{phase.value[1:]}"
+    message = f"{name} is complete: the database is {TITLES[execution.plan.to_version]}."
+    return execution.end("done", message, _next_step(phase), time.monotonic() - started)
+
+
+def _unbegun(open_run: RunRecord | None, phase: Phase) -> bool:
+    """Whether `phase`, which finds nothing to do, would have undone the run that did not end."""
+    return open_run is not None and OPPOSITE[open_run.phase] is phase
+
+
+def _close_unbegun(work: Connection, phase: Phase) -> int | None:
+    """A run that was killed before its first step left nothing to undo, and yet the history waits for its end."""
+    open_run = runs.unfinished(runs.read_records(work, limit=1))
+    if open_run is None or not _unbegun(open_run, phase):
+        return None
+    message = f"Undone: {phase.value} found nothing to undo"
+    runs.add_event(work, Event(runs.now(), open_run.run_id, "outcome", None, message, detail={"state": "undone"}))
+    return open_run.run_id
+
+
+def _both_rollbacks(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+    """From v3 to v1: two runs, one after the other, with one backup."""
+    options = replace(options, then_v1=True)
+    first = open_plan(url, Phase.ROLLBACK_V2, options, settings, work)
+    refuse(first)
+    _begin(url, work, first, options, settings, on_event)
+    return _second_half(url, work, options, settings, on_event)
+
+
+def _second_half(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+    options = replace(options, backup=False, then_v1=False)
+    second = open_plan(url, Phase.ROLLBACK_V1, options, settings, work)
+    refuse(second)
+    return _begin(url, work, second, options, settings, on_event)
+
+
+def _half_done(run_: RunRecord) -> bool:
+    """Whether this run did all that it had to do, and the second half of the rollback is missing."""
+    return run_.state in ("interrupted", "running") and run_.finished_at is not None
+
+
+def _prepare(work: Connection) -> None:
+    """The project's own schema, in one transaction."""
+    try:
+        with work.cursor() as cur:
+            cur.execute("BEGIN")
+            runs.ensure_own_schema(work)
+            cur.execute("COMMIT")
+    except psycopg2.errors.InsufficientPrivilege as error:
+        work.cursor().execute("ROLLBACK")
+        raise PrerequisiteError(
+            f"Nothing was touched. The role may not create the schema hk_migration ({str(error).strip()}): "
+            "GRANT CREATE ON DATABASE to it."
+        ) from None
+
+
+def _next_step(phase: Phase) -> str:
+    if phase is Phase.PHASE1:
+        return (
+            "v1 clients go on working. When they are retired: python run_migration.py phase2. "
+            "To undo: python run_migration.py rollback."
+        )
+    return f"To undo: python run_migration.py {UNDO[phase]}."
+
+
+def _changed_files(stored: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
+    return tuple(name for name, digest in stored.items() if name in now and now[name] != digest)
+
+
+def _stored_options(stored: dict[str, Any], given: Options) -> Options:
+    """The choices that decide what the run does come from its start; those on how it waits may be given anew."""
+    return replace(
+        given,
+        keep=Keep(stored["keep"]),
+        restore_archive=bool(stored["restore_archive"]),
+        then_v1=bool(stored.get("then_v1", False)),
+        legacy_roles=given.legacy_roles or tuple(stored["legacy_roles"]),
+        backup=bool(stored["backup"]) and given.backup,
+        backup_dir=given.backup_dir or (Path(stored["backup_dir"]) if stored["backup_dir"] else None),
+        force=given.force or bool(stored["force"]),
+    )
+
+
+def _let_orphan_end(url: str) -> None:
+    with reader(url) as conn:
+        wait_for_orphan(conn)
+
+
+@contextmanager
+def _journal_connection(url: str) -> Iterator[Connection]:
+    conn = connect(url, purpose="journal", autocommit=True)
+    try:
+        yield conn
+    finally:
+        conn.close()
+
+
+@contextmanager
+def _exclusive(url: str) -> Iterator[Connection]:
+    """The work session, holding the lock that keeps other runs out. Raises RunInProgress: whose, since when."""
+    with work_session(url) as conn:
+        keep_others_out(conn)
+        yield conn

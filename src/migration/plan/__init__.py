@@ -1,0 +1,1 @@
+"""The plan of a phase: its steps in order, how long each may take, and what is possible afterwards."""

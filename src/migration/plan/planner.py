@@ -1,0 +1,178 @@
+"""A plan: ordered steps, without side effects. Looks at the catalog, changes nothing, waits for nobody."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg2
+
+from src.backup.api import backup_outlook
+from src.config import Settings
+from src.errors import DatabaseUnavailable
+from src.journal import runs
+from src.journal.model import Phase
+from src.journal.sessions import long_transactions
+from src.migration.model import Finding, Kind, Options, Plan, Step
+from src.migration.plan.estimate import earlier_runs, expected
+from src.migration.preflight.rollback_preview import merge_preview, portfolios_to_archive
+from src.migration.preflight.survey import Survey, survey
+from src.migration.steps import checksums, is_true, load_steps
+from src.postgres.connection import Connection
+
+BACKUP = Step(
+    "backup",
+    "Back up, restore the backup into a scratch database, compare table by table",
+    Kind.BACKUP,
+    "engine",
+    (),
+    "",
+    why="If all else fails there is a copy of everything that is known to restore. Nothing is changed before it does.",
+)
+MEASURE = Step(
+    "measure",
+    "Measure: rows, sums and P&L per portfolio before",
+    Kind.PROVE,
+    "engine",
+    (),
+    "",
+    why="What the last step holds the result against: each table's rows and hash, each portfolio's cost, value, P&L.",
+)
+PROVE = Step(
+    "prove",
+    "Prove: rows, sums and P&L per portfolio, before and after",
+    Kind.PROVE,
+    "engine",
+    (),
+    "",
+    why="The same figures again, from one snapshot. What clients changed meanwhile is told apart; anything else fails "
+    "the run, which can then be rolled back.",
+)
+
+
+def configure(conn: Connection, legacy_roles: Sequence[str], options: Options) -> None:
+    """Tell the steps' SQL the choices of this run, as settings of the session."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT set_config('hk_migration.legacy_roles', %s, false), set_config('hk_migration.keep', %s, false), "
+            "set_config('hk_migration.restore_archive', %s, false)",
+            (json.dumps(list(legacy_roles)), options.keep.value, "on" if options.restore_archive else "off"),
+        )
+
+
+def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
+    """What `phase` would do to the database behind `conn` (in autocommit), and what is in its way."""
+    found = survey(conn, phase, options)
+    configure(conn, found.legacy_roles, options)
+    begun = runs.unfinished(runs.read_records(conn, limit=1))
+    version_from, version_to = runs.VERSIONS[phase]
+    both = phase is Phase.ROLLBACK_V1 and found.version == "3.0"
+    steps = _pending(conn, phase)
+    phases = (phase,) * len(steps)
+    if both:
+        first = _pending(conn, Phase.ROLLBACK_V2)
+        steps, phases = first + steps, (Phase.ROLLBACK_V2,) * len(first) + phases
+    nothing = None if both else _nothing_to_do(conn, phase, found, steps, begun is not None and begun.phase is phase)
+    engine_first = ((BACKUP,) if options.backup else ()) + (MEASURE,)
+    planned = () if nothing else (*engine_first, *steps, PROVE)
+    phases = () if nothing else ((phase,) * len(engine_first) + phases + (phase,))
+    plan = Plan(
+        phase=phase,
+        from_version="3.0" if both else version_from,
+        to_version=version_to,
+        steps=planned,
+        findings=found.findings + _wrong_way(phase, found) + _changed_files(conn, phase),
+        tables=found.tables,
+        legacy_roles=found.legacy_roles,
+        legacy_clients=found.legacy_clients,
+        blockers=long_transactions(conn),
+        archived_portfolios=found.archived_portfolios if phase is Phase.PHASE1 else (),
+        nothing_to_do=nothing,
+        expected=expected(tuple(zip(phases, planned, strict=True)), found.tables, earlier_runs(conn)),
+    )
+    if nothing:
+        return plan
+    if phase is Phase.ROLLBACK_V1 and found.version in ("2.0", "3.0"):
+        plan = replace(plan, merged=merge_preview(conn, options.keep))
+        if not plan.refusals:
+            plan = replace(plan, archived_portfolios=portfolios_to_archive(conn))
+    made_already = begun is not None and begun.phase is phase and begun.backup is not None
+    if options.backup and not made_already and not plan.refusals:
+        outlook = backup_outlook(url, backup_dir(options, settings))
+        plan = replace(plan, backup_bytes_estimate=outlook.needed, disk_free_bytes=outlook.free)
+        if outlook.obstacle is not None:
+            advice = "A phase starts with a verified backup. --no-backup does without, and says so."
+            refused = Finding("refusal", f"No backup can be made. {outlook.obstacle}", advice)
+            plan = replace(plan, findings=(refused, *plan.findings))
+    return plan
+
+
+def backup_dir(options: Options, settings: Settings) -> Path:
+    """Where this run's backup goes."""
+    return options.backup_dir or settings.backup_dir
+
+
+def _pending(conn: Connection, phase: Phase) -> tuple[Step, ...]:
+    """The steps of the phase's file whose effect is not there yet."""
+    return tuple(
+        step
+        for step in load_steps(phase)
+        if is_true(conn, step.when, default=True) and not (step.done and is_true(conn, step.done))
+    )
+
+
+def _nothing_to_do(conn: Connection, phase: Phase, found: Survey, steps: Sequence[Step], begun: bool) -> str | None:
+    """Why there is nothing to do; None if there is. Steps that leave no trace (ANALYZE, say) do not count alone."""
+    traces = any(step.done for step in steps)
+    version = found.version
+    if phase is Phase.PHASE1 and (version == "3.0" or (version == "2.0" and not traces)):
+        return f"Nothing to do: the database is {found.title} already."
+    if phase is Phase.PHASE2 and version == "3.0" and not traces:
+        return f"Nothing to do: the database is {found.title} already."
+    if phase is Phase.ROLLBACK_V2 and (version == "1.0" or (version == "2.0" and not traces)):
+        return f"Nothing to do: the database is {found.title}, not v3."
+    if phase is Phase.ROLLBACK_V1 and version == "1.0" and not (begun or _remains(conn)):
+        return f"Nothing to do: the database is {found.title} already."
+    return None
+
+
+def _remains(conn: Connection) -> bool:
+    """Whether a v1 database holds something of an unfinished phase 1, or an unfinished rollback to v1."""
+    return any(
+        is_true(conn, query)
+        for query in (
+            "SELECT hk_migration.has_column('portfolio_positions', 'legacy_symbol')",
+            "SELECT hk_migration.has_column('portfolios', 'archived_at')",
+            "SELECT EXISTS (SELECT FROM hk_migration.v1_views())",
+            "SELECT NOT hk_migration.constraint_valid('price_history_symbol_fkey')",
+            "SELECT NOT hk_migration.constraint_valid('trading_signals_symbol_fkey')",
+        )
+    )
+
+
+def _wrong_way(phase: Phase, found: Survey) -> tuple[Finding, ...]:
+    if phase is Phase.PHASE2 and found.version == "1.0":
+        return (Finding("refusal", "Phase 2 starts from v2, and this database is v1.", "Run phase1 first."),)
+    return ()
+
+
+def _changed_files(conn: Connection, phase: Phase) -> tuple[Finding, ...]:
+    """Files that are not what they were when this database last saw this phase."""
+    earlier = runs.last_checksums(conn, phase)
+    return tuple(
+        Finding(
+            "info",
+            f"{name} has changed since this database last saw {phase.value} ({earlier[1]:%Y-%m-%d}).",
+            "Expected after an update of the program; otherwise compare the file with the one you trust.",
+        )
+        for name, digest in checksums(phase).items()
+        if earlier and earlier[0].get(name, digest) != digest
+    )
+
+
+def open_plan(url: str, phase: Phase, options: Options, settings: Settings, conn: Connection) -> Plan:
+    """`plan_phase`, with a server that goes away told plainly."""
+    try:
+        return plan_phase(conn, url, phase, options, settings)
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise DatabaseUnavailable(f"PostgreSQL went away while planning: {str(error).strip()}") from None

@@ -1,0 +1,1 @@
+"""What a phase would meet in this database: facts of its catalog and rows, rules over them, findings."""

@@ -1,0 +1,252 @@
+"""What of other applications hangs on our tables: foreign keys, views, functions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from src.journal.model import Phase
+from src.migration.model import Finding
+from src.migration.preflight.facts import OUR_TABLES, Scene, info, refusal, warning
+from src.schema.versions import SchemaVersion
+from src.text import listed, plural, quoted
+
+# v1's own foreign keys: table → name, each from symbol to portfolio_positions(symbol).
+_V1_KEYS = {"trading_signals": "trading_signals_symbol_fkey", "price_history": "price_history_symbol_fkey"}
+_V3_KEYS = {
+    "portfolio_positions": "portfolio_positions_portfolio_id_fkey",
+    "trading_signals": "trading_signals_portfolio_id_fkey",
+}
+_RESULTS = {
+    "check_migration_status": "TABLE(tbl_name text, has_portfolio_id boolean, null_portfolio_ids bigint, "
+    "total_rows bigint)",
+    "validate_portfolio_integrity": "TABLE(portfolio_id character varying, issue_type text, issue_count bigint, "
+    "issue_details text)",
+}
+_KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    name: str
+    table: str
+    target: str
+    columns: tuple[str, ...]
+    target_columns: tuple[str, ...]
+    on_delete: str
+    readable: bool
+
+
+def _foreign_keys(scene: Scene) -> list[ForeignKey]:
+    rows = scene.look.rows("migration.preflight.survey.foreign_keys", {"tables": list(OUR_TABLES)})
+    return [
+        ForeignKey(
+            name, table.removeprefix("public."), target.removeprefix("public."), tuple(own), tuple(other), act, may
+        )
+        for name, table, target, own, other, act, may in rows
+    ]
+
+
+def foreign_key_findings(scene: Scene) -> Iterator[Finding]:
+    """Foreign keys that are not as the three schemas have them, and those of other applications."""
+    keys = _foreign_keys(scene)
+    if scene.is_v1():
+        yield from _v1_keys(scene, keys)
+    if scene.state.version is not SchemaVersion.V3:
+        yield from _early_portfolio_keys(scene, keys)
+    for key in keys:
+        if key.target in OUR_TABLES and key.table not in OUR_TABLES:
+            yield from _others_key(scene, key)
+
+
+def _v1_keys(scene: Scene, keys: list[ForeignKey]) -> Iterator[Finding]:
+    for table, name in _V1_KEYS.items():
+        found = [
+            key
+            for key in keys
+            if (key.table, key.target) == (table, "portfolio_positions")
+            and key.columns == ("symbol",)
+            and key.target_columns == ("symbol",)
+        ]
+        for key in found:
+            if key.name != name:
+                yield refusal(
+                    f"The foreign key of {table} to positions is named {key.name}, not {name}.",
+                    f"Run: ALTER TABLE public.{table} RENAME CONSTRAINT {quoted(key.name)} TO {name}.",
+                )
+            elif key.on_delete != "c":
+                yield warning(
+                    f"Foreign key {name} does not delete with its position (ON DELETE CASCADE), as v1's does.",
+                    "From phase 1 on it will.",
+                )
+        if not found and not scene.begun:
+            yield from _no_v1_key(scene, table, name)
+
+
+def _no_v1_key(scene: Scene, table: str, name: str) -> Iterator[Finding]:
+    if table == "price_history":
+        yield warning(
+            f"Table price_history has no foreign key to positions ({name}).",
+            "Phase 1 needs none. A rollback to v1 adds it, and first moves prices of symbols that are no position "
+            "to the archive.",
+        )
+        return
+    orphans = scene.look.rows_of(table, "migration.preflight.survey_rows.orphan_signals")
+    if orphans:
+        named = listed(f"{symbol} ({rows:,})" for symbol, rows in orphans)
+        yield refusal(
+            "Table trading_signals has no foreign key to positions, and signals of symbols that are no position: "
+            f"{named}.",
+            "Add the positions (quantity 0 is a watch row), or delete those signals.",
+        )
+    else:
+        yield warning(
+            f"Table trading_signals has no foreign key to positions ({name}).",
+            "Phase 1 adds one: deleting a position then deletes its signals, as in v1.",
+        )
+
+
+def _early_portfolio_keys(scene: Scene, keys: list[ForeignKey]) -> Iterator[Finding]:
+    """Foreign keys to portfolios that phase 2 is to make; one of ours is there after a phase 2 that was interrupted."""
+    for key in keys:
+        if key.target != "portfolios" or key.table not in _V3_KEYS:
+            continue
+        if not (scene.begun and key.name == _V3_KEYS[key.table]):
+            yield refusal(
+                f"Table {key.table} already has a foreign key to portfolios, {key.name}.",
+                f"Phase 2 makes it: ALTER TABLE public.{key.table} DROP CONSTRAINT {quoted(key.name)}, and run phase1 "
+                "and phase2.",
+            )
+
+
+def _others_key(scene: Scene, key: ForeignKey) -> Iterator[Finding]:
+    name, table, target = key.name, key.table, key.target
+    drop = f"ALTER TABLE {table} DROP CONSTRAINT {quoted(name)}"
+    special = {"portfolio_id", "legacy_symbol"} & set(key.target_columns)
+    if target == "portfolios" and scene.wants(Phase.ROLLBACK_V1):
+        yield refusal(
+            f"Foreign key {name} of table {table} refers to portfolios, which a rollback to v1 removes.",
+            f"Take it off first: {drop}.",
+        )
+    elif target == "portfolio_positions" and key.target_columns == ("symbol",):
+        yield refusal(
+            f"Foreign key {name} of table {table} refers to portfolio_positions(symbol), which is no longer unique "
+            "once several portfolios may hold a symbol.",
+            f"Take it off ({drop}). After phase 1 it can be made again on portfolio_positions(legacy_symbol), the "
+            "symbols of DEFAULT.",
+        )
+    elif target != "portfolios" and special:
+        if scene.wants(Phase.ROLLBACK_V1) or ("legacy_symbol" in special and scene.wants(Phase.PHASE2)):
+            yield refusal(
+                f"Foreign key {name} of table {table} refers to {target}({', '.join(key.target_columns)}), which this "
+                "takes away.",
+                f"Take it off first: {drop}.",
+            )
+    else:
+        yield from _key_that_stays(scene, key, drop)
+
+
+def _key_that_stays(scene: Scene, key: ForeignKey, drop: str) -> Iterator[Finding]:
+    """A key to id stays; but a rollback to v1 takes rows away that it may refer to."""
+    many = scene.column(key.target, "portfolio_id") is not None and len(key.columns) == 1 and key.readable
+    if scene.wants(Phase.ROLLBACK_V1) and many:
+        rows = scene.look.rows_of(
+            key.table,
+            "migration.preflight.survey_rows.foreign_references",
+            child=key.table if "." in key.table else f"public.{key.table}",
+            parent=f"public.{key.target}",
+            target=key.target_columns[0],
+            column=key.columns[0],
+        )
+        if rows and rows[0][0]:
+            yield refusal(
+                f"{plural(rows[0][0], 'row')} of table {key.table} refer, by {key.name}, to {key.target} of "
+                "portfolios other than DEFAULT, which a rollback to v1 moves to the archive.",
+                f"Take those rows or the foreign key away first: {drop}.",
+            )
+            return
+    columns = ", ".join(key.target_columns)
+    yield info(f"Foreign key {key.name} of table {key.table} refers to {key.target}({columns}): it stays.")
+
+
+def dependent_findings(scene: Scene) -> Iterator[Finding]:
+    """Views and functions of others that read our tables, where a phase would change what they say, or cannot."""
+    for kind, reader, is_read, compatibility, columns in scene.look.rows("migration.preflight.survey.dependents"):
+        name = is_read.removeprefix("public.")
+        if compatibility:
+            if scene.wants(Phase.PHASE2, Phase.ROLLBACK_V1):
+                yield refusal(
+                    f"{kind.capitalize()} {reader} reads the compatibility view {is_read}, which this takes away.",
+                    _drop_advice(kind, reader),
+                )
+        elif name in ("portfolio_positions", "trading_signals"):
+            yield from _reader_of_rows(scene, kind, reader, name, columns)
+        elif _is_dropped(scene, name):
+            yield refusal(
+                f"{kind.capitalize()} {reader} reads {name}, which a rollback takes away.", _drop_advice(kind, reader)
+            )
+    yield from _function_texts(scene)
+    yield from _taken_names(scene)
+
+
+def _drop_advice(kind: str, reader: str) -> str:
+    if kind == "rule on":
+        return f"Drop the rule on {reader} first, and create it again afterwards."
+    return f"Keep its definition, run DROP {kind.upper()} {reader}, and create it again afterwards."
+
+
+def _is_dropped(scene: Scene, name: str) -> bool:
+    if name == "portfolio_performance":
+        return scene.wants(Phase.ROLLBACK_V2)
+    return scene.wants(Phase.ROLLBACK_V1) and not scene.is_v1()
+
+
+def _reader_of_rows(scene: Scene, kind: str, reader: str, name: str, columns: list[str]) -> Iterator[Finding]:
+    special = {"portfolio_id", "legacy_symbol"} & set(columns)
+    if scene.is_v1() and Phase.PHASE1 in scene.phases:
+        yield refusal(
+            f"{kind.capitalize()} {reader} reads {name}, and would count the rows of every portfolio after phase 1.",
+            f"Keep its definition, run DROP {kind.upper()} {reader}, and after phase 1 create it again over the "
+            f"compatibility view (named <v1 role>.{name}), or with WHERE portfolio_id = 'DEFAULT'.",
+        )
+    elif special and (scene.wants(Phase.ROLLBACK_V1) or ("legacy_symbol" in special and scene.wants(Phase.PHASE2))):
+        yield refusal(
+            f"{kind.capitalize()} {reader} reads {name}.{listed(sorted(special))}, which this takes away.",
+            _drop_advice(kind, reader),
+        )
+
+
+def _function_texts(scene: Scene) -> Iterator[Finding]:
+    if not (scene.is_v1() and Phase.PHASE1 in scene.phases):
+        return
+    for function, names_public, sets_path in scene.look.rows("migration.preflight.survey.function_texts"):
+        if names_public or sets_path:
+            yield refusal(
+                f"Function {function} names public's positions or signals, and would count the rows of every portfolio "
+                "after phase 1.",
+                f"Keep its definition, run DROP FUNCTION {function}, and after phase 1 create it again with "
+                "WHERE portfolio_id = 'DEFAULT'; or let it name the tables without a schema, so that v1's clients find "
+                "their views through it.",
+            )
+        else:
+            yield warning(
+                f"Function {function} names positions or signals.",
+                "Called by a v1 role it sees DEFAULT, as before; called by any other role it sees every portfolio.",
+            )
+
+
+def _taken_names(scene: Scene) -> Iterator[Finding]:
+    """Views and functions of the names that ours get, with another shape."""
+    for name, signature, result, owned in scene.look.rows("migration.preflight.survey.our_functions"):
+        if result != _RESULTS[name] or not owned:
+            yield refusal(
+                f"The function name {name} is taken by {signature}, which is not this project's.",
+                f"Rename it: ALTER FUNCTION {signature} RENAME TO {name}_old.",
+            )
+    if not scene.is_v1() or scene.begun:
+        return
+    for name in ("portfolio_summary", "portfolio_performance"):
+        if name in scene.relations:
+            kind = _KINDS[scene.relations[name].kind]
+            yield refusal(
+                f"The name public.{name} is taken by a {kind} that is not this project's.",
+                f"Rename it: ALTER {kind.upper()} public.{name} RENAME TO {name}_old.",
+            )

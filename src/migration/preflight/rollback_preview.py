@@ -1,0 +1,74 @@
+"""What a rollback to v1 makes of each symbol that other portfolios hold, before it happens."""
+
+from psycopg2.extensions import connection as Connection
+
+from src.errors import DatabaseUnavailable
+from src.journal.model import Keep
+from src.migration.model import MergedSymbol
+from src.postgres.queries import Row
+from src.postgres.readonly import Look, quiet_look
+
+_MOST_SHARES = 2_147_483_647
+_MOST_VALUE = 10**10
+
+
+def merge_preview(conn: Connection, keep: Keep) -> tuple[MergedSymbol, ...]:
+    """Every symbol that portfolios other than DEFAULT hold, as it will be; none where nothing is merged.
+
+    Of v2 or v3. Costs and values to the cent; a value is None where the price of something held is unknown. Raises
+    DatabaseUnavailable while someone has the positions locked.
+    """
+    if keep is not Keep.MERGE:
+        return ()
+    with quiet_look(conn) as look:
+        rows = _preview(look)
+        if look.unseen:
+            raise DatabaseUnavailable("Table portfolio_positions is locked by someone just now. Try again in a moment.")
+    return tuple(_symbol(row) for row in rows)
+
+
+def portfolios_to_archive(conn: Connection) -> tuple[str, ...]:
+    """Of v2 or v3: the portfolios that a rollback to v1 takes out of the live tables, merged into DEFAULT or not.
+
+    Raises DatabaseUnavailable while someone has them locked.
+    """
+    with quiet_look(conn) as look:
+        rows = look.rows_of("portfolios", "migration.preflight.rollback_preview.others")
+        if look.unseen:
+            raise DatabaseUnavailable("Table portfolios is locked by someone just now. Try again in a moment.")
+    return tuple(row[0] for row in rows)
+
+
+def oversized_symbols(look: Look) -> tuple[tuple[str, str], ...]:
+    """Symbols that v1's columns could not hold once they are merged, and why."""
+    found = []
+    for row in _preview(look):
+        symbol, _, shares, _, _, cost, _, value = row
+        if abs(shares) > _MOST_SHARES:
+            found.append((symbol, f"{shares:,} shares"))
+        elif value is not None and max(abs(value), abs(value - cost)) >= _MOST_VALUE:
+            found.append((symbol, f"market value or P&L of HKD {max(abs(value), abs(value - cost)):,}"))
+    return tuple(found)
+
+
+def _preview(look: Look) -> list[Row]:
+    placeholders: list[str] = []
+    if look.row("migration.preflight.rollback_preview.has_archive")[0]:
+        placeholders = [row[0] for row in look.rows("migration.preflight.rollback_preview.placeholders")]
+    return look.rows_of(
+        "portfolio_positions", "migration.preflight.rollback_preview.preview", {"placeholders": placeholders}
+    )
+
+
+def _symbol(row: Row) -> MergedSymbol:
+    symbol, portfolios, shares, avg_cost, cost_before, cost_after, value_before, value_after = row
+    return MergedSymbol(
+        symbol=symbol,
+        portfolios=tuple(portfolios),
+        quantity=int(shares),
+        avg_cost=avg_cost,
+        cost_before=cost_before,
+        cost_after=cost_after,
+        value_before=value_before,
+        value_after=value_after,
+    )

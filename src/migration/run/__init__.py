@@ -1,0 +1,1 @@
+"""The execution of a plan on a live database: locks, the stall probe, steps, and the proof."""

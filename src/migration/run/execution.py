@@ -1,0 +1,217 @@
+"""One execution of a plan: the backup, the measuring, the SQL steps and the proof, and the story of it all."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import psycopg2
+
+from src.backup.api import make_backup, verify_backup
+from src.config import Settings
+from src.errors import ProofFailed, RunPaused
+from src.journal import runs
+from src.journal.model import Event, Keep, Outcome, Phase, ProofRow
+from src.journal.sessions import legacy_clients
+from src.migration.model import Options, Plan, Step
+from src.migration.plan.planner import BACKUP, MEASURE, PROVE, backup_dir
+from src.migration.run.proof import (
+    Measurement,
+    archive_rows,
+    changed_positions,
+    compare,
+    measure,
+    one_snapshot,
+    own_writes,
+)
+from src.migration.run.runner import Journal, Runner
+from src.migration.run.stall_probe import Canary
+from src.migration.steps import is_true, load_steps
+from src.postgres.connection import Connection, is_gone
+
+ENGINE_STEPS = (BACKUP.name, MEASURE.name, PROVE.name)
+
+
+class Execution:
+    """Open it, execute it, end it; in that order."""
+
+    def __init__(
+        self,
+        url: str,
+        work: Connection,
+        journal: Connection,
+        run_id: int,
+        plan: Plan,
+        options: Options,
+        settings: Settings,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self.plan, self.run_id = plan, run_id
+        self._url, self._work, self._options, self._settings = url, work, options, settings
+        self._journal = Journal(journal, run_id, on_event)
+        self._before: Measurement | None = None
+        self._backup: str | None = None
+        self._canary = Canary(url)
+        self._exclusive_ms = 0.0
+        # Whether a step of the phase's file was begun, by this part of the run or an earlier one.
+        self.touched = False
+        self.proof: tuple[ProofRow, ...] = ()
+
+    def open(self, resumed: bool, changed_files: tuple[str, ...]) -> None:
+        """Say that the run begins, or goes on; and what an earlier part of it left to build upon."""
+        if resumed:
+            for _, event in runs.read_events(self._journal.conn, self.run_id):
+                self.touched = self.touched or (event.kind == "step" and event.step not in ENGINE_STEPS)
+                self._backup = str(event.detail["backup"]) if "backup" in event.detail else self._backup
+                if event.kind == "proof" and "before" in event.detail:
+                    self._before = Measurement.from_json(cast(dict[str, Any], event.detail["before"]))
+        verb = "goes on" if resumed else "begins"
+        sizes = {size.table: size.bytes for size in self.plan.tables}
+        self._journal.tell("run", f"{self.plan.phase.value} {verb}", pid=self._work.info.backend_pid, tables=sizes)
+        for name in changed_files:
+            self._journal.tell("log", f"{name} is not the file that this run began with: its steps are those of today.")
+
+    def execute(self) -> list[ProofRow]:
+        """Everything. Returns the proof."""
+        if self._options.backup and self._backup is None:
+            self._make_backup()
+        if self._before is None:
+            self._measure()
+        with self._canary:
+            runner = Runner(self._work, self._journal, self._options, self._canary)
+            try:
+                for step in self._steps():
+                    if step.name == "contract":
+                        self._refuse_v1_clients()
+                    self.touched = True
+                    runner.execute(step)
+            finally:
+                self._exclusive_ms = runner.exclusive_ms
+                runner.close()
+        self._journal.pause_if_asked("before the proof")
+        return self._prove()
+
+    def _steps(self) -> Iterator[Step]:
+        """The file's steps; those that restore an archive as often as there are archives, the newest first."""
+        steps = load_steps(self.plan.phase)
+        yield from steps
+        if self.plan.phase is Phase.PHASE1:
+            while is_true(self._work, "SELECT hk_migration.restore_wanted()"):
+                yield from (step for step in steps if step.name.startswith("restore_"))
+
+    def end(self, state: str, message: str, next_step: str, seconds: float) -> Outcome:
+        """Write the outcome down (as far as the server is there to write to) and return it."""
+        stall = self._canary.whole()
+        outcome = Outcome(
+            run_id=self.run_id,
+            phase=self.plan.phase,
+            state=state,
+            message=message,
+            next_step=next_step,
+            seconds=round(seconds, 3),
+            longest_stall_ms=round(stall.longest_ms, 2) if stall.statements else None,
+            exclusive_ms=self._exclusive_ms or None,
+            backup=self._backup,
+            proof=self.proof,
+        )
+        detail: dict[str, Any] = {
+            "state": state,
+            "next_step": next_step,
+            "seconds": outcome.seconds,
+            "usual_ms": round(stall.median_ms, 3),
+            "canary_failed": stall.failed,
+            "exclusive_ms": outcome.exclusive_ms,
+        }
+        if outcome.longest_stall_ms is not None:
+            detail["stall_ms"] = outcome.longest_stall_ms
+        try:
+            self._journal.tell("outcome", message, **detail)
+        except psycopg2.Error:
+            # The server is gone; the history will show this run as interrupted, and the caller is told.
+            if not self.server_is_gone:
+                raise
+        return outcome
+
+    @property
+    def server_is_gone(self) -> bool:
+        """Whether a session of this run was cut off; the kind of error does not always tell."""
+        return is_gone(self._work) or is_gone(self._journal.conn)
+
+    def undone(self, run_id: int) -> None:
+        """Note on an earlier run that did not end that this one undid it."""
+        message = f"Undone by run {self.run_id} ({self.plan.phase.value})"
+        runs.add_event(
+            self._journal.conn, Event(runs.now(), run_id, "outcome", None, message, detail={"state": "undone"})
+        )
+
+    def _make_backup(self) -> None:
+        self._journal.tell("step", BACKUP.title, BACKUP, state="started")
+
+        def on_progress(message: str, done: int | None, total: int | None) -> None:
+            self._journal.tell("progress", message, BACKUP, done=done, total=total)
+            self._journal.pause_if_asked("in the middle of the backup, which is made anew", anew=False)
+
+        backup = make_backup(
+            self._url,
+            backup_dir(self._options, self._settings),
+            schema_version=self.plan.from_version,
+            on_progress=on_progress,
+        )
+        backup = verify_backup(backup, url=self._url, on_progress=on_progress)
+        self._backup = backup.name
+        self._journal.tell(
+            "step",
+            f"Backup {backup.name}: restored and equal",
+            BACKUP,
+            state="done",
+            backup=backup.name,
+            bytes=backup.bytes,
+            verified_how=backup.verified_how,
+        )
+
+    def _measure(self) -> None:
+        self._journal.tell("step", MEASURE.title, MEASURE, state="started")
+        self._before = measure(self._work, self.run_id)
+        self._journal.tell("proof", "Measured before the first step", MEASURE, before=self._before.as_json())
+        self._journal.tell("step", MEASURE.title, MEASURE, state="done")
+
+    def _prove(self) -> list[ProofRow]:
+        assert self._before is not None
+        self._journal.tell("step", PROVE.title, PROVE, state="started")
+        after = measure(self._work)
+        phase = self.plan.phase
+        merged = phase is Phase.ROLLBACK_V1 and self._options.keep is Keep.MERGE and len(self._before.portfolios) > 1
+        restored = self._restored_archive() if phase is Phase.PHASE1 else None
+        writes, moved = own_writes(self._work, self.run_id)
+        changed, reshaped = changed_positions(self._work, self.run_id), merged or restored == "merge"
+        rows = compare(self._before, after, changed=changed, reshaped=reshaped, moved=moved)
+        rows.append(writes)
+        if merged or restored:
+            rows += archive_rows(self._work, phase, self.run_id)
+        if self.plan.to_version == "2.0" and self.plan.legacy_roles:
+            rows += one_snapshot(self._work, self.plan.legacy_roles[0])
+        self._journal.tell("proof", "Before and after", PROVE, rows=[row.__dict__ for row in rows])
+        failed = [row for row in rows if row.equal is False]
+        if failed:
+            differences = "; ".join(f"{r.subject}: {r.before} before, {r.after} after" for r in failed)
+            raise ProofFailed(f"The proof failed: {differences}.")
+        self._journal.tell("step", PROVE.title, PROVE, state="done")
+        return rows
+
+    def _refuse_v1_clients(self) -> None:
+        """v1 clients may have connected since the plan was made."""
+        clients = legacy_clients(self._work, self.plan.legacy_roles)
+        if clients and not self._options.force:
+            names = ", ".join(
+                f"{c.role} ({c.application_name or 'no application name'}, pid {c.pid})" for c in clients[:5]
+            )
+            raise RunPaused(f"v1 clients have connected meanwhile: {names}. Stop them, or resume with --force.")
+
+    def _restored_archive(self) -> str | None:
+        """What the archive that this run restored had kept ("merge" or "default"); None: it restored none."""
+        with self._work.cursor() as cur:
+            cur.execute(
+                "SELECT max(a.keep) FROM hk_migration.archive a "
+                "JOIN hk_migration.run r ON a.restored_at >= r.started_at WHERE r.run_id = %s",
+                (self.run_id,),
+            )
+            row = cur.fetchone()
+        return str(row[0]) if row and row[0] else None

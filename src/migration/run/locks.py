@@ -1,0 +1,164 @@
+"""Exclusive locks that are looked for and never queued for. This module alone knows lock timeouts and retries."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import psycopg2.errors
+from psycopg2 import sql
+
+from src.errors import RunPaused
+from src.journal.model import Client
+from src.journal.sessions import lock_holders
+from src.postgres.connection import Connection
+
+# Seconds without a gap before a short wait in the queue is allowed, and how long those waits are at first.
+PATIENCE_S = 5.0
+FIRST_WAIT_MS = 10
+# Longer than deadlock_timeout (1 s), so that an autovacuum in the way is asked to give way.
+CLAIM_WAIT_MS = 3000
+REPORT_EVERY_S = 1.0
+STOPPED = "Interrupted while looking for a lock."
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """How the locks were had: tries made, and the longest that clients may have queued behind one (ms)."""
+
+    attempts: int
+    queued_ms: int
+
+
+OnBlocked = Callable[[int, tuple[Client, ...]], None]
+
+
+def lock_targets(conn: Connection, tables: Sequence[str]) -> list[tuple[str, str]]:
+    """(schema, name) of what must be locked to change `tables`: first the views over them, then those that exist."""
+    with conn.cursor() as cur:
+        cur.execute(
+            """
+            WITH RECURSIVE base AS (
+                SELECT c.oid, c.relname, 0 AS depth FROM pg_class c
+                 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s)
+            ), over AS (
+                SELECT oid, depth FROM base
+                UNION
+                SELECT w.ev_class, o.depth + 1
+                  FROM over o
+                  JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.oid
+                                  AND d.classid = 'pg_rewrite'::regclass
+                  JOIN pg_rewrite w ON w.oid = d.objid
+                 WHERE w.ev_class <> o.oid
+            )
+            SELECT n.nspname, c.relname
+              FROM over o JOIN pg_class c ON c.oid = o.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE c.relkind IN ('r', 'p', 'v')
+             GROUP BY n.nspname, c.relname
+             ORDER BY max(o.depth) DESC, n.nspname, c.relname
+            """,
+            (list(tables),),
+        )
+        return [(str(schema), str(name)) for schema, name in cur.fetchall()]
+
+
+def acquire(
+    conn: Connection,
+    tables: Sequence[str],
+    *,
+    max_wait_ms: int,
+    give_up_after_s: float,
+    on_blocked: OnBlocked,
+    stop: threading.Event | None = None,
+) -> Acquired:
+    """Take ACCESS EXCLUSIVE on `tables` and the views over them, in a transaction that this begins.
+
+    NOWAIT and try again: between two tries nobody is held up. A busy table without a gap for seconds is then queued
+    for, 10 ms at first and `max_wait_ms` at most. Autovacuum is kept out by a lock that no client feels. Raises
+    RunPaused, with nothing held, after `give_up_after_s`, or soon after another thread sets `stop`.
+    """
+    stop = stop or threading.Event()
+    deadline = time.monotonic() + give_up_after_s
+    targets = lock_targets(conn, tables)
+    if not targets:
+        conn.cursor().execute("BEGIN")
+        return Acquired(0, 0)
+    names = sql.SQL(", ").join(sql.Identifier(schema, name) for schema, name in targets)
+    _claim(conn, tables, deadline, on_blocked, stop)
+    exclusive = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names)
+    started, attempts, wait_ms, last_report = time.monotonic(), 0, 0, time.monotonic()
+    with conn.cursor() as cur:
+        cur.execute("SAVEPOINT before_lock")
+        while True:
+            attempts += 1
+            try:
+                if wait_ms:
+                    cur.execute("SELECT set_config('lock_timeout', %s, true)", (f"{wait_ms}ms",))
+                    cur.execute(exclusive)
+                else:
+                    cur.execute(exclusive + sql.SQL(" NOWAIT"))
+                # Released, so that rows written from here on carry the transaction's own number.
+                cur.execute("RELEASE SAVEPOINT before_lock; SET LOCAL lock_timeout = 0")
+                return Acquired(attempts, wait_ms)
+            except psycopg2.errors.LockNotAvailable:
+                cur.execute("ROLLBACK TO SAVEPOINT before_lock")
+            now = time.monotonic()
+            if now - last_report >= REPORT_EVERY_S:
+                last_report = now
+                on_blocked(attempts, lock_holders(conn, tables))
+            if now > deadline:
+                holders = lock_holders(conn, tables)
+                cur.execute("ROLLBACK")
+                raise RunPaused(
+                    f"No gap was found in {give_up_after_s:.0f} s to lock {', '.join(tables)}. {name_them(holders)}"
+                )
+            if now - started > PATIENCE_S and max_wait_ms > 0:
+                steps_waited = int((now - started) / PATIENCE_S)
+                wait_ms = min(max_wait_ms, FIRST_WAIT_MS * 2 ** (steps_waited - 1))
+            if stop.wait(random.uniform(0.002, 0.012) if not wait_ms else random.uniform(0.05, 0.2)):
+                cur.execute("ROLLBACK")
+                raise RunPaused(STOPPED)
+
+
+def _claim(
+    conn: Connection, tables: Sequence[str], deadline: float, on_blocked: OnBlocked, stop: threading.Event
+) -> None:
+    """Begin, and take SHARE UPDATE EXCLUSIVE: readers and writers do not feel it, but an autovacuum in the way is
+    cancelled by the server after deadlock_timeout, and none can start while it is held.
+    """
+    present = [target for target in lock_targets(conn, tables) if target[0] == "public" and target[1] in tables]
+    statement = sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(
+        sql.SQL(", ").join(sql.Identifier(schema, name) for schema, name in present)
+    )
+    attempts = 0
+    while True:
+        attempts += 1
+        with conn.cursor() as cur:
+            cur.execute("BEGIN")
+            cur.execute("SELECT set_config('lock_timeout', %s, true)", (f"{CLAIM_WAIT_MS}ms",))
+            try:
+                cur.execute(statement)
+                cur.execute("SELECT set_config('lock_timeout', '0', true)")
+                return
+            except psycopg2.errors.LockNotAvailable:
+                cur.execute("ROLLBACK")
+        holders = lock_holders(conn, tables)
+        if time.monotonic() > deadline:
+            raise RunPaused(f"Maintenance on {', '.join(tables)} is in the way. {name_them(holders)}")
+        on_blocked(attempts, holders)
+        if stop.wait(random.uniform(0.1, 0.3)):
+            raise RunPaused(STOPPED)
+
+
+def name_them(holders: Sequence[Client]) -> str:
+    """A sentence on who holds a lock."""
+    if not holders:
+        return "Its holders are not visible to this role."
+    first = "; ".join(
+        f"pid {h.pid}, role {h.role}, {h.application_name or 'no application name'}, {h.state}"
+        + (f", in a transaction for {h.transaction_s:.0f} s" if h.transaction_s is not None else "")
+        for h in holders[:3]
+    )
+    more = f" and {len(holders) - 3} more" if len(holders) > 3 else ""
+    return f"In the way: {first}{more}."

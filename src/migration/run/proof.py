@@ -1,0 +1,280 @@
+"""Proof that a phase changed nothing that it should not: counts, sums and digests before and after.
+
+Clients go on writing meanwhile. So beside the comparison over time (with what clients changed told apart row by row)
+there is one from a single snapshot: the figures that a v1 client's names give, and those of the new schema's views.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from psycopg2 import sql
+
+from src.journal.model import Phase, ProofRow
+from src.postgres.connection import Connection
+from src.postgres.queries import query
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One portfolio. HKD."""
+
+    positions: int
+    cost: Decimal
+    value: Decimal
+    pnl: Decimal
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The database at one moment. `tables`: rows and an order-independent digest (or sum) per table."""
+
+    tables: dict[str, tuple[int, str]]
+    portfolios: dict[str, Figures]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "tables": {name: list(entry) for name, entry in self.tables.items()},
+            "portfolios": {name: {k: str(v) for k, v in asdict(f).items()} for name, f in self.portfolios.items()},
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "Measurement":
+        return Measurement(
+            tables={name: (int(rows), str(digest)) for name, (rows, digest) in data["tables"].items()},
+            portfolios={
+                name: Figures(int(f["positions"]), Decimal(f["cost"]), Decimal(f["value"]), Decimal(f["pnl"]))
+                for name, f in data["portfolios"].items()
+            },
+        )
+
+    @property
+    def total(self) -> Figures:
+        parts = list(self.portfolios.values())
+        return Figures(
+            sum(p.positions for p in parts),
+            sum((p.cost for p in parts), Decimal(0)),
+            sum((p.value for p in parts), Decimal(0)),
+            sum((p.pnl for p in parts), Decimal(0)),
+        )
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Positions that are not as they were: changed by others, brought or taken by the run as it should, and wrongly."""
+
+    by_clients: int
+    by_the_run: int
+    wrongly: int
+
+
+def measure(conn: Connection, run_id: int | None = None) -> Measurement:
+    """Measure from one snapshot. With `run_id`, note every position's digest too, for `changed_positions`."""
+    with conn.cursor() as cur:
+        cur.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        cur.execute("SET LOCAL datestyle = 'ISO, YMD'")
+        cur.execute("SET LOCAL extra_float_digits = 1")
+        # Reading millions of rows with several processes at once would be quicker, and clients would feel it.
+        cur.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+        several = _has_portfolio_id(conn)
+        cur.execute(query("migration.run.proof.tables"))
+        tables = {str(name): (int(rows), str(digest)) for name, rows, digest in cur.fetchall()}
+        cur.execute(
+            sql.SQL(query("migration.run.proof.portfolios")).format(
+                portfolio=sql.SQL("portfolio_id") if several else sql.Literal("DEFAULT")
+            )
+        )
+        portfolios = {str(row[0]): Figures(int(row[1]), row[2], row[3], row[4]) for row in cur.fetchall()}
+        if run_id is not None:
+            cur.execute(query("migration.run.proof.note_positions"), {"run_id": run_id})
+        cur.execute("COMMIT")
+    return Measurement(tables, portfolios)
+
+
+def changed_positions(conn: Connection, run_id: int) -> Changes:
+    """Who changed, added or deleted positions since the run began, judged by their v1 columns."""
+    with conn.cursor() as cur:
+        cur.execute(query("migration.run.proof.changed_positions"), {"run_id": run_id})
+        row = cur.fetchone()
+    return Changes(*map(int, row)) if row else Changes(0, 0, 0)
+
+
+def own_writes(conn: Connection, run_id: int) -> tuple[ProofRow, dict[str, int]]:
+    """Whether every step wrote only what it is there to write; and how many rows more (or, negative, fewer) each table
+    has by it.
+    """
+    with conn.cursor() as cur:
+        cur.execute(query("migration.run.proof.own_writes"), {"run_id": run_id})
+        found = cur.fetchall()
+    wrong = [(step, table, int(rows)) for step, table, rows, _ in found if rows]
+    moved: dict[str, int] = {}
+    for _, table, _, added in found:
+        moved[table] = moved.get(table, 0) + int(added)
+    count = sum(rows for _, _, rows in wrong)
+    note = "; ".join(f"step {step} wrote {rows:,} rows of {table}" for step, table, rows in wrong)
+    return ProofRow("Rows written by steps that must not", "0", f"{count:,}", count == 0, note), moved
+
+
+def one_snapshot(conn: Connection, role: str) -> list[ProofRow]:
+    """DEFAULT as `role`'s v1 clients see it, and as the view portfolio_summary has it, from the same snapshot."""
+    with conn.cursor() as cur:
+        cur.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cur.execute(
+            sql.SQL(
+                "SELECT count(*), coalesce(sum(quantity * avg_cost), 0), coalesce(sum(market_value), 0), "
+                "coalesce(sum(unrealized_pnl), 0) FROM {}"
+            ).format(sql.Identifier(role, "portfolio_positions"))
+        )
+        seen = cur.fetchone()
+        cur.execute(
+            "SELECT total_positions, total_cost, total_market_value, total_unrealized_pnl "
+            "FROM public.portfolio_summary WHERE portfolio_id = 'DEFAULT'"
+        )
+        held = cur.fetchone()
+        cur.execute("COMMIT")
+    subjects = ("positions", "cost, HKD", "market value, HKD", "unrealized P&L, HKD")
+    return [
+        ProofRow(f"DEFAULT, {subject}: v1's view and portfolio_summary", _show(a), _show(b), a == b, "one snapshot")
+        for subject, a, b in zip(subjects, seen or (None,) * 4, held or (None,) * 4, strict=True)
+    ]
+
+
+def compare(
+    before: Measurement, after: Measurement, *, changed: Changes, reshaped: bool, moved: Mapping[str, int] | None = None
+) -> list[ProofRow]:
+    """Before against after. A difference is accepted only where clients wrote, or where the phase says it must be.
+
+    `changed`: as `changed_positions` found. `reshaped`: the run merged portfolios, or gave
+    archived ones their positions back; then totals over all portfolios are compared, and `archive_rows` is the proof
+    of each symbol. `moved`: as `own_writes` found.
+    """
+    by_clients = f"clients changed {changed.by_clients:,} positions meanwhile" if changed.by_clients else ""
+    rows = [_compare_rows(changed, by_clients)] + [
+        _compare_table(name, before.tables[name], after.tables[name], moved=(moved or {}).get(name, 0))
+        if name != "portfolio_positions"
+        else _compare_positions(
+            name, before.tables[name], after.tables[name], changed, reshaped, (moved or {}).get(name, 0)
+        )
+        for name in before.tables
+        if name in after.tables
+    ]
+    if reshaped:
+        why = "; ".join(filter(None, ("an average cost holds three decimals, see the symbols below", by_clients)))
+        return rows + _compare_figures("All portfolios", before.total, after.total, certain=False, why=why)
+    for name, figures in before.portfolios.items():
+        if name in after.portfolios:
+            certain = changed.by_clients == 0
+            rows += _compare_figures(name, figures, after.portfolios[name], certain=certain, why=by_clients)
+        else:
+            archived = "in the archive"
+            rows.append(ProofRow(f"{name}, positions", str(figures.positions), "archived", True, archived, "portfolio"))
+    rows += [
+        ProofRow(f"{name}, market value, HKD", "–", _show(figures.value), True, "restored or imported", "portfolio")
+        for name, figures in after.portfolios.items()
+        if name not in before.portfolios
+    ]
+    return rows
+
+
+def archive_rows(conn: Connection, phase: Phase, run_id: int) -> list[ProofRow]:
+    """The newest archive against what was made of it: shares exactly, cost to the rounding of three decimals."""
+    name = "migration.run.proof.merge" if phase is Phase.ROLLBACK_V1 else "migration.run.proof.restore"
+    with conn.cursor() as cur:
+        cur.execute(query(name), {"run_id": run_id})
+        return [
+            ProofRow(str(subject), _show(a), _show(b), equal, str(note))
+            for subject, a, b, equal, note in cur.fetchall()
+        ]
+
+
+def _compare_rows(changed: Changes, note: str) -> ProofRow:
+    subject = "Positions that the run itself changed in v1's columns"
+    return ProofRow(subject, "0", f"{changed.wrongly:,}", changed.wrongly == 0, note)
+
+
+def _compare_positions(
+    name: str, before: tuple[int, str], after: tuple[int, str], changed: Changes, reshaped: bool, moved: int
+) -> ProofRow:
+    """Here every row was compared: with nobody else's change among them, a difference is the run's, meant or not."""
+    difference = after[0] - before[0]
+    verdict: bool | None
+    if before == after:
+        verdict, note = True, "digests equal"
+    elif changed.by_clients or changed.wrongly:
+        verdict, note = None, _clients_wrote(difference - moved)
+    elif changed.by_the_run or reshaped:
+        verdict, note = difference == moved, _moved(moved)
+    else:
+        verdict, note = False, "no client changed a row, yet the digests differ"
+    return _table_row(name, before, after, verdict, note)
+
+
+def _compare_table(name: str, before: tuple[int, str], after: tuple[int, str], *, moved: int) -> ProofRow:
+    difference = after[0] - before[0]
+    verdict: bool | None
+    if before == after:
+        verdict, note = True, "digests equal"
+    elif moved and difference == moved:
+        verdict, note = True, _moved(moved)
+    else:
+        verdict, note = None, _clients_wrote(difference - moved)
+    return _table_row(name, before, after, verdict, note)
+
+
+def _table_row(name: str, before: tuple[int, str], after: tuple[int, str], verdict: bool | None, note: str) -> ProofRow:
+    difference = after[0] - before[0]
+    return ProofRow(
+        f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", verdict, note, "table", _signed(f"{difference:+,}"),
+        (before[1], after[1]),
+    )  # fmt: skip
+
+
+def _signed(text: str) -> str:
+    """A difference of nothing has no sign."""
+    return text if any(digit in text for digit in "123456789") else text.lstrip("+-")
+
+
+def _moved(rows: int) -> str:
+    """By how many rows the run itself changed a table's count, as it should."""
+    if not rows:
+        return "archived, merged or restored row by row"
+    return f"{abs(rows):,} rows {'restored or imported' if rows > 0 else 'archived or merged'}"
+
+
+def _clients_wrote(rows: int) -> str:
+    return f"clients wrote to it: {rows:+,} rows" if rows else "clients wrote to it"
+
+
+def _compare_figures(name: str, before: Figures, after: Figures, *, certain: bool, why: str) -> list[ProofRow]:
+    """`certain`: nobody else changed a position, so any difference is ours. `why`: what explains one otherwise."""
+    rows = []
+    verdict: bool | None
+    for label, a, b in (
+        ("cost, HKD", before.cost, after.cost),
+        ("market value, HKD", before.value, after.value),
+        ("unrealized P&L, HKD", before.pnl, after.pnl),
+    ):
+        if a == b:
+            verdict, note = True, ""
+        elif certain:
+            verdict, note = False, "differs, though no client changed a position"
+        else:
+            verdict, note = None, why
+        difference = _signed(f"{b - a:+,.2f}")
+        rows.append(ProofRow(f"{name}, {label}", _show(a), _show(b), verdict, note, "portfolio", difference))
+    return rows
+
+
+def _has_portfolio_id(conn: Connection) -> bool:
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.portfolio_positions'::regclass "
+            "AND attname = 'portfolio_id' AND NOT attisdropped)"
+        )
+        row = cur.fetchone()
+    return bool(row and row[0])
+
+
+def _show(value: object) -> str:
+    return f"{value:,.2f}" if isinstance(value, Decimal) else str(value)

@@ -1,0 +1,315 @@
+"""Executing the steps of a plan on the live database: one session does the work, another writes the journal."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg2
+import psycopg2.errors
+from psycopg2 import sql
+
+from src.errors import MigrationError, RunPaused
+from src.journal import runs
+from src.journal.model import Client, Event
+from src.migration.model import Options, Step
+from src.migration.run.locks import STOPPED, acquire, name_them
+from src.migration.run.stall_probe import Canary
+from src.migration.steps import is_true
+from src.postgres.connection import Connection, Cursor, connect, roll_back
+
+T = TypeVar("T")
+OnEvent = Callable[[Event], None]
+
+POLL_S = 0.5
+# A wait of a client that is worth a word while a step is under way, and how much longer the next one has to be.
+STALL_TOLD_MS = 5.0
+STALL_GROWTH = 1.5
+BATCH_PAUSE_S = 0.002
+
+
+class Journal:
+    """Tells the run's story to the caller and, in a session of its own, to the history: readers see it at once."""
+
+    def __init__(self, conn: Connection, run_id: int, on_event: OnEvent) -> None:
+        self.conn, self.run_id, self._on_event = conn, run_id, on_event
+        self._looked = 0.0
+        self._asked_by: str | None = None
+
+    def tell(self, kind: str, message: str, step: Step | None = None, **detail: Any) -> Event:
+        done, total = detail.pop("done", None), detail.pop("total", None)
+        event = Event(runs.now(), self.run_id, kind, step.name if step else None, message, done, total, detail)
+        runs.add_event(self.conn, event)
+        self._on_event(event)
+        return event
+
+    def pause_if_asked(self, at: str, *, anew: bool = True) -> None:
+        """Raise RunPaused where somebody asked for it, from any process; `at` says what the run was about to do."""
+        if anew:
+            self._looked = 0.0
+        by = self.pause_asked_by()
+        if by is not None:
+            raise RunPaused(f"{by} asked for it; it stopped {at}.")
+
+    def pause_asked_by(self) -> str | None:
+        """Asks the database twice a second at most."""
+        now = time.monotonic()
+        if self._asked_by is None and now - self._looked > POLL_S:
+            self._looked, self._asked_by = now, runs.pause_asked_by(self.conn, self.run_id)
+        return self._asked_by
+
+
+class Runner:
+    """Executes SQL steps. Each leaves the database as before the step, or with the step's whole effect."""
+
+    def __init__(self, work: Connection, journal: Journal, options: Options, canary: Canary) -> None:
+        self._work, self._journal, self._options, self._canary = work, journal, options, canary
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="step")
+        self._stop = threading.Event()
+        self._stall_told_ms = 0.0
+        self.exclusive_ms = 0.0
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True)
+
+    def execute(self, step: Step) -> None:
+        """Do one step, unless its effect is there already. Raises RunPaused or MigrationError."""
+        self._journal.pause_if_asked(f"before: {step.title}")
+        if not is_true(self._work, step.when, default=True):
+            self._journal.tell("step", f"{step.title}: not needed", step, state="skipped")
+            return
+        if step.done and is_true(self._work, step.done):
+            self._journal.tell("step", f"{step.title}: there already", step, state="skipped")
+            return
+        self._journal.tell("step", step.title, step, state="started")
+        self._canary.lap()
+        self._stall_told_ms = STALL_TOLD_MS / STALL_GROWTH
+        started = time.monotonic()
+        detail: dict[str, Any]
+        if step.mode == "autocommit":
+            detail = self._build(step)
+        elif step.mode == "batch":
+            detail = self._batches(step)
+        else:
+            detail = self._transaction(step)
+        stall = self._canary.lap()
+        detail |= {"seconds": round(time.monotonic() - started, 3), "stall_ms": round(stall.longest_ms, 2)}
+        self._journal.tell("step", step.title, step, state="done", **detail)
+
+    def _transaction(self, step: Step) -> dict[str, Any]:
+        detail = self._interruptible(lambda: self._locked(step) if step.locks else self._unlocked(step), step)
+        self.exclusive_ms = max(self.exclusive_ms, float(detail.get("exclusive_ms", 0.0)))
+        return detail
+
+    def _unlocked(self, step: Step) -> dict[str, Any]:
+        with self._work.cursor() as cur:
+            cur.execute("BEGIN")
+            self._execute_and_commit(cur, step)
+        return {}
+
+    def _locked(self, step: Step) -> dict[str, Any]:
+        """The step with its tables locked. What else it turns out to need (a schema that a client just creates
+        something in) it waits for no longer than clients may wait for it, and then begins anew."""
+        deadline = time.monotonic() + self._options.give_up_after_s
+        tries = 0
+        with self._work.cursor() as cur:
+            while True:
+                got = acquire(
+                    self._work,
+                    step.locks,
+                    max_wait_ms=self._options.max_lock_ms,
+                    give_up_after_s=max(deadline - time.monotonic(), 0.0),
+                    on_blocked=self._blocked(step),
+                    stop=self._stop,
+                )
+                tries += got.attempts
+                held_since = time.perf_counter()
+                try:
+                    cur.execute(
+                        "SELECT set_config('lock_timeout', %s, true)", (f"{max(self._options.max_lock_ms, 10)}ms",)
+                    )
+                    self._execute_and_commit(cur, step)
+                except psycopg2.errors.LockNotAvailable:
+                    cur.execute("ROLLBACK")
+                    if time.monotonic() > deadline:
+                        raise RunPaused(f"{step.title}: what it needs besides its tables did not come free.") from None
+                    if self._stop.is_set():
+                        raise RunPaused(STOPPED) from None
+                    time.sleep(random.uniform(0.05, 0.2))
+                    continue
+                if not got.attempts:
+                    return {"attempts": 0, "queued_ms": 0}
+                exclusive_ms = round((time.perf_counter() - held_since) * 1000, 2)
+                return {"attempts": tries, "queued_ms": got.queued_ms, "exclusive_ms": exclusive_ms}
+
+    def _execute_and_commit(self, cur: Cursor, step: Step) -> None:
+        cur.execute(step.sql)
+        self._note_writes(cur, step)
+        cur.execute("COMMIT")
+        cur.execute("SELECT pg_stat_force_next_flush()")
+
+    def _build(self, step: Step) -> dict[str, Any]:
+        """An index, built without holding anyone up. An invalid one, left by a build that was cut short, goes first."""
+        assert step.index
+        with self._work.cursor() as cur:
+            cur.execute("SELECT to_regclass(%s) IS NOT NULL", (f"public.{step.index}",))
+            (left_over,) = cur.fetchone() or (False,)
+
+        def work() -> dict[str, Any]:
+            with self._work.cursor() as cur:
+                if left_over:
+                    name = sql.Identifier("public", str(step.index))
+                    cur.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(name))
+                cur.execute(step.sql)
+            return {"rebuilt": bool(left_over)}
+
+        detail = self._interruptible(work, step)
+        if not is_true(self._work, step.done):
+            raise MigrationError(f"The index {step.index} was built, but the server holds it to be invalid.")
+        return detail
+
+    def _batches(self, step: Step) -> dict[str, Any]:
+        """Short transactions until nothing is left. Rows that a client holds are passed over and come up again."""
+        deadline = time.monotonic() + self._options.give_up_after_s
+        last_told, batches, rows = time.monotonic(), 0, 0
+        while True:
+            did = self._interruptible(lambda: self._one_batch(step), step)
+            batches, rows = batches + 1, rows + did
+            if is_true(self._work, step.done):
+                return {"batches": batches, "rows": rows}
+            self._journal.pause_if_asked(f"after {rows:,} rows of: {step.title}", anew=False)
+            now = time.monotonic()
+            if did:
+                deadline = now + self._options.give_up_after_s
+                time.sleep(BATCH_PAUSE_S)
+            else:
+                if now > deadline:
+                    raise RunPaused(f"{step.title}: the last rows are held by clients and did not come free.")
+                time.sleep(random.uniform(0.01, 0.05))
+            if now - last_told > 1.0:
+                last_told = now
+                self._journal.tell("progress", f"{step.title}: {rows:,} rows", step, done=rows)
+
+    def _one_batch(self, step: Step) -> int:
+        with self._work.cursor() as cur:
+            cur.execute("BEGIN")
+            cur.execute(step.sql)
+            row = cur.fetchone() if cur.description is not None else (max(cur.rowcount, 0),)
+            self._note_writes(cur, step)
+            cur.execute("COMMIT")
+            cur.execute("SELECT pg_stat_force_next_flush()")
+        return int(row[0] or 0) if row else 0
+
+    def _note_writes(self, cur: Cursor, step: Step) -> None:
+        cur.execute("SELECT hk_migration.note_own_writes(%s, %s)", (self._journal.run_id, step.name))
+
+    def _interruptible(self, work: Callable[[], T], step: Step) -> T:
+        """Run `work` beside this thread, so that it can be told of, and stopped: by Ctrl-C at once, and where somebody
+        asks for a pause only while it waits for others.
+        """
+        future: Future[T] = self._pool.submit(work)
+        cancelled = False
+        try:
+            while True:
+                try:
+                    return future.result(timeout=POLL_S)
+                except NotYet:
+                    if future.done():
+                        return future.result()
+                    waiting = self._tell_build(step)
+                    self._tell_stall(step)
+                    if self._journal.pause_asked_by() is not None:
+                        self._stop.set()
+                        if waiting and not cancelled:
+                            cancelled = True
+                            self._work.cancel()
+        except KeyboardInterrupt:
+            self._stop.set()
+            if not future.done():
+                self._work.cancel()
+            future.exception()
+            roll_back(self._work)
+            title = f"{step.title[0].lower()}{step.title[1:]}"
+            raise RunPaused(f"Interrupted during {title}: that step was cancelled.") from None
+        except (RunPaused, psycopg2.Error) as error:
+            roll_back(self._work)
+            if self._stop.is_set() and isinstance(error, (RunPaused, psycopg2.errors.QueryCanceled)):
+                self._journal.pause_if_asked(f"while it waited for others: {step.title}")
+            raise
+
+    def _tell_stall(self, step: Step) -> None:
+        longest = self._canary.longest_of_lap_ms()
+        if longest > self._stall_told_ms * STALL_GROWTH:
+            self._stall_told_ms = longest
+            self._journal.tell("stall", f"A client waited {longest:.0f} ms", step, stall_ms=round(longest, 2))
+
+    def _tell_build(self, step: Step) -> bool:
+        """Tell how far an index is. Whether it waits for somebody's transaction to end."""
+        if step.mode != "autocommit":
+            return False
+        found = build_progress(self._journal.conn, self._work.info.backend_pid)
+        if found is None:
+            return False
+        phase, done, total, waiting_for = found
+        message = f"{step.title}: {phase}" + (f", waiting for {waiting_for}" if waiting_for else "")
+        self._journal.tell("progress", message, step, done=done, total=total)
+        return bool(waiting_for)
+
+    def _blocked(self, step: Step) -> Callable[[int, tuple[Client, ...]], None]:
+        def tell(attempts: int, holders: tuple[Client, ...]) -> None:
+            self._journal.tell(
+                "blocked",
+                f"{step.title}: {attempts} tries for the lock. {name_them(holders)}",
+                step,
+                attempts=attempts,
+                holders=[{"pid": h.pid, "role": h.role, "application_name": h.application_name} for h in holders],
+            )
+
+        return tell
+
+
+def build_progress(conn: Connection, pid: int) -> tuple[str, int, int, str] | None:
+    """Phase, blocks done and in all, and whom it waits for, of an index that session `pid` builds."""
+    with conn.cursor() as cur:
+        cur.execute(
+            "SELECT phase, blocks_done, blocks_total, coalesce(current_locker_pid, 0) "
+            "FROM pg_stat_progress_create_index WHERE pid = %s",
+            (pid,),
+        )
+        row = cur.fetchone()
+        if row is None:
+            return None
+        waiting_for = ""
+        if row[3]:
+            cur.execute("SELECT usename, application_name FROM pg_stat_activity WHERE pid = %s", (row[3],))
+            who = cur.fetchone()
+            waiting_for = f"pid {row[3]}" + (f" ({who[0]}, {who[1]})" if who else "")
+    return str(row[0]), int(row[1]), int(row[2]), waiting_for
+
+
+@contextmanager
+def work_session(url: str) -> Iterator[Connection]:
+    """The session that executes a run: no time limits, and ended by the server soon after its client is gone."""
+    conn = connect(url, purpose="migration", autocommit=True)
+    try:
+        with conn.cursor() as cur:
+            cur.execute("SET search_path = public")
+            cur.execute("SET statement_timeout = 0")
+            cur.execute("SET lock_timeout = 0")
+            cur.execute("SET idle_in_transaction_session_timeout = 0")
+            cur.execute("SET hk_migration.active = 'on'")
+            # A commit that waits for the disk would hold its locks meanwhile. Nothing is lost by not waiting: the
+            # write-ahead log is in order, and the journal's commit that follows each step waits for all before it.
+            cur.execute("SET synchronous_commit = off")
+            try:
+                cur.execute("SET client_connection_check_interval = '1s'")
+            except psycopg2.errors.InvalidParameterValue:
+                # The server's platform cannot tell; then `resume` deals with an orphan.
+                pass
+        yield conn
+    finally:
+        conn.close()

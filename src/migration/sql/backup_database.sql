@@ -1,6 +1,0 @@
--- Size, encoding and locale of the connected database. The ICU locale's column was renamed in PostgreSQL 17.
-SELECT pg_database_size(oid), pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider,
-       coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', ''),
-       coalesce(to_jsonb(d) ->> 'daticurules', '')
-  FROM pg_catalog.pg_database d
- WHERE datname = current_database()

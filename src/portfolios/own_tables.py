@@ -1,0 +1,72 @@
+"""The project's own tables for saves and lineage, in schema hk_migration: made with the first save."""
+
+from dataclasses import dataclass
+
+from psycopg2.extensions import quote_ident
+
+from src.errors import ConfigurationError
+from src.postgres.connection import Cursor
+from src.postgres.queries import query
+
+_TABLES = 4
+
+
+@dataclass(frozen=True)
+class _State:
+    role: str
+    database: str
+    has_schema: bool
+    may_create_schema: bool
+    may_use: bool
+    may_create: bool
+    tables: int
+    readable: bool
+    writable: bool
+
+
+def ensure(cursor: Cursor) -> None:
+    """Make what is missing, in the caller's transaction. Raises ConfigurationError naming the GRANT that is needed."""
+    state = _look(cursor)
+    if state.has_schema and state.tables == _TABLES and state.may_use and state.writable:
+        return
+    _check_rights(cursor, state)
+    cursor.execute(query("portfolios.own_tables.lock"))
+    cursor.execute(query("portfolios.own_tables.create"))
+
+
+def readable(cursor: Cursor) -> bool:
+    """Whether the tables are there; False before the first save. Raises ConfigurationError without the right."""
+    state = _look(cursor)
+    if state.tables < _TABLES:
+        return False
+    if not (state.may_use and state.readable):
+        raise _refused(cursor, state, "USAGE ON SCHEMA hk_migration", "SELECT ON ALL TABLES IN SCHEMA hk_migration")
+    return True
+
+
+def _look(cursor: Cursor) -> _State:
+    cursor.execute(query("portfolios.own_tables.state"))
+    row = cursor.fetchone()
+    assert row is not None, "one row, whatever there is"
+    return _State(*row)
+
+
+def _check_rights(cursor: Cursor, state: _State) -> None:
+    if not state.has_schema:
+        if not state.may_create_schema:
+            raise _refused(cursor, state, f"CREATE ON DATABASE {quote_ident(state.database, cursor)}")
+    elif state.tables < _TABLES:
+        if not (state.may_use and state.may_create):
+            raise _refused(cursor, state, "USAGE, CREATE ON SCHEMA hk_migration")
+    else:
+        wanted = "SELECT, INSERT ON ALL TABLES IN SCHEMA hk_migration"
+        raise _refused(cursor, state, "USAGE ON SCHEMA hk_migration", wanted)
+
+
+def _refused(cursor: Cursor, state: _State, *rights: str) -> ConfigurationError:
+    role = quote_ident(state.role, cursor)
+    grants = " ".join(f"GRANT {right} TO {role};" for right in rights)
+    return ConfigurationError(
+        f"Who changed what is kept in the schema hk_migration, where the role {state.role} lacks a right. "
+        f"Let the owner of the database run: {grants}"
+    )

@@ -1,0 +1,170 @@
+"""Running work in transactions while the schema may be migrated, locks may be held and connections may break."""
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg2
+
+from src.errors import Conflict, DatabaseUnavailable, HKStrategyError
+from src.postgres import errors
+from src.postgres.connection import Cursor
+from src.postgres.pool import POOL_SIZE, LeasedConnection, Pool, PoolStatus
+from src.schema.versions import READ_POSITIONS, Capability, SchemaState, SchemaVersion, detect_with, require
+
+T = TypeVar("T")
+Work = Callable[[Cursor, SchemaState], T]
+
+MEMORY_S = 2.0
+PATIENCE_S = 10.0
+MOST_MOVES = 5
+_DICE = random.SystemRandom()
+
+
+class _Retry(Exception):
+    """Try the work again; `cause` is what to tell if that is out of the question."""
+
+    def __init__(self, reason: str, cause: Exception) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.cause = cause
+
+
+class Database:
+    """The database at `url`: a pool, and a short memory of its schema."""
+
+    def __init__(self, url: str, *, pool_size: int = POOL_SIZE, memory_s: float = MEMORY_S) -> None:
+        # Work on a connection that died is run again: to ask each one first would double the small statements.
+        self._pool = Pool(url, size=pool_size, check_after_s=math.inf)
+        self._memory_s = memory_s
+        self._lock = threading.Lock()
+        self._state: SchemaState | None = None
+        self._seen_at = 0.0
+
+    def lease(self) -> LeasedConnection:
+        return LeasedConnection(self._pool)
+
+    def pool_status(self) -> PoolStatus:
+        return self._pool.status()
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def schema(self, *, refresh: bool = False) -> SchemaState:
+        """The schema, at most `memory_s` seconds old. Raises DatabaseUnavailable, and never guesses."""
+        state = None if refresh else self._remembered()
+        if state is not None:
+            return state
+        return self._run(lambda cursor, seen: seen, None, write=False, refresh=True)
+
+    def read(self, work: Work[T], needs: Capability | None = READ_POSITIONS) -> T:
+        """Run `work` in a transaction; again where the schema moved or the connection broke."""
+        return self._run(work, needs, write=False)
+
+    def write(self, work: Work[T], needs: Capability) -> T:
+        """Run `work` in a transaction, and commit.
+
+        `work` may run several times, each from scratch: after a lock that was not free (a bounded time), after a
+        move of the schema (a phase moves it a few times in a row) or a broken connection (once). It never waits long
+        for a lock while it holds others, so that no v1 client ends up in a deadlock with it. Raises Conflict when the
+        locks stay taken.
+        """
+        return self._run(work, needs, write=True)
+
+    def _run(self, work: Work[T], needs: Capability | None, *, write: bool, refresh: bool = False) -> T:
+        deadline = time.monotonic() + PATIENCE_S
+        moves, lost = 0, False
+        pause = 0.005
+        while True:
+            try:
+                return self._attempt(work, needs, write=write, refresh=refresh)
+            except _Retry as retry:
+                if retry.reason == "busy" and time.monotonic() < deadline:
+                    time.sleep(pause * _DICE.uniform(0.5, 1.5))
+                    pause = min(pause * 1.5, 0.1)
+                elif retry.reason == "lost" and not lost:
+                    lost = True
+                elif retry.reason == "moved" and moves < _most_moves(retry.cause):
+                    moves, refresh = moves + 1, True
+                elif retry.reason == "busy":
+                    raise Conflict(
+                        f"Someone else is changing these rows, for {PATIENCE_S:g} s now. Nothing was changed; "
+                        "try again in a moment."
+                    ) from retry.cause
+                else:
+                    raise _told(retry.cause) from retry.cause.__cause__
+
+    def _attempt(self, work: Work[T], needs: Capability | None, *, write: bool, refresh: bool) -> T:
+        with self._pool.connection() as conn:
+            committing = False
+            state = None if refresh else self._remembered()
+            fresh = state is None
+            try:
+                with conn.cursor() as cursor:
+                    if write:
+                        # Shorter than deadlock_timeout (1 s): it is we who step back, never the other.
+                        cursor.execute("SET LOCAL lock_timeout = '200ms'")
+                    if state is None:
+                        state = self._look(cursor)
+                    if needs is not None:
+                        require(state, needs)
+                    result = work(cursor, state)
+                committing = True
+                conn.commit()
+                return result
+            except HKStrategyError as error:
+                # The reason may be a remembered schema that is no longer the live one.
+                if fresh:
+                    raise
+                raise _Retry("moved", error) from error
+            except psycopg2.Error as error:
+                raise self._judged(error, committing=committing, write=write) from error
+
+    def _judged(self, error: psycopg2.Error, *, committing: bool, write: bool) -> Exception:
+        if errors.is_lost(error):
+            if committing and write:
+                return DatabaseUnavailable(
+                    "The connection to PostgreSQL was lost while saving: look whether the change is there before "
+                    "trying again."
+                )
+            # Where one is gone, the others that are idle are likely gone too: the server was restarted.
+            self._pool.close()
+            return _Retry("lost", error)
+        if errors.is_moved(error):
+            self._forget()
+            return _Retry("moved", error)
+        if errors.is_locked(error) or errors.is_race(error):
+            return _Retry("busy", error)
+        return errors.translate(error)
+
+    def _look(self, cursor: Cursor) -> SchemaState:
+        state = detect_with(cursor)
+        with self._lock:
+            self._state, self._seen_at = state, time.monotonic()
+        return state
+
+    def _remembered(self) -> SchemaState | None:
+        with self._lock:
+            if self._state is None or time.monotonic() - self._seen_at > self._memory_s:
+                return None
+            # While a database is not (yet) plainly one version it may become another any moment.
+            if self._state.warning is not None or self._state.version is SchemaVersion.V1:
+                return self._state if time.monotonic() - self._seen_at < self._memory_s / 4 else None
+            return self._state
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._state = None
+
+
+def _most_moves(cause: Exception) -> int:
+    """How often it is worth trying again. A row that a key forbids is forbidden for good, whatever the schema."""
+    gone = isinstance(cause, psycopg2.Error) and not str(cause.pgcode).startswith("23")
+    return MOST_MOVES if gone else 1
+
+
+def _told(cause: Exception) -> Exception:
+    return errors.translate(cause) if isinstance(cause, psycopg2.Error) else cause

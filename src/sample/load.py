@@ -1,0 +1,113 @@
+"""Fresh databases, and the sample data in them.
+
+The sample's prices end at the last session of the Hong Kong exchange that is over, so that charts are fresh; apart from
+their dates they are the same every time (src/sample/rows.py). On v1, whose price_history holds prices of positions
+only, those of ^HSI wait in hk_migration.archived_price, from where phase 1 brings them in.
+
+Each function takes a database URL, and then commits by itself, or a connection, in whose transaction it stays.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from src.config import PROJECT_ROOT
+from src.errors import HKStrategyError, PrerequisiteError
+from src.journal.runs import ensure_own_schema
+from src.market.calendar import between
+from src.postgres.connection import Connection, connect
+from src.sample import database
+from src.sample.rows import prices, signals
+
+SCHEMA_FILES = {"v1": "init.sql", "v3": "init_multi_portfolio.sql"}
+YEARS = timedelta(days=731)
+
+Target = Connection | str
+
+
+def load_sample(target: Target, schema: str, *, now: datetime | None = None) -> None:
+    """Load the sample into the fresh tables of `schema` ("v1" or "v3"), and mark it as sample data."""
+    rows = prices(session_closes(now or datetime.now(UTC)))
+    with _opened(target) as conn:
+        ensure_own_schema(conn)
+        database.load(conn, rows, signals(rows), index_prices=schema != "v1")
+
+
+def is_sample(target: Target) -> bool:
+    """Whether the database holds sample data."""
+    with _opened(target) as conn:
+        return database.mark(conn) is not None
+
+
+def remove_sample(target: Target) -> str:
+    """Delete the sample, all at once; what was done. What a trader added or changed stays, without made-up prices."""
+    with _opened(target) as conn:
+        mark = database.mark(conn)
+        if mark is None:
+            return "There is no sample data in this database."
+        since, until = (datetime.fromisoformat(mark[name]) for name in ("first_session", "last_session"))
+        # Prices depend on how many there are, not on when: the dates need not be those that were loaded.
+        rows = prices([until] * int(mark["sessions"]))
+        removed, prices_removed = database.remove(conn, rows, signals(rows), since, until)
+        kept = len(mark["symbols"]) - removed
+        told = f"Removed the sample data: {removed} positions, their signals and {prices_removed} prices."
+        return told + (f" {kept} positions stay, since they were changed or removed before." if kept else "")
+
+
+def init_database(target: Target, schema: str, sample: bool) -> str:
+    """Create the tables of `schema` in an empty database, with the sample if wanted, all at once; what was done.
+
+    Raises PrerequisiteError, naming what is there, when the database is not empty.
+    """
+    statements = (PROJECT_ROOT / "migrations" / SCHEMA_FILES[schema]).read_text(encoding="utf-8")
+    with _opened(target) as conn:
+        found = database.contents(conn)
+        if found:
+            more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+            raise PrerequisiteError(
+                f"The database is not empty: it holds {', '.join(found[:5])}{more}. Nothing was touched. "
+                "Create an empty database, and set DATABASE_URL to it."
+            )
+        database.create_schema(conn, statements)
+        ensure_own_schema(conn)
+        database.clear_mark(conn)
+        if sample:
+            load_sample(conn, schema)
+    return f"Created a fresh {schema} database{' with the sample data' if sample else ''}."
+
+
+def session_closes(now: datetime) -> list[datetime]:
+    """When each session of two years ended, up to the last one that is over at `now`."""
+    known = between((now - YEARS).date(), now.date() + timedelta(days=1))
+    closes = [session.closes.astimezone(UTC) for session in known]
+    return [moment for moment in closes if now - YEARS <= moment <= now]
+
+
+@contextlib.contextmanager
+def _opened(target: Target) -> Iterator[Connection]:
+    if not isinstance(target, str):
+        yield target
+        return
+    conn = connect(target, purpose="sample")
+    try:
+        with conn:
+            yield conn
+    finally:
+        conn.close()
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m src.sample.load URL`: what the embedded server's keeper runs on the first start."""
+    try:
+        with _opened(arguments[0]) as conn:
+            if not database.contents(conn):
+                init_database(conn, "v1", True)
+    except HKStrategyError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

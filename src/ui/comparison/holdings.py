@@ -1,0 +1,127 @@
+"""What two portfolios hold, line by line; overlap, active share and sectors."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import streamlit as st
+
+from src.domain.comparison import Comparison, Line
+from src.domain.valuation import ZERO
+from src.ui.comparison import charts as comparison_charts
+from src.ui.comparison.figures import points
+from src.ui.reads.valued import Side
+from src.ui.widgets import charts, markup
+from src.ui.widgets import format as fmt
+from src.ui.widgets.markup import Cell, Column, Figure
+
+PAGE_ROWS = 100
+HELD: dict[str, Callable[[Line], bool]] = {
+    "All": lambda line: True,
+    "Only left": lambda line: line.where == "left",
+    "Only right": lambda line: line.where == "right",
+    "Both": lambda line: line.where == "both",
+    "Different": lambda line: bool(line.difference.quantity or line.difference.cost),
+}
+
+
+def show(found: Comparison, left: Side, right: Side) -> None:
+    """The section, with its own heading."""
+    st.html(_headline(found))
+    if not found.lines:
+        st.caption("Neither of them holds anything.")
+        return
+    wanted = st.segmented_control(
+        "Held by",
+        list(HELD),
+        default="All",
+        required=True,
+        key="held",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    lines = sorted(filter(HELD[wanted], found.lines), key=_weight_of_difference)
+    if not lines:
+        st.caption(fmt.plain(_none(wanted, left, right)))
+        return
+    shown = lines
+    if len(lines) > PAGE_ROWS:
+        page = st.pagination(-(-len(lines) // PAGE_ROWS), key="lines")
+        shown = lines[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+        st.caption(f"{len(shown)} of {len(lines):,} symbols, the largest difference in weight first")
+    columns = (
+        Column("Symbol", "title"),
+        Column("Held by"),
+        *(Column(f"{what}, {one}", "number") for what in ("Quantity", "Weight") for one in ("left", "right")),
+        Column("Difference in weight", "number"),
+        *(Column(f"P&L, {one}", "number") for one in ("left", "right")),
+        Column("Difference in P&L", "number"),
+    )
+    rows = [_row(line, left, right) for line in shown]
+    st.html(markup.table(columns, rows, caption=f"Holdings of {left.name} (left) and {right.name} (right); HKD"))
+
+
+def sectors(found: Comparison, left: Side, right: Side) -> None:
+    figure = comparison_charts.sectors(found.sectors, left.name, right.name)
+    if figure is None:
+        st.caption("Nothing held has a price yet.")
+        return
+    st.plotly_chart(figure, key="sectors", config=charts.CONFIG, alt="Weight of each sector in both portfolios")
+
+
+def _headline(found: Comparison) -> str:
+    counts = {where: sum(line.where == where for line in found.lines) for where in ("left", "right", "both")}
+    return markup.figures(
+        (
+            Figure("Overlap", fmt.percent(found.overlap, decimals=1), "of the value lies in the same shares"),
+            Figure("Active share", fmt.percent(found.active_share, decimals=1), "½ Σ |difference in weight|"),
+            Figure("Held by both", fmt.count(counts["both"]), _alike(found.lines)),
+            Figure("Only on the left", fmt.count(counts["left"])),
+            Figure("Only on the right", fmt.count(counts["right"])),
+        )
+    )
+
+
+def _alike(lines: Sequence[Line]) -> str:
+    same = sum(line.where == "both" and not HELD["Different"](line) for line in lines)
+    return f"{same:,} of them alike in quantity and cost"
+
+
+def _weight_of_difference(line: Line) -> tuple[bool, Decimal, str]:
+    weight = line.difference.weight
+    return weight is None, -abs(weight or ZERO), line.symbol
+
+
+def _none(wanted: str, left: Side, right: Side) -> str:
+    return {
+        "Only left": f"Nothing is held by {left.name} alone.",
+        "Only right": f"Nothing is held by {right.name} alone.",
+        "Both": "Nothing is held by both.",
+        "Different": "Both hold the same quantities at the same cost.",
+    }[wanted]
+
+
+def _row(line: Line, left: Side, right: Side) -> tuple[Cell | str, ...]:
+    where = {"left": left.name, "right": right.name, "both": "both"}[line.where]
+    pnl = line.difference.pnl
+    return (
+        Cell(line.symbol, note=line.company_name or ""),
+        Cell(where, "muted" if line.where == "both" else ""),
+        *(_quantity(figures.quantity) for figures in (line.left, line.right)),
+        *(_held(fmt.percent(figures.weight), figures.quantity) for figures in (line.left, line.right)),
+        points(line.difference.weight),
+        *(_pnl(figures.pnl, figures.quantity) for figures in (line.left, line.right)),
+        Cell(fmt.gain(pnl), fmt.tone(pnl)),
+    )
+
+
+def _quantity(value: int) -> Cell:
+    return Cell(fmt.count(value), "" if value else "muted")
+
+
+def _held(text: str, quantity: int) -> Cell:
+    """What is not held is drawn quietly."""
+    return Cell(text, "" if quantity else "muted")
+
+
+def _pnl(value: Decimal | None, quantity: int) -> Cell:
+    return Cell(fmt.gain(value), fmt.tone(value)) if quantity else Cell(fmt.money(value), "muted")

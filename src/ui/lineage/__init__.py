@@ -1,0 +1,1 @@
+"""A copy and its parent: what was changed, what each change is worth, and bringing both together."""

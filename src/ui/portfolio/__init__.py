@@ -1,0 +1,1 @@
+"""The page of one portfolio: positions, edit, import, export, change history, signals."""

@@ -1,0 +1,123 @@
+"""Who changed what in a portfolio, and when; and taking a save back."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from src.domain.revisions import Save, SaveConflict
+from src.errors import HKStrategyError
+from src.ui.portfolio import review, view_state
+from src.ui.portfolios.listing import Entry
+from src.ui.reads import queries
+from src.ui.widgets import components, markup, preferences
+from src.ui.widgets import format as fmt
+from src.ui.widgets.markup import Cell, Column
+
+PAGE = 20
+FEW = 3
+COLUMNS = (Column("Symbol", "title"), Column("What", "wide"))
+VERBS = {
+    "edit": "Edited",
+    "import": "Imported",
+    "apply": "Changes of a copy applied",
+    "fresh copy": "Made a fresh copy of its parent",
+    "create": "Created",
+    "copy": "Copied",
+    "rename": "Renamed",
+    "archive": "Archived",
+    "restore": "Brought back",
+    "delete": "Deleted",
+}
+
+
+def undoable(saves: Sequence[Save]) -> set[int]:
+    """Of the newest saves, those that nothing saved later stands in the way of. `saves`: newest first."""
+    touched: set[str] = set()
+    found: set[int] = set()
+    for save in saves:
+        undone = save.undone_by is not None
+        symbols = {row.symbol for row in save.rows}
+        if save.rows and not undone and not symbols & touched:
+            found.add(save.save_id)
+        # A save and the undo that took it back leave things as they were before both.
+        if not undone and save.undoes is None:
+            touched |= symbols
+    return found
+
+
+def show(entry: Entry, pulse: queries.Pulse) -> None:
+    saves = queries.saves(pulse.token, entry.portfolio_id)
+    if not saves:
+        st.info("Nothing was saved in this portfolio yet, since who changed what is kept.")
+        return
+    shown = saves
+    if len(saves) > PAGE:
+        page = st.pagination(-(-len(saves) // PAGE), key="saves_page")
+        shown = saves[(page - 1) * PAGE : page * PAGE]
+    open_ = undoable(saves)
+    for save in shown:
+        _entry(save, save.save_id in open_)
+
+
+def _entry(save: Save, can_undo: bool) -> None:
+    with st.container(border=True, key=f"save_{save.save_id}"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.html(_title(save))
+            if can_undo:
+                st.button(
+                    "Undo",
+                    key=f"undo_{save.save_id}",
+                    icon=":material/undo:",
+                    on_click=_undo,
+                    args=(save.save_id, review.summary(save.rows)),
+                )
+        if not save.rows:
+            return
+        rows = [(Cell(row.symbol), Cell(review.in_words(row.before, row.after))) for row in save.rows]
+        table = markup.table(COLUMNS, rows, caption=f"What save {save.save_id} changed")
+        if len(rows) <= FEW:
+            st.html(table)
+            return
+        with st.expander(review.summary(save.rows)):
+            st.html(table)
+
+
+def _title(save: Save) -> str:
+    what = VERBS.get(save.kind, save.kind) if save.undoes is None else f"Save {save.undoes} undone"
+    state = f"undone by save {save.undone_by}" if save.undone_by is not None else ""
+    note = " · ".join(filter(None, (f"save {save.save_id}", save.note if save.undoes is None else "", state)))
+    return markup.lead(f"{what} by {save.by}", f"{fmt.moment(save.at)} · {note}")
+
+
+def undo_mine(portfolio_id: str) -> None:
+    """The last save of this session, to take back at once."""
+    mine = view_state.my_save(portfolio_id)
+    if mine is not None:
+        st.button(
+            "Undo last save",
+            key="undo_mine",
+            icon=":material/undo:",
+            help=fmt.plain(f"Takes back what you saved last: {mine.text}."),
+            on_click=_undo,
+            args=(mine.save_id, mine.text),
+        )
+
+
+def _undo(save_id: int, text: str) -> None:
+    """Callback: takes the whole save back, or, where something changed since, nothing of it."""
+    try:
+        queries.manager().undo_save(save_id, by=preferences.your_name())
+    except SaveConflict as error:
+        names = ", ".join(clash.symbol for clash in error.clashes[:10])
+        components.flash(
+            f"Save {save_id} cannot be undone as a whole: {names} changed since. Nothing was changed; edit the "
+            "positions instead.",
+            "error",
+        )
+    except HKStrategyError as error:
+        components.flash(str(error), "error")
+    else:
+        components.flash(f"Undone: {fmt.plain(text)}.")
+        view_state.forget_mine()
+    finally:
+        queries.forget()

@@ -1,0 +1,1 @@
+"""The dashboard's process: start, end, and the endpoints for programs (/healthz, /metrics, downloads)."""

@@ -1,0 +1,39 @@
+"""A portfolio with its positions and what they are worth, as pages compare it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from src.domain import day_change
+from src.domain.day_change import Day
+from src.domain.overview import Entry
+from src.domain.portfolio import Position
+from src.domain.price_age import Sessions
+from src.domain.quote import Quote
+from src.domain.valuation import Totals, Valuation
+
+NAME_LENGTH = 28
+
+
+@dataclass(frozen=True)
+class Side:
+    """One portfolio, its figures (HKD), and what moved in the latest session."""
+
+    entry: Entry
+    positions: tuple[Position, ...]
+    totals: Totals
+    today: Day
+
+    @property
+    def portfolio_id(self) -> str:
+        return self.entry.portfolio_id
+
+    @property
+    def name(self) -> str:
+        """For headings and legends: not too long."""
+        full = self.entry.title
+        return full if len(full) <= NAME_LENGTH else f"{full[: NAME_LENGTH - 1]}…"
+
+
+def side(entry: Entry, found: Valuation, quotes: Mapping[str, Quote], sessions: Sessions) -> Side:
+    today = day_change.day(found.positions, day_change.moves(found.positions, quotes, sessions))
+    return Side(entry, tuple(one.position for one in found.positions), found.totals, today)

@@ -1,0 +1,1 @@
+"""The page of the system: health, the migration, backups, activity; and the admin's actions."""

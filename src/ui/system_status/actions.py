@@ -1,0 +1,232 @@
+"""What only an admin may do. Each action checks that again itself: a button that is not drawn is no protection.
+
+All of it is in the audit, what was refused too.
+"""
+
+import logging
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from src.auth.gate import User
+from src.backup import api as backup
+from src.backup.api import Rule
+from src.errors import Conflict, HKStrategyError, InvalidInput, RunInProgress
+from src.journal import audit, runs
+from src.journal.model import UNDO, Keep, Phase
+from src.journal.runs import who
+from src.migration import engine
+from src.migration.preflight import blockers
+from src.ui.access import current_user
+from src.ui.reads import commands, queries
+from src.ui.reads.commands import Task
+from src.ui.widgets import format as fmt
+
+# What an admin types, and what run_migration.py is told.
+NAMES = {
+    Phase.PHASE1: "phase1",
+    Phase.PHASE2: "phase2",
+    Phase.ROLLBACK_V2: "rollback",
+    Phase.ROLLBACK_V1: "rollback",
+}
+
+
+_log = logging.getLogger("hk_strategy.admin")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asked for. `who`: None for nobody that is logged in."""
+
+    who: User | None
+    address: str
+    action: str
+    detail: dict[str, object]
+
+    def write_down(self, outcome: str, **more: object) -> None:
+        """In the audit, and in the log file: that is there also where the database is not."""
+        by, role = ("nobody", "none") if self.who is None else (self.who.name, self.who.role.value)
+        entry = audit.Entry(by, role, self.address, self.action, outcome, {**self.detail, **more})
+        _log.info("%s (%s) from %s: %s %s", by, role, entry.address, self.action, outcome)
+        try:
+            audit.record(queries.database_url(), entry)
+        except HKStrategyError as error:
+            _log.error("%s", error)
+
+
+@contextmanager
+def as_admin(action: str, **detail: object) -> Iterator[Asked]:
+    """Only an admin comes to what is within; whoever is refused, here or there, is written down."""
+    with asked_by(current_user.user(), current_user.address(), action, **detail) as asked:
+        yield asked
+
+
+@contextmanager
+def asked_by(who: User | None, address: str, action: str, **detail: object) -> Iterator[Asked]:
+    """The same for what a browser asks for without a page."""
+    asked = Asked(who, address, action, detail)
+    try:
+        current_user.check_admin(who)
+        yield asked
+    except HKStrategyError as error:
+        asked.write_down("refused", why=str(error))
+        raise
+
+
+def _start(argv: Sequence[str], asked: Asked) -> Task:
+    by = asked.who.name if asked.who else "nobody"
+    token = secrets.token_hex(8)
+    asked.detail["task"] = token
+    settings, url = replace(queries.settings(), acting_for=by, task=token), queries.database_url()
+    with commands.one_at_a_time(settings):
+        task = commands.last_task(settings)
+        if task is not None and task.running:
+            raise RunInProgress(f"`{task.name}` is under way, started by {task.by}. Nothing else was started.")
+        run = runs.current_run(url)
+        if run is not None and run.state == "running":
+            since = fmt.clock(run.started_at)
+            raise RunInProgress(f"{run.phase} is under way since {since}, started by {run.started_by}.")
+        asked.write_down("started")
+        return commands.start(settings, url, argv, by)
+
+
+def _check_typed(typed: str, name: str) -> None:
+    if typed.strip() != name:
+        raise InvalidInput(f"Type {name} to start it; nothing was started.")
+
+
+def start_phase(
+    phase: Phase,
+    typed: str,
+    shown_version: str | None,
+    *,
+    keep: Keep = Keep.MERGE,
+    force: bool = False,
+    restore_archive: bool = True,
+) -> Task:
+    """Start a phase or a rollback as a process of its own.
+
+    `shown_version`: the schema version that the admin was looking at. Raises Conflict when the database has moved on.
+    """
+    with as_admin(NAMES[phase], phase=phase.value, keep=keep.value, force=force) as asked:
+        _check_typed(typed, NAMES[phase])
+        _check_still(shown_version)
+        argv = [NAMES[phase], "--yes"]
+        if phase in (Phase.ROLLBACK_V1, Phase.ROLLBACK_V2):
+            argv += ["--to", "v1" if phase is Phase.ROLLBACK_V1 else "v2"]
+        if phase is Phase.ROLLBACK_V1:
+            argv += ["--keep", keep.value]
+        if force and phase is Phase.PHASE2:
+            argv.append("--force")
+        if not restore_archive and phase is Phase.PHASE1:
+            argv += ["--archived", "leave"]
+        return _start(argv, asked)
+
+
+def _check_still(shown_version: str | None) -> None:
+    queries.forget()
+    now = queries.pulse()
+    if now.problem is not None:
+        raise Conflict(now.problem)
+    if now.version != shown_version:
+        raise Conflict(
+            f"The schema is {now.version or 'not recognised'} by now, not {shown_version}: look at the plan again. "
+            "Nothing was started."
+        )
+
+
+def resume() -> Task:
+    with as_admin("resume") as asked:
+        return _start(["resume", "--yes"], asked)
+
+
+def pause() -> str:
+    """Ask the run that is under way to pause. What to tell whoever asked."""
+    with as_admin("pause") as asked:
+        run = engine.request_pause(queries.database_url(), who(asked.who.name if asked.who else None))
+        if run is None:
+            raise Conflict("No run is under way any more: there is nothing to pause.")
+        asked.write_down("done", run=run.run_id)
+        return f"{run.phase} was asked to pause. It stops at its next safe point."
+
+
+def interrupt(pid: int, since: datetime, how: blockers.How, *, insists: bool) -> str:
+    """Cancel the statement of a client in the way, or end its session, if it still is that one. What came of it."""
+    with as_admin(f"{how.value} client", pid=pid, since=f"{since:%Y-%m-%d %H:%M:%S%z}") as asked:
+        if not insists:
+            raise InvalidInput("Tick the box first: a client loses what it has not committed. Nobody was interrupted.")
+        client, obeyed = blockers.interrupt(queries.database_url(), pid, since, how)
+        asked.write_down("done" if obeyed else "failed", client=f"{client.role}, {client.application_name}")
+        name = f"{client.role}, {client.application_name or 'no application name'} (pid {pid})"
+        if not obeyed:
+            raise Conflict(f"{name} was told to end, and has not within five seconds. Look again in a moment.")
+        return f"{'Cancelled the statement of' if how is blockers.How.CANCEL else 'Ended the session of'} {name}."
+
+
+def undo_command(phase: Phase) -> str:
+    """What undoes an unfinished run of `phase`, as run_migration.py calls it: "rollback --to v1", say."""
+    return UNDO[phase]
+
+
+def undo(phase: Phase, typed: str) -> Task:
+    """Undo the unfinished run of `phase`; the admin types the first word of what undoes it."""
+    with as_admin("undo", phase=phase.value) as asked:
+        command = undo_command(phase).split()
+        _check_typed(typed, command[0])
+        return _start([*command, "--yes"], asked)
+
+
+def back_up() -> Task:
+    with as_admin("backup") as asked:
+        return _start(["backup"], asked)
+
+
+def verify(name: str) -> Task:
+    with as_admin("verify", backup=name) as asked:
+        return _start(["verify", name], asked)
+
+
+def restore(name: str, typed: str) -> Task:
+    """Put a backup in the place of the database; the admin types its name."""
+    with as_admin("restore", backup=name) as asked:
+        _check_typed(typed, name)
+        return _start(["restore", name, "--yes"], asked)
+
+
+def remove_sample(typed: str) -> Task:
+    with as_admin("remove-sample") as asked:
+        _check_typed(typed, "sample")
+        return _start(["remove-sample", "--yes"], asked)
+
+
+# Backups: done at once, without a process of their own.
+
+WORD = "delete"
+
+
+def _check_word(typed: str) -> None:
+    if typed.strip() != WORD:
+        raise InvalidInput(f"Type {WORD} to do it; nothing was deleted.")
+
+
+def delete(name: str, typed: str) -> str:
+    """Delete one backup. What to tell whoever asked. Raises BackupError where it must stay."""
+    with as_admin("delete", backup=name) as asked:
+        _check_word(typed)
+        found = backup.find_backup(queries.settings().backup_dir, name)
+        backup.delete_backup(found, wanted=backup.holder_of(queries.database_url()).wanted)
+        asked.write_down("done")
+        return f"Deleted {name}: {fmt.size(found.bytes)} freed."
+
+
+def prune(keep: int, days: int, shown: Sequence[str], typed: str) -> str:
+    """Delete what the rule gives up, of those that were `shown` as going."""
+    with as_admin("prune", keep=keep, days=days) as asked:
+        _check_word(typed)
+        gone = backup.prune(queries.database_url(), queries.settings().backup_dir, Rule(keep, days), shown)
+        asked.write_down("done", deleted=[one.name for one in gone])
+        if not gone:
+            return "Nothing was deleted: look at what goes now."
+        return f"Deleted {fmt.plural(len(gone), 'backup')}: {fmt.size(sum(one.bytes for one in gone))} freed."

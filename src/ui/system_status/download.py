@@ -1,0 +1,86 @@
+"""A backup as a download for an admin, with a record of whether all of it was sent."""
+
+import secrets
+from collections.abc import Generator
+from urllib.parse import quote
+
+from anyio import CancelScope, to_thread
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from src.auth import web
+from src.backup.api import Archive, find_backup
+from src.errors import HKStrategyError
+from src.ui.access import current_user
+from src.ui.access.current_user import NotAllowed
+from src.ui.reads import queries
+from src.ui.system_status import actions
+from src.ui.widgets import format as fmt
+
+SUFFIX = ".tar"
+
+
+def path_of(name: str) -> str:
+    """Where the backup of that name is fetched from."""
+    return f"/backups/{quote(name, safe='')}{SUFFIX}"
+
+
+class Download(StreamingResponse):
+    """Sends the archive, and writes down whether all of it was sent."""
+
+    def __init__(self, archive: Archive, asked: actions.Asked) -> None:
+        self._asked = asked
+        self._length = archive.length
+        self._sent = 0
+        self._content = self._counted(archive)
+        super().__init__(self._content, media_type="application/x-tar", headers=headers_of(archive))
+
+    def _counted(self, archive: Archive) -> Generator[bytes, None, None]:
+        for chunk in archive.chunks():
+            yield chunk
+            self._sent += len(chunk)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(self._end)
+
+    def _end(self) -> None:
+        self._content.close()
+        whole = self._sent == self._length
+        message = f"Sent, {fmt.size(self._sent)}."
+        if not whole:
+            message = f"{fmt.size(self._sent)} of {fmt.size(self._length)} were sent: the browser went away."
+        self._asked.write_down("done" if whole else "failed", message=message, bytes=self._sent)
+
+
+def headers_of(archive: Archive) -> dict[str, str]:
+    return {
+        "Content-Length": str(archive.length),
+        "Content-Disposition": f"attachment; filename*=utf-8''{quote(archive.name, safe='')}",
+        "Content-Encoding": "identity",  # or it would be packed once more on its way, and its length not be known
+        "Cache-Control": "no-store",
+    }
+
+
+def answer(request: Request) -> Response:
+    """The response to GET /backups/NAME.tar."""
+    name = str(request.path_params["name"])
+    address = current_user.named(web.address_of(request.scope, queries.settings().trusted_proxy))
+    try:
+        with actions.asked_by(request.scope["user"], address, "download", backup=name.removesuffix(SUFFIX)) as asked:
+            if not name.endswith(SUFFIX):
+                return PlainTextResponse("There is nothing here.\n", 404)
+            archive = Archive(find_backup(queries.settings().backup_dir, name.removesuffix(SUFFIX)))
+            if request.method == "HEAD":
+                return Response(media_type="application/x-tar", headers=headers_of(archive))
+            asked.detail["task"] = secrets.token_hex(8)
+            asked.write_down("started")
+            return Download(archive, asked)
+    except NotAllowed as error:
+        return PlainTextResponse(f"{error}\n", 403)
+    except HKStrategyError as error:
+        return PlainTextResponse(f"{error}\n", 404)

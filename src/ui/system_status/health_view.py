@@ -1,0 +1,38 @@
+"""Health: a card for each component of the system, and above them what needs attention."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from src.health.model import Component, State
+from src.ui.reads import queries
+from src.ui.widgets import components, markup
+from src.ui.widgets import format as fmt
+
+EVERY_S = 60  # what is urgent, a database that is gone, every page notices within seconds by itself
+
+
+def show() -> None:
+    """Looked at when the page is drawn, and then once a minute."""
+    st.fragment(_cards, run_every=EVERY_S)()
+
+
+def _cards() -> None:
+    with components.edge():
+        found = queries.health()
+        st.html(markup.health([_card(one) for one in found], summary(found)))
+
+
+def _card(of: Component) -> str:
+    state = of.state.value if of.known else markup.NOT_KNOWN
+    return markup.health_card(of.name, state, of.message, of.advice, of.lines)
+
+
+def summary(found: Sequence[Component]) -> str:
+    """What to look at first."""
+    bad = [one.name for one in found if one.known and one.state is not State.HEALTHY]
+    if not bad:
+        return f"All {len(found)} components are healthy."
+    names = bad[0] if len(bad) == 1 else f"{', '.join(bad[:-1])} and {bad[-1]}"
+    need = "needs" if len(bad) == 1 else "need"
+    return f"{fmt.plural(len(bad), 'component')} of {len(found)} {need} attention: {names}."

@@ -1,0 +1,69 @@
+"""System Status, put together: health, where the schema is, the run, plans with their buttons, backups, history."""
+
+import streamlit as st
+
+from src.auth.gate import User
+from src.ui.reads import queries
+from src.ui.system_status import actions, backups_view, health_view, history_view, plan_view, run_view
+from src.ui.widgets import components, markup
+from src.ui.widgets.markup import Stage
+
+STAGES = (
+    ("1.0", "v1", "one portfolio"),
+    ("2.0", "v2", "several portfolios, v1 clients go on"),
+    ("3.0", "v3", "complete: v1 compatibility removed"),
+)
+
+
+def show(who: User) -> None:
+    """For an admin with buttons."""
+    may = who.is_admin
+    st.title("System Status")
+    pulse = queries.pulse()
+    health_view.show()
+    if pulse.problem is not None:
+        st.caption("This page looks again every few seconds; nothing needs to be restarted here.")
+        return
+    with components.edge():
+        _schema(pulse)
+    if not may:
+        st.caption(f"Only an admin may migrate, back up and restore; you are logged in as {who.name}, {who.role}.")
+    run_view.panel(may)
+    if may:
+        with components.edge():
+            plan_view.show(pulse)
+    with components.edge():
+        backups_view.show(may)
+    with components.edge():
+        history_view.show(may)
+    if may and pulse.sample:
+        _sample()
+
+
+def _schema(pulse: queries.Pulse) -> None:
+    st.subheader("Schema")
+    inspection = queries.inspection(pulse.version)
+    order = [version for version, _, _ in STAGES]
+    here = order.index(pulse.version) if pulse.version in order else -1
+    items = [
+        Stage(name, text, "here" if place == here else "past" if place < here else "ahead")
+        for place, (_, name, text) in enumerate(STAGES)
+    ]
+    st.html(markup.stages(items))
+    st.caption(f"This database is {inspection.title}.")
+    if not plan_view.offers(pulse):
+        plan_view.findings(inspection.findings)
+
+
+def _remove_sample() -> None:
+    typed = st.session_state.get("sample_typed", "")
+    components.attempt(lambda: actions.remove_sample(typed).told)
+
+
+def _sample() -> None:
+    with st.expander("Remove the sample data"), st.form("sample_form", border=False):
+        st.caption(
+            "The sample's positions, prices and signals are deleted, and the notice goes. This cannot be undone."
+        )
+        st.text_input("Type sample to remove it", key="sample_typed")
+        st.form_submit_button("Remove the sample data", key="sample_submit", on_click=_remove_sample)

@@ -1,0 +1,275 @@
+"""What a phase would do, and the button that does it."""
+
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import count
+
+import streamlit as st
+
+from src.cli.text import expected_sum, expected_texts
+from src.journal.model import Keep, Phase
+from src.migration.model import Finding, Plan, Step
+from src.migration.plan.explain import AFTERWARDS, lock_of
+from src.ui.reads import queries
+from src.ui.reads.commands import last_task
+from src.ui.system_status import actions, blockers_view
+from src.ui.widgets import components, markup
+from src.ui.widgets import format as fmt
+from src.ui.widgets.markup import Cell, Column, StepLine
+
+TITLES = {
+    Phase.PHASE1: "Phase 1",
+    Phase.PHASE2: "Phase 2",
+    Phase.ROLLBACK_V2: "Roll back to v2",
+    Phase.ROLLBACK_V1: "Roll back to v1",
+}
+POSSIBLE = {
+    "1.0": (Phase.PHASE1,),
+    "2.0": (Phase.PHASE2, Phase.ROLLBACK_V1),
+    "3.0": (Phase.ROLLBACK_V2, Phase.ROLLBACK_V1),
+}
+EFFECTS = {
+    Phase.PHASE1: "Several portfolios beside DEFAULT. v1 clients go on working and notice nothing.",
+    Phase.PHASE2: "Every row belongs to a portfolio, enforced by the database. v1 clients can no longer work after it.",
+    Phase.ROLLBACK_V2: "Backward compatibility comes back: v1 clients can work again. All portfolios stay.",
+    Phase.ROLLBACK_V1: "One portfolio again. What v1 cannot hold is archived, and a later phase 1 brings it back.",
+}
+KEEPS = {
+    Keep.MERGE: "Merge: quantities summed, costs averaged by quantity",
+    Keep.DEFAULT: "Keep DEFAULT's positions only; the others stay in the archive",
+}
+# What the command line calls an option is a box or a choice here.
+PRESSED = (
+    ("or insist with --force", "or tick the box below"),
+    ("You asked for it with --force", "You ticked the box below"),
+    ("A rollback with --keep default archives", "Keeping only DEFAULT's positions (choose it above) archives"),
+    ("Roll back with --keep default, which merges nothing", "Choose above to keep only DEFAULT's positions"),
+    ("--no-backup does without, and says so", "On the command line --no-backup does without"),
+    ("To leave them in the archive: --archived leave", "To leave them in the archive, untick the box at the button"),
+)
+LOOK_S = 5
+WHOLE_LOOK_S = 60
+LOOKED = "hk_plan_looked"
+
+
+def findings(items: Sequence[Finding]) -> None:
+    for item in items:
+        show = {"refusal": st.error, "warning": st.warning}.get(item.severity, st.info)
+        advice = item.advice
+        for typed, pressed in PRESSED:
+            advice = advice.replace(typed, pressed)
+        show(f"**{item.title}** {advice}")
+
+
+def offers(pulse: queries.Pulse) -> bool:
+    """Whether there is a plan to show: not while a run, or something that this dashboard started, is under way."""
+    task = last_task(queries.settings())
+    return pulse.version in POSSIBLE and pulse.run is None and not (task is not None and task.running)
+
+
+def show(pulse: queries.Pulse) -> None:
+    """For admins: what could be done next, in full, and the button."""
+    if not offers(pulse):
+        return
+    phases = POSSIBLE[pulse.version or ""]
+    st.subheader("What can be done")
+    phase = phases[0]
+    if len(phases) > 1:
+        chosen = st.segmented_control(
+            "Action",
+            [TITLES[one] for one in phases],
+            default=TITLES[phase],
+            required=True,
+            key="action",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        # What was chosen before the schema moved may not be there any more.
+        phase = next((one for one in phases if TITLES[one] == chosen), phase)
+    keep, force = Keep.MERGE, False
+    if phase is Phase.ROLLBACK_V1:
+        chosen_keep = st.radio("The other portfolios", list(Keep), key="keep", format_func=lambda one: KEEPS[Keep(one)])
+        keep = chosen_keep or Keep.MERGE
+    if phase is Phase.PHASE2:
+        # The box is drawn below what it is about, and only while there are v1 clients.
+        force = bool(st.session_state.get("force", False))
+    plan = queries.plan(pulse, phase, keep, force)
+    if plan.refusals and queries.moved_on(pulse):
+        st.caption("The schema has just changed; looking again…")
+        return
+    _effect(plan)
+    if plan.nothing_to_do:
+        return
+    if plan.refusals:
+        st.session_state[LOOKED] = _surroundings()
+        st.fragment(_look_again, run_every=LOOK_S)(pulse, phase, keep, force, _state(plan))
+    if phase is Phase.PHASE2 and plan.legacy_clients:
+        st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
+    _merged(plan)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        lines = zip(count(1), plan.steps, expected_texts(plan), strict=False)
+        st.html(markup.steps([_line(*line) for line in lines]))
+        st.caption(expected_sum(plan))
+        st.fragment(_sql)(plan)
+    with right:
+        _afterwards(plan)
+        _sizes(plan)
+        _button(plan, pulse)
+
+
+def _state(plan: Plan) -> tuple[int, int]:
+    return len(plan.refusals), len(plan.legacy_clients)
+
+
+def _surroundings() -> tuple[object, ...]:
+    """Who else is in the database; and, now and then, that it is time to look for all else. A whole plan costs more."""
+    return queries.other_sessions(), int(time.monotonic() // WHOLE_LOOK_S)
+
+
+def _look_again(pulse: queries.Pulse, phase: Phase, keep: Keep, force: bool, shown: tuple[int, int]) -> None:
+    """What stood in the way may be gone by itself: a v1 client that was stopped, say."""
+    with components.edge():
+        found = _surroundings()
+        if found == st.session_state.get(LOOKED):
+            return
+        st.session_state[LOOKED] = found
+        if _state(queries.plan(pulse, phase, keep, force, anew=True)) != shown:
+            st.rerun()
+
+
+def _line(number: int, step: Step, expected: str) -> StepLine:
+    lock = lock_of(step)
+    facts = (f"Lock: {lock.mode}, {lock.felt}", expected)
+    return StepLine(f"{number}. {step.title}", step.kind.value, "planned", step.why, facts=facts)
+
+
+def _sql(plan: Plan) -> None:
+    """Of one step at a time: all of it together is long."""
+    steps = {f"{number}. {step.title}": step for number, step in enumerate(plan.steps, 1) if step.sql}
+    chosen = st.selectbox(
+        "SQL of a step", list(steps), index=None, placeholder="Show the SQL of a step", key=f"sql {plan.phase}",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen in steps:
+        st.code(steps[chosen].sql, language="sql", wrap_lines=True)
+
+
+def _afterwards(plan: Plan) -> None:
+    after = AFTERWARDS[plan.phase]
+    st.html(markup.two_lists(("Possible after it", after.possible), ("Not possible any more", after.impossible)))
+
+
+def _effect(plan: Plan) -> None:
+    st.markdown(f"**{TITLES[plan.phase]}**: v{plan.from_version} → v{plan.to_version}. {EFFECTS[plan.phase]}")
+    if plan.nothing_to_do:
+        st.info(plan.nothing_to_do)
+        return
+    findings(plan.findings)
+    _clients(plan)
+
+
+def _sizes(plan: Plan) -> None:
+    rows = [(Cell(size.table), fmt.count(size.rows_estimate), fmt.size(size.bytes)) for size in plan.tables]
+    columns = (Column("Table", "title"), Column("Rows, about", "number"), Column("Size", "number"))
+    st.html(markup.table(columns, rows, caption="Tables", stack=False))
+    room = ""
+    if plan.backup_bytes_estimate is not None and plan.disk_free_bytes is not None:
+        room = f"Backup: about {fmt.size(plan.backup_bytes_estimate)} needed, {fmt.size(plan.disk_free_bytes)} free. "
+    st.caption(
+        f"{room}v1 clients connect as: {', '.join(plan.legacy_roles) or 'nobody known'}; connected now: "
+        f"{len(plan.legacy_clients)}. In the way of a lock now: {len(plan.blockers) or 'nobody'}."
+    )
+
+
+def _clients(plan: Plan) -> None:
+    for title, clients in (("v1 clients connected", plan.legacy_clients), ("In the way", plan.blockers)):
+        if not clients:
+            continue
+        with st.expander(f"{title}: {len(clients)}", expanded=title == "In the way"):
+            blockers_view.table(clients, title)
+            if title == "In the way":
+                st.caption("Transactions that have been open for long. A step cannot have a lock while they hold one.")
+                st.fragment(blockers_view.long_ones)()
+
+
+def _merged(plan: Plan) -> None:
+    if plan.phase is Phase.ROLLBACK_V1 and plan.archived_portfolios:
+        st.text(f"Portfolios that go into the archive: {', '.join(plan.archived_portfolios)}.")
+    if not plan.merged:
+        return
+    columns = (
+        Column("Symbol", "title"),
+        Column("From"),
+        Column("Quantity", "number"),
+        Column("Average cost", "number"),
+        Column("Cost before", "number"),
+        Column("Cost after", "number"),
+        Column("Rounding", "number"),
+        Column("Value before", "number"),
+        Column("Value after", "number"),
+    )
+    rows = [
+        (
+            Cell(one.symbol),
+            ", ".join(one.portfolios),
+            fmt.count(one.quantity),
+            fmt.price(one.avg_cost),
+            fmt.money(one.cost_before),
+            fmt.money(one.cost_after),
+            fmt.money(one.cost_after - one.cost_before, signed=True),
+            fmt.money(one.value_before),
+            fmt.money(one.value_after),
+        )
+        for one in plan.merged
+    ]
+    total: list[Cell | str] = [
+        Cell("All of them"),
+        "",
+        "",
+        "",
+        fmt.money(_sum([one.cost_before for one in plan.merged])),
+        fmt.money(_sum([one.cost_after for one in plan.merged])),
+        fmt.money(_sum([one.cost_after - one.cost_before for one in plan.merged]), signed=True),
+        fmt.money(_sum([one.value_before for one in plan.merged])),
+        fmt.money(_sum([one.value_after for one in plan.merged])),
+    ]
+    with st.expander(f"What becomes of the {fmt.plural(len(rows), 'symbol')} of these portfolios", expanded=True):
+        st.html(markup.table(columns, rows, caption="Merged symbols; money in HKD", total=total))
+
+
+def _sum(values: Sequence[Decimal | None]) -> Decimal | None:
+    """Missing where one of them is."""
+    known = [value for value in values if value is not None]
+    return sum(known, Decimal(0)) if len(known) == len(values) else None
+
+
+def _start(phase: Phase, version: str | None) -> None:
+    """With the choices as they are now: the page may not have been drawn again since the last of them."""
+    typed = st.session_state.get(f"typed {phase}", "")
+    restore = bool(st.session_state.get("restore_archive", True))
+    keep = Keep(st.session_state.get("keep") or Keep.MERGE)
+    force = bool(st.session_state.get("force", False))
+    components.attempt(
+        lambda: actions.start_phase(phase, typed, version, keep=keep, force=force, restore_archive=restore).told
+    )
+
+
+def _button(plan: Plan, pulse: queries.Pulse) -> None:
+    if plan.refusals:
+        st.caption(f"{TITLES[plan.phase]} cannot start: see above for what to do first.")
+        return
+    name = actions.NAMES[plan.phase]
+    with st.form(f"start {plan.phase}"):
+        if plan.phase is Phase.PHASE1 and plan.archived_portfolios:
+            names = ", ".join(plan.archived_portfolios)
+            st.checkbox(f"Bring back the portfolios in the archive: {names}", value=True, key="restore_archive")
+        st.text_input(f"Type {name} to start it", key=f"typed {plan.phase}", placeholder=name, autocomplete="off")
+        st.form_submit_button(
+            f"Start {TITLES[plan.phase].lower()}" if "Phase" in TITLES[plan.phase] else TITLES[plan.phase],
+            key=f"start_{name}",
+            type="primary",
+            on_click=_start,
+            args=(plan.phase, pulse.version),
+        )

@@ -1,0 +1,66 @@
+"""The proof of a run: tables by rows and hash, portfolios by cost, value and P&L, before, after, and the difference."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from src.journal.model import ProofRow
+from src.ui.widgets import format as fmt
+from src.ui.widgets import markup
+from src.ui.widgets.markup import Cell, Column
+
+MOST = 90
+BEFORE, AFTER = Column("Before", "number"), Column("After", "number")
+DIFFERENCE, EQUAL = Column("Difference", "number"), Column("Equal")
+HASH = "Of all rows, in any order. Of price_history, which no phase rewrites: the sum of its prices."
+PORTFOLIOS = (Column("Portfolio", "title"), BEFORE, AFTER, DIFFERENCE, EQUAL)
+TABLES = (
+    Column("Table", "title"),
+    BEFORE,
+    AFTER,
+    DIFFERENCE,
+    Column("Hash before", "number", HASH),
+    Column("Hash after", "number", HASH),
+    EQUAL,
+)
+OTHERS = (Column("What", "title"), BEFORE, AFTER, EQUAL)
+VERDICTS = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("explained", "warn")}
+
+
+def summary(proof: Sequence[ProofRow]) -> str:
+    equal = sum(row.equal is True for row in proof)
+    return f"**Proof**: {equal} of {fmt.plural(len(proof), 'comparison')} equal before and after."
+
+
+def show(run_id: int, proof: Sequence[ProofRow]) -> None:
+    """Those that are not equal first."""
+    ordered = sorted(proof, key=lambda row: row.equal is True)
+    for about, columns, caption in (
+        ("portfolio", PORTFOLIOS, "Portfolios, in HKD"),
+        ("table", TABLES, "Tables, in rows"),
+        ("", OTHERS, "And besides"),
+    ):
+        rows = [row for row in ordered if row.about == about]
+        if not rows:
+            continue
+        st.caption(caption)
+        st.html(markup.table(columns, [_row(row) for row in rows[:MOST]], caption=f"Proof: {caption}"))
+        if len(rows) > MOST:
+            st.caption(f"{len(rows) - MOST:,} more are equal: `python run_migration.py history {run_id}` lists all.")
+
+
+def _row(row: ProofRow) -> list[Cell | str]:
+    text, tone = VERDICTS[row.equal]
+    verdict = Cell(text, tone, note=row.note)
+    if row.about == "portfolio":
+        return [Cell(row.subject), row.before, row.after, row.difference or fmt.MISSING, verdict]
+    if row.about == "table":
+        before, after = row.digests or (fmt.MISSING, fmt.MISSING)
+        name = row.subject.removesuffix(", rows")
+        return [Cell(name), row.before, row.after, row.difference, _hash(before), _hash(after), verdict]
+    return [Cell(row.subject), row.before, row.after, verdict]
+
+
+def _hash(digest: str) -> Cell:
+    """As much of it as the eye compares; of prices it is their sum."""
+    return Cell(f"{digest[:10]}…" if len(digest) > 14 else digest, "muted", why=digest)

@@ -1,0 +1,152 @@
+"""A run's events as a story: which steps are done, which is under way, who is in the way. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from src.journal.model import Event
+from src.ui.widgets import format as fmt
+from src.ui.widgets.markup import StepLine
+
+LOG_LINES = 200
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One step as it went. `ended_at` is None while it is under way; `felt`: what clients felt of it, once it is over.
+
+    `done`: it has come to its end, and not to that of the run.
+    """
+
+    title: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    progress: Event | None = None
+    blocked: Event | None = None
+    felt: str = ""
+    done: bool = False
+
+
+def chapters(events: Sequence[Event]) -> list[Chapter]:
+    """The steps in the order they were begun. A step begun again after a pause stands there once more."""
+    found: list[Chapter] = []
+    for event in events:
+        last = found[-1] if found else None
+        under_way = last is not None and last.ended_at is None
+        if event.kind == "step":
+            _turn(found, event, event.detail.get("state", "started"))
+        elif last is None:
+            continue
+        elif event.kind == "outcome" and under_way:
+            found[-1] = replace(last, ended_at=event.at)
+        elif event.kind == "progress":
+            found[-1] = replace(last, progress=event, blocked=None)
+        elif event.kind == "blocked":
+            found[-1] = replace(last, blocked=event)
+    return found
+
+
+def _turn(found: list[Chapter], event: Event, state: object) -> None:
+    """A step begins, ends or is passed over."""
+    last = found[-1] if found else None
+    if last is not None and last.ended_at is None:
+        found[-1] = replace(last, ended_at=event.at, blocked=None)
+        if state == "done":
+            found[-1] = replace(found[-1], title=event.message, felt=_felt(event), done=True)
+    if state == "started":
+        found.append(Chapter(event.message, event.at))
+    elif state == "skipped" and not event.message.endswith("not needed"):
+        found.append(Chapter(event.message, event.at, event.at, done=True))
+
+
+def _felt(event: Event) -> str:
+    parts = []
+    tries, held, stall = (event.detail.get(name) for name in ("attempts", "exclusive_ms", "stall_ms"))
+    if isinstance(tries, int) and tries and isinstance(held, (int, float)):
+        parts.append(f"locked for {fmt.milliseconds(held)} after {fmt.plural(tries, 'try', 'tries')}")
+    if isinstance(stall, (int, float)) and stall > 0:
+        parts.append(f"longest wait of a client {fmt.milliseconds(stall)}")
+    return " · ".join(parts)
+
+
+def _note(chapter: Chapter, state: str, now: datetime) -> str:
+    parts = [fmt.seconds(((chapter.ended_at or now) - chapter.started_at).total_seconds())]
+    if chapter.felt:
+        parts.append(chapter.felt)
+    if state in ("running", "blocked", "stopped"):
+        if chapter.blocked is not None:
+            parts.append(chapter.blocked.message.removeprefix(f"{chapter.title}: "))
+        elif chapter.progress is not None:
+            parts.append(chapter.progress.message.removeprefix(f"{chapter.title}: "))
+            if chapter.progress.done is not None and chapter.progress.total:
+                parts.append(f"{chapter.progress.done:,} of {chapter.progress.total:,}")
+    return " · ".join(parts)
+
+
+def lines(events: Sequence[Event], state: str, now: datetime) -> list[StepLine]:
+    """`state`: that of the run."""
+    story = chapters(events)
+    drawn = []
+    for place, chapter in enumerate(story):
+        step = "done"
+        if place == len(story) - 1 and state not in ("done", "undone") and not chapter.done:
+            step = "running" if state == "running" else "stopped"
+            if step == "running" and chapter.blocked is not None:
+                step = "blocked"
+        share = None
+        progress = chapter.progress
+        if step in ("running", "blocked") and progress is not None and progress.done is not None and progress.total:
+            share = progress.done / progress.total
+        drawn.append(StepLine(chapter.title, fmt.clock(chapter.started_at), step, _note(chapter, step, now), share))
+    return drawn
+
+
+@dataclass(frozen=True)
+class LockTries:
+    """How the last lock was tried for. `held_ms`: None while it was not had; `queued_ms`: clients queued behind one."""
+
+    title: str
+    tries: int
+    held_ms: float | None = None
+    queued_ms: float = 0.0
+
+
+def lock_tries(events: Sequence[Event]) -> LockTries | None:
+    """The newest; None where no step has needed a lock yet."""
+    titles = {event.step: event.message for event in events if _state(event) == "started"}
+    for event in reversed(events):
+        tries = event.detail.get("attempts")
+        if not isinstance(tries, int) or not tries:
+            continue
+        held, queued = (event.detail.get(name) for name in ("exclusive_ms", "queued_ms"))
+        return LockTries(
+            titles.get(event.step, event.message),
+            tries,
+            float(held) if isinstance(held, (int, float)) else None,
+            float(queued) if isinstance(queued, (int, float)) else 0.0,
+        )
+    return None
+
+
+def pause_asked_by(events: Sequence[Event]) -> str | None:
+    """Who asked for a pause since the run began, or went on, last."""
+    for event in reversed(events):
+        if event.kind == "run":
+            return None
+        if event.kind == "pause":
+            return str(event.detail.get("by", ""))
+    return None
+
+
+def _state(event: Event) -> object:
+    return event.detail.get("state") if event.kind == "step" else None
+
+
+def log(events: Sequence[Event]) -> list[tuple[str, str]]:
+    """Newest first: the box that shows them is filled from below."""
+    told = [event for event in events if event.kind != "progress"][-LOG_LINES:]
+    return [(fmt.clock(event.at), f"{event.kind:<8}{event.message}{_ended(event)}") for event in reversed(told)]
+
+
+def _ended(event: Event) -> str:
+    return ": done" if _state(event) == "done" else ""

@@ -1,0 +1,214 @@
+"""The run that is under way, or the last one: looked at from the database, so that it survives reload and restart."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from src.journal.model import Event, Phase, RunRecord
+from src.ui.reads import queries
+from src.ui.reads.commands import OF_A_RUN, Task, last_task
+from src.ui.system_status import actions, blockers_view, proof_view, run_progress
+from src.ui.widgets import components, markup
+from src.ui.widgets import format as fmt
+from src.ui.widgets.markup import Figure
+
+WATCHED = "hk_watched"
+SAFE_POINTS = "between two steps or batches, or while it waits for others; an index is finished first."
+EVERY_S = 1
+# So long after its end the proof of a run stands open; later what can be done next comes first.
+RECENT = timedelta(minutes=15)
+STATES = {
+    "running": "running",
+    "paused": "paused: all as before the step it stopped at",
+    "done": "done",
+    "undone": "rolled back",
+    "interrupted": "interrupted: nobody works on it any more",
+    "failed": "failed",
+}
+
+
+def panel(may: bool) -> None:
+    """The run under way, else the last one. Polled each second only while something runs."""
+    task = last_task(queries.settings())
+    run = queries.current_run()
+    busy = (run is not None and run.state == "running") or (task is not None and task.running)
+    st.session_state[WATCHED] = _watched(run, busy)
+    queries.catch_up(_watched(run, busy), drawn=True)
+    st.fragment(_panel, run_every=EVERY_S if busy else None)(may, busy)
+
+
+def _watched(run: RunRecord | None, busy: bool) -> tuple[object, ...]:
+    return (run.run_id if run else None, run.state if run else None, busy)
+
+
+def _panel(may: bool, busy: bool) -> None:
+    with components.edge():
+        run = queries.current_run()
+        task = last_task(queries.settings())
+        now_busy = (run is not None and run.state == "running") or (task is not None and task.running)
+        if _watched(run, now_busy) != st.session_state.get(WATCHED):
+            queries.catch_up(_watched(run, now_busy))
+            st.rerun()
+        if components.has_flash():
+            st.rerun()
+        shown = run or _last()
+        if task is not None and may:
+            _task(task, run, shown)
+        if shown is not None:
+            _run(shown, may, current=run is not None)
+
+
+def _last() -> RunRecord | None:
+    runs = queries.history()
+    return runs[0] if runs else None
+
+
+def _task(task: Task, run: RunRecord | None, last: RunRecord | None) -> None:
+    """A command that a dashboard started: what is not told by a run in the database."""
+    if task.running:
+        if run is None:
+            text, done, total = task.progress()
+            share = done / total if done is not None and total else 0.0
+            st.progress(min(max(share, 0.0), 1.0), text=f"{task.name}, started by {task.by}: {text}")
+        return
+    outcome = task.outcome()
+    told_by_the_run = task.name in OF_A_RUN and run is not None
+    news = task.is_news(last.started_at if last else None)
+    if not news or (told_by_the_run and (outcome is None or outcome.get("state") in ("paused", "failed"))):
+        return
+    if outcome is None:
+        st.error(f"`{task.name}`, started by {task.by}, ended without a word. Its output is in {task.output}.")
+        return
+    message = " ".join(str(outcome.get(part) or "") for part in ("message", "next_step")).strip()
+    if outcome.get("exit_code") != 0:
+        st.error(f"**{task.name}**, started by {task.by}: {message}")
+    elif task.name not in OF_A_RUN:
+        st.success(f"**{task.name}**, started by {task.by}: {message}")
+
+
+def _run(run: RunRecord, may: bool, *, current: bool) -> None:
+    st.subheader("Run under way" if run.state == "running" else "Run that has not ended" if current else "Last run")
+    events = queries.events(run)
+    _figures(run, events)
+    if run.state == "running":
+        _running(run, events, may)
+    elif current:
+        st.warning(run.message or f"This run is {STATES.get(run.state, run.state)}.")
+        if may:
+            _choices(run)
+            _in_the_way()
+    now = datetime.now(UTC)
+    story = run_progress.lines(events, run.state, now)
+    at_one = story and story[-1].state != "done"
+    to_come = run.steps_total - done_steps(run) - bool(at_one)
+    if current and to_come > 0:
+        story.append(markup.StepLine(f"{fmt.plural(to_come, 'more step')}", "", "waiting"))
+    if current:
+        _details(events, story, run, may)
+        return
+    if run.state in ("failed", "undone"):
+        st.error(run.message)
+    equal = all(row.equal is True for row in run.proof)
+    recent = run.finished_at is None or now - run.finished_at < RECENT
+    if run.proof:
+        with st.expander(proof_view.summary(run.proof), expanded=recent or not equal):
+            proof_view.show(run.run_id, run.proof)
+    with st.expander("Steps and log"):
+        _details(events, story, replace(run, proof=()), may)
+
+
+def done_steps(run: RunRecord) -> int:
+    """A step that was begun again after a pause counts once."""
+    return min(run.steps_done, run.steps_total)
+
+
+def _figures(run: RunRecord, events: Sequence[Event]) -> None:
+    story = run_progress.chapters(events)
+    told = story[-1].title if story and run.state == "running" else ""
+    took = (run.finished_at or datetime.now(UTC)) - run.started_at
+    tone = {"done": "up", "undone": "", "running": ""}.get(run.state, "warn")
+    figures = [
+        Figure("Run", str(run.phase), f"v{run.from_version} → v{run.to_version}, by {run.started_by}"),
+        Figure("State", run.state, run.message if run.state == "done" else "", tone),
+        Figure("Steps", f"{done_steps(run)} of {run.steps_total}", told),
+        Figure(
+            "Took" if run.finished_at else "For",
+            fmt.seconds(took.total_seconds()),
+            f"since {fmt.moment(run.started_at)}",
+        ),
+        Figure(
+            "Longest stall of a client", fmt.milliseconds(run.longest_stall_ms), "measured by a v1 client of our own"
+        ),
+    ]
+    lock = run_progress.lock_tries(events)
+    if lock is not None:
+        had = "not had yet" if lock.held_ms is None else f"held for {fmt.milliseconds(lock.held_ms)}"
+        queued = f", clients queued {lock.queued_ms:.0f} ms at most behind one" if lock.queued_ms else ""
+        figures.append(Figure("Last lock", fmt.plural(lock.tries, "try", "tries"), f"{had}{queued}: {lock.title}"))
+    st.html(markup.figures(figures))
+
+
+def _pause() -> None:
+    components.attempt(actions.pause)
+
+
+def _running(run: RunRecord, events: Sequence[Event], may: bool) -> None:
+    st.progress(done_steps(run) / run.steps_total if run.steps_total else 0.0)
+    by = run_progress.pause_asked_by(events)
+    if by is not None:
+        st.info(f"{by} asked for a pause. The run stops at its next safe point: {SAFE_POINTS}")
+    elif may:
+        st.button("Pause", key="pause", icon=":material/pause:", help=f"Stops {SAFE_POINTS}", on_click=_pause)
+    story = run_progress.chapters(events)
+    waits = story and story[-1].ended_at is None and (story[-1].blocked or _waits_for_somebody(story[-1].progress))
+    if waits and may:
+        _in_the_way()
+
+
+def _waits_for_somebody(progress: Event | None) -> bool:
+    return progress is not None and "waiting for pid" in progress.message
+
+
+def _in_the_way() -> None:
+    found = [one for one in queries.in_the_way() if one.holds_lock]
+    if found:
+        st.markdown(f"**In the way now: {fmt.plural(len(found), 'client')}**")
+        blockers_view.table(found, "In the way now")
+        blockers_view.controls(found)
+
+
+def told(run: RunRecord, may: bool) -> None:
+    """Of any run: its proof, its steps, and for an admin its log."""
+    events = queries.events(run)
+    _details(events, run_progress.lines(events, run.state, datetime.now(UTC)), run, may)
+
+
+def _details(events: Sequence[Event], story: Sequence[markup.StepLine], run: RunRecord, may: bool) -> None:
+    if run.proof:
+        st.markdown(proof_view.summary(run.proof))
+        proof_view.show(run.run_id, run.proof)
+    if story:
+        st.html(markup.steps(story))
+    if events and may:
+        st.html(markup.log(run_progress.log(events)))
+
+
+def _resume() -> None:
+    components.attempt(lambda: actions.resume().told)
+
+
+def _undo(phase: Phase) -> None:
+    typed = st.session_state.get("undo_typed", "")
+    components.attempt(lambda: actions.undo(phase, typed).told)
+
+
+def _choices(run: RunRecord) -> None:
+    word = actions.undo_command(run.phase).split()[0]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.button("Resume", key="resume", type="primary", icon=":material/play_arrow:", on_click=_resume)
+        with st.popover("Roll back", icon=":material/undo:"), st.form("undo_form", border=False):
+            st.caption(f"Undoes what {run.phase} has done so far: back to v{run.from_version}.")
+            st.text_input(f"Type {word} to start it", key="undo_typed", autocomplete="off")
+            st.form_submit_button("Roll back", key="undo_submit", on_click=_undo, args=(run.phase,))

@@ -1,0 +1,178 @@
+"""Pieces that every page shares: the edge where errors become messages, notices, messages after an action."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import streamlit as st
+
+from src.auth.gate import User
+from src.config import PROJECT_ROOT
+from src.errors import CapabilityMissing, DatabaseUnavailable, HKStrategyError, PortfolioNotFound
+from src.ui.access import current_user
+from src.ui.reads import queries
+from src.ui.widgets import format as fmt
+from src.ui.widgets import markup
+
+FLASH = "hk_flash"
+GO = "hk_go"
+PORTFOLIOS_PAGE = PROJECT_ROOT / "pages" / "portfolios.py"
+PORTFOLIO_PAGE = PROJECT_ROOT / "pages" / "portfolio.py"
+SEEN = "hk_seen"
+PULSE_S = 10
+ALERT_S = 3  # while a run is under way, or the database does not answer
+
+
+@contextlib.contextmanager
+def edge() -> Iterator[None]:
+    """The one place where an error of ours becomes a message on a page."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        st.error(str(error), icon=":material/cloud_off:")
+        st.caption("System Status says what is down and what to do. This page comes back by itself.")
+    except (PortfolioNotFound, CapabilityMissing) as error:
+        if _moved_on():
+            st.rerun()
+        st.error(str(error))
+    except HKStrategyError as error:
+        st.error(str(error))
+
+
+def _moved_on() -> bool:
+    """Whether the page was drawn for a schema that is no longer the live one."""
+    try:
+        return queries.moved_on(queries.pulse())
+    except HKStrategyError:
+        return False
+
+
+def ask_to_log_in() -> None:
+    """Instead of every page."""
+    st.title("Log in")
+    st.html('<p>Your session has ended. <a href="/auth/login" target="_self">Log in again</a></p>')
+
+
+def account_menu(me: User) -> None:
+    """Who is logged in, at the top of every page; leads to the password and to logging out."""
+    st.html(markup.account(me.name, me.role.value))
+
+
+def flash(text: str, kind: str = "success") -> None:
+    """A message for the next time the page is drawn. `kind`: success, error or info."""
+    st.session_state[FLASH] = (kind, text)
+
+
+def go(portfolio_id: str) -> None:
+    """Show this portfolio when the page is drawn next. For callbacks, which cannot switch pages themselves."""
+    st.session_state[GO] = portfolio_id
+
+
+def leave() -> None:
+    """Show the list of portfolios when the page is drawn next: the one shown is gone."""
+    st.session_state[GO] = ""
+
+
+def go_home() -> None:
+    """What "/" shows: the list of portfolios."""
+    st.switch_page(PORTFOLIOS_PAGE)
+
+
+def follow() -> None:
+    """Switch to where a callback wanted to go."""
+    wanted = st.session_state.pop(GO, None)
+    if wanted == "":
+        # Not None: Streamlit refuses to clear what widgets have put into the URL.
+        st.switch_page(PORTFOLIOS_PAGE, query_params={})
+    if wanted is not None:
+        st.switch_page(PORTFOLIO_PAGE, query_params={"id": wanted})
+
+
+def has_flash() -> bool:
+    """Whether a message waits for the page to be drawn: a fragment alone does not show it."""
+    return FLASH in st.session_state
+
+
+def show_flash() -> None:
+    found = st.session_state.pop(FLASH, None)
+    if found is None:
+        return
+    kind, text = found
+    {"success": st.success, "error": st.error, "info": st.info}[kind](text)
+
+
+def attempt(action: Callable[[], str]) -> None:
+    """Run `action` from a callback; its text, or why it was refused, is shown when the page is drawn."""
+    try:
+        flash(action())
+    except HKStrategyError as error:
+        flash(str(error), "error")
+    finally:
+        queries.forget()
+
+
+def _running_text(pulse: queries.Pulse) -> str | None:
+    """Calm, for whoever works here; what is to be done about it is an admin's business."""
+    run = pulse.run
+    if run is None:
+        return None
+    by = fmt.who_started(run.started_by)
+    at = f"step {min(run.steps_done + 1, run.steps_total)} of {run.steps_total}"
+    if run.state == "running":
+        return f"The database is being migrated; go on working. Started {fmt.clock(run.started_at)} by {by}; {at}."
+    me = current_user.user()
+    if me is not None and me.is_admin:
+        return f"A migration is {run.state} ({run.phase}, {at}). System Status offers to resume it or to roll it back."
+    return f"The migration of the database is {run.state} at {at}; go on working. Started by {by}, who can resume it."
+
+
+def _draw_notices(pulse: queries.Pulse) -> None:
+    bands = []
+    if pulse.sample:
+        bands.append(markup.band("Sample data: these positions and prices were made up for trying things out."))
+    running = _running_text(pulse)
+    if running is not None:
+        bands.append(markup.band(running, kind="running"))
+    elif pulse.warning and pulse.problem is None:
+        bands.append(markup.band(pulse.warning, kind="warn"))
+    if bands:
+        st.html(f'<div class="hk-bands">{"".join(bands)}</div>')
+
+
+def notices(*, patient: bool) -> None:
+    """The lines above every page, looked at every few seconds; a change of schema or run draws the page again.
+
+    `patient`: as in cache.pulse.
+    """
+    pulse = queries.pulse(patient=patient)
+    alert = pulse.problem is not None or (pulse.run is not None and pulse.run.state == "running")
+    st.fragment(_notices, run_every=ALERT_S if alert else PULSE_S)(patient)
+
+
+def _notices(patient: bool) -> None:
+    pulse = queries.pulse(patient=patient)
+    seen = st.session_state.get(SEEN)
+    st.session_state[SEEN] = pulse.shown
+    if seen is not None and seen != pulse.shown:
+        st.rerun()
+    _draw_notices(pulse)
+
+
+def title(text: str) -> None:
+    """What the browser's tab says."""
+    st.set_page_config(page_title=f"{text} · HK Strategy")
+
+
+def page(count: int, size: int, what: str, key: str) -> slice:
+    """Which of `count` rows to show, `size` at a time; where there are more, with the buttons to leaf through them."""
+    pages = -(-count // size)
+    if pages < 2:
+        return slice(0, count)
+    with st.container(key=f"hk_{key}", gap="xsmall"):
+        first = (st.pagination(pages, key=key, bind="query-params", width="stretch") - 1) * size
+        st.caption(f"{first + 1:,} to {min(first + size, count):,} of {what}")
+    return slice(first, first + size)
+
+
+def remember(pulse: queries.Pulse) -> None:
+    """This drawing of the page shows `pulse`: no need to draw it again for that."""
+    st.session_state[SEEN] = pulse.shown

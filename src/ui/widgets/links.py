@@ -1,0 +1,5 @@
+"""Addresses of the dashboard's pages."""
+
+from src.config import PROJECT_ROOT
+
+PAGE = PROJECT_ROOT / "pages" / "comparison.py"
