@@ -26,7 +26,7 @@ from src.postgres.pool import Pool
 from src.ui.access import current_user
 from src.ui.reads import queries as cache
 
-ENTRY = PROJECT_ROOT / "src" / "ui" / "entry.py"
+SCRIPT = PROJECT_ROOT / "src" / "ui" / "script.py"
 PAGES: dict[str, dict[str, str]] = {
     "portfolios": {},
     "portfolio": {"id": "P1"},
@@ -117,7 +117,7 @@ def _run(app: AppTest) -> float:
 
 
 def _page(url: str, size: Size, name: str) -> Timed:
-    app = AppTest.from_file(ENTRY, default_timeout=120)
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
     app.run()
     for key, value in PAGES[name].items():
         app.query_params[key] = value

@@ -21,7 +21,7 @@ from src.ui.access import current_user
 from src.ui.reads import live_state
 from tests.conftest import MakeDatabase
 
-ENTRY = PROJECT_ROOT / "src" / "ui" / "entry.py"
+SCRIPT = PROJECT_ROOT / "src" / "ui" / "script.py"
 OpenPage = Callable[..., AppTest]
 
 
@@ -87,7 +87,7 @@ def open_page(settings_env: pytest.MonkeyPatch) -> Iterator[OpenPage]:
 
     def show(url: str, name: str, **query: str) -> AppTest:
         settings_env.setenv("DATABASE_URL", url)
-        app = AppTest.from_file(ENTRY, default_timeout=60)
+        app = AppTest.from_file(SCRIPT, default_timeout=60)
         app.run()
         for key, value in query.items():
             app.query_params[key] = value
