@@ -7,7 +7,7 @@ import pandas as pd
 
 from src.dataframes import columns
 from src.dataframes.base import Methods
-from src.domain.price_age import Sessions
+from src.domain.price_age import TradingSessions
 from src.domain.quote import Quote
 from src.portfolios import quotes
 
@@ -29,7 +29,7 @@ class MarketMethods(Methods):
         """
         return self._db.read(lambda cur, _: quotes.closes(cur, symbols, since))
 
-    def get_overview(self, sessions: Sessions) -> pd.DataFrame:
+    def get_overview(self, sessions: TradingSessions) -> pd.DataFrame:
         """get_portfolios' columns, and the day (HKD), all of one snapshot in one statement:
 
         day_change: Σ of (price − previous close) × quantity, each to the cent, over the positions whose price is of

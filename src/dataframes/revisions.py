@@ -7,7 +7,7 @@ from src.domain import portfolio as checks
 from src.domain import validation
 from src.domain.edits import Edit
 from src.domain.portfolio import Position
-from src.domain.revisions import Lineage, Save
+from src.domain.revisions import Lineage, Revision
 from src.errors import InvalidInput
 from src.portfolios import lineage, revisions
 from src.schema.versions import CHANGE_POSITIONS, COPY_PORTFOLIO
@@ -25,7 +25,7 @@ class SaveMethods(Methods):
         kind: str = "edit",
         note: str = "",
         digest: str | None = None,
-    ) -> Save:
+    ) -> Revision:
         """All edits of a portfolio's positions, or none; the save as the audit has it. `kind`: edit, or import.
 
         What an edit says that was there must be there: quantity, average cost, name, sector, and the price where the
@@ -46,7 +46,7 @@ class SaveMethods(Methods):
             CHANGE_POSITIONS,
         )
 
-    def undo_save(self, save_id: int, *, by: str | None = None) -> Save:
+    def undo_save(self, save_id: int, *, by: str | None = None) -> Revision:
         """Take a save back, as a save of its own, which can be undone too.
 
         Removed positions come back with their signals, changed prices with their times. Raises SaveConflict where a
@@ -55,7 +55,7 @@ class SaveMethods(Methods):
         who = _author(by)
         return self._db.write(lambda cur, state: revisions.undo(cur, state, save_id, by=who), CHANGE_POSITIONS)
 
-    def get_saves(self, portfolio_id: str | None = None, limit: int = 50) -> tuple[Save, ...]:
+    def get_saves(self, portfolio_id: str | None = None, limit: int = 50) -> tuple[Revision, ...]:
         """Who changed what, newest first, of all portfolios when `portfolio_id` is None. Also of deleted ones."""
         if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= 10_000:
             raise InvalidInput(f"limit is {limit!r}; it must be a whole number from 1 to 10000.")
@@ -72,7 +72,7 @@ class SaveMethods(Methods):
         *,
         seen: Sequence[Position] | None = None,
         by: str | None = None,
-    ) -> Save:
+    ) -> Revision:
         """Edits of the parent of the copy `portfolio_id` that carry the copy's changes over.
 
         From then on both are followed from what the copy is at that moment. `seen`: the copy's positions that the edits
@@ -92,7 +92,7 @@ class SaveMethods(Methods):
         *,
         seen: Sequence[Position] | None = None,
         by: str | None = None,
-    ) -> Save:
+    ) -> Revision:
         """Edits of a copy that make it what its parent is, or bring in what that changed.
 
         From then on both are followed from what the parent is at that moment. `seen`: the parent's positions that the

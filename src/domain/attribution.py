@@ -15,8 +15,8 @@ from src.domain.edits import by_symbol
 from src.domain.portfolio import Position
 from src.domain.valuation import ZERO, known_price, total, unrealized_pnl
 
-Side = Literal["copy", "parent"]
-Kind = Literal["added", "removed", "quantity", "cost"]
+LineageSide = Literal["copy", "parent"]
+ChangeKind = Literal["added", "removed", "quantity", "cost"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Change:
 
     symbol: str
     company_name: str | None
-    side: Side
-    kind: Kind
+    side: LineageSide
+    kind: ChangeKind
     before: Stake | None
     after: Stake | None
     part: Decimal | None
@@ -78,7 +78,7 @@ def attribute(
     current = _prices(now["copy"], now["parent"], prices or {})
     changes: list[Change] = []
     for symbol in sorted(then.keys() | now["copy"].keys() | now["parent"].keys()):
-        sides: tuple[Side, Side] = ("copy", "parent")
+        sides: tuple[LineageSide, LineageSide] = ("copy", "parent")
         for side in sides:
             old, new = then.get(symbol), now[side].get(symbol)
             changes.extend(_changes(side, symbol, old, new, current.get(symbol)))
@@ -108,7 +108,7 @@ def _pnl_of(side: Mapping[str, Position], current: Mapping[str, Decimal | None])
 
 
 def _changes(
-    side: Side, symbol: str, old: Position | None, new: Position | None, price: Decimal | None
+    side: LineageSide, symbol: str, old: Position | None, new: Position | None, price: Decimal | None
 ) -> Iterator[Change]:
     name = next((position.company_name for position in (new, old) if position and position.company_name), None)
     for kind, before, after in _steps(_stake(old), _stake(new)):
@@ -121,7 +121,7 @@ def _stake(position: Position | None) -> Stake | None:
     return None if position is None else Stake(position.quantity, position.avg_cost)
 
 
-def _steps(old: Stake | None, new: Stake | None) -> Iterator[tuple[Kind, Stake | None, Stake | None]]:
+def _steps(old: Stake | None, new: Stake | None) -> Iterator[tuple[ChangeKind, Stake | None, Stake | None]]:
     if old is None or new is None:
         if old is not new:
             yield ("added" if old is None else "removed"), old, new

@@ -17,7 +17,7 @@ Where = Literal["left", "right", "both"]
 
 
 @dataclass(frozen=True)
-class Figures:
+class SideFigures:
     """Of one symbol on one side, or the difference. `cost` is the cost basis; `weight` a ratio; None: not known."""
 
     quantity: int
@@ -28,15 +28,15 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Line:
+class ComparedSymbol:
     """A symbol that is held (quantity is not 0) on at least one side. `difference` is right − left."""
 
     symbol: str
     company_name: str | None
     where: Where
-    left: Figures
-    right: Figures
-    difference: Figures
+    left: SideFigures
+    right: SideFigures
+    difference: SideFigures
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Comparison:
     no priced value. Where both sides' weights sum to 1, the two sum to 1.
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[ComparedSymbol, ...]
     watched: tuple[str, ...]
     sectors: tuple[Sector, ...]
     overlap: Decimal | None
@@ -78,7 +78,7 @@ def compare(left: Sequence[Position], right: Sequence[Position]) -> Comparison:
         one, other = by_left.get(symbol, nothing[0]), by_right.get(symbol, nothing[1])
         if one.quantity or other.quantity:
             lines.append(
-                Line(symbol, _name(symbol, sides), _where(one, other), one, other, _difference(one, other)),
+                ComparedSymbol(symbol, _name(symbol, sides), _where(one, other), one, other, _difference(one, other)),
             )
     shared = [(line.left.weight, line.right.weight) for line in lines]
     known = bool(ours.totals.market_value and theirs.totals.market_value)
@@ -95,9 +95,9 @@ def compare(left: Sequence[Position], right: Sequence[Position]) -> Comparison:
     )
 
 
-def _figures(valuation: Valuation) -> dict[str, Figures]:
+def _figures(valuation: Valuation) -> dict[str, SideFigures]:
     return {
-        valued.position.symbol: Figures(
+        valued.position.symbol: SideFigures(
             quantity=valued.position.quantity,
             cost=valued.cost_basis,
             market_value=valued.market_value,
@@ -109,19 +109,19 @@ def _figures(valuation: Valuation) -> dict[str, Figures]:
     }
 
 
-def _nothing(valuation: Valuation) -> Figures:
+def _nothing(valuation: Valuation) -> SideFigures:
     """What a side shows of a symbol that it does not hold. Where nothing has a value, not even 0 has a weight."""
-    return Figures(0, ZERO, ZERO, ZERO, ZERO if valuation.totals.market_value else None)
+    return SideFigures(0, ZERO, ZERO, ZERO, ZERO if valuation.totals.market_value else None)
 
 
-def _where(left: Figures, right: Figures) -> Where:
+def _where(left: SideFigures, right: SideFigures) -> Where:
     if left.quantity and right.quantity:
         return "both"
     return "left" if left.quantity else "right"
 
 
-def _difference(left: Figures, right: Figures) -> Figures:
-    return Figures(
+def _difference(left: SideFigures, right: SideFigures) -> SideFigures:
+    return SideFigures(
         quantity=right.quantity - left.quantity,
         cost=right.cost - left.cost,
         market_value=_less(right.market_value, left.market_value),

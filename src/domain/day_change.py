@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from src.domain.price_age import Sessions, age_in_sessions, day_change
+from src.domain.price_age import TradingSessions, age_in_sessions, day_change
 from src.domain.quote import Quote
 from src.domain.valuation import ZERO, Valued
 
@@ -61,7 +61,7 @@ class Day:
         return self.fresh_size / self.priced_size if self.priced_size else None
 
 
-def move(item: Valued, quote: Quote | None, sessions: Sessions) -> Move:
+def move(item: Valued, quote: Quote | None, sessions: TradingSessions) -> Move:
     """A quote of another price than the position's says nothing about it: its age is not known then."""
     held = item.position
     if quote is None or held.price is None or quote.price != held.price:
@@ -69,7 +69,7 @@ def move(item: Valued, quote: Quote | None, sessions: Sessions) -> Move:
     return Move(age_in_sessions(quote.as_of, sessions), day_change(quote, held.quantity, sessions), quote)
 
 
-def moves(items: Iterable[Valued], quotes: Mapping[str, Quote], sessions: Sessions) -> dict[str, Move]:
+def moves(items: Iterable[Valued], quotes: Mapping[str, Quote], sessions: TradingSessions) -> dict[str, Move]:
     """By symbol; of one portfolio, which has a symbol once."""
     return {item.position.symbol: move(item, quotes.get(item.position.symbol), sessions) for item in items}
 

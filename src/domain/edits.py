@@ -10,7 +10,7 @@ from src.errors import InvalidInput
 
 
 @dataclass(frozen=True)
-class Row:
+class PositionValues:
     """What a trader can set of one position. `avg_cost` and `price` in HKD per share; `price` None: not known."""
 
     quantity: int
@@ -25,13 +25,13 @@ class Edit:
     """One position, as it was seen and as it shall be. `before` None: it is new; `after` None: it is removed."""
 
     symbol: str
-    before: Row | None
-    after: Row | None
+    before: PositionValues | None
+    after: PositionValues | None
 
 
-def row_of(position: Position) -> Row:
+def values_of(position: Position) -> PositionValues:
     """A price of 0 is none, and an empty text is none, as everywhere."""
-    return Row(
+    return PositionValues(
         quantity=position.quantity,
         avg_cost=position.avg_cost,
         company_name=position.company_name or None,
@@ -45,14 +45,14 @@ def diff(before: Sequence[Position], after: Sequence[Position]) -> tuple[Edit, .
 
     Raises InvalidInput when a symbol is in one of them twice.
     """
-    old, new = rows_by_symbol(before), rows_by_symbol(after)
+    old, new = values_by_symbol(before), values_by_symbol(after)
     pairs = ((symbol, old.get(symbol), new.get(symbol)) for symbol in sorted(old.keys() | new.keys()))
     return tuple(Edit(symbol, seen, wanted) for symbol, seen, wanted in pairs if seen != wanted)
 
 
-def rows_by_symbol(positions: Iterable[Position]) -> dict[str, Row]:
+def values_by_symbol(positions: Iterable[Position]) -> dict[str, PositionValues]:
     """Raises InvalidInput when a symbol is there twice."""
-    return {symbol: row_of(position) for symbol, position in by_symbol(positions).items()}
+    return {symbol: values_of(position) for symbol, position in by_symbol(positions).items()}
 
 
 def by_symbol(positions: Iterable[Position]) -> dict[str, Position]:

@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
 
 # "other": warrants, bull/bear contracts and debt, whose rules are not kept here.
-Kind = Literal["equity", "etf", "reit", "other"]
+InstrumentKind = Literal["equity", "etf", "reit", "other"]
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,21 @@ Ticks = tuple[Band, ...]
 class Instruments:
     """The codes from `first` to `last`, both included, are of `kind`."""
 
-    kind: Kind
+    kind: InstrumentKind
     first: int
     last: int
 
 
 @dataclass(frozen=True)
-class Rules:
+class ExchangeRules:
     """Of one day. `rates` and `ticks` have no entry for kinds whose rules are not kept; `lots`: shares, by symbol."""
 
-    rates: Mapping[Kind, Rates]
-    ticks: Mapping[Kind, Ticks]
+    rates: Mapping[InstrumentKind, Rates]
+    ticks: Mapping[InstrumentKind, Ticks]
     lots: Mapping[str, int]
     instruments: tuple[Instruments, ...]
 
-    def kind(self, symbol: str) -> Kind:
+    def kind(self, symbol: str) -> InstrumentKind:
         """Of a share's symbol (0700.HK). A code that no table names is an equity; an index is "other"."""
         code = symbol.removesuffix(".HK")
         if not (code.isascii() and code.isdigit()):

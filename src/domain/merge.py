@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from src.domain.edits import Edit, Row, rows_by_symbol
+from src.domain.edits import Edit, PositionValues, values_by_symbol
 from src.domain.portfolio import Position
 
 # What is changed, and carried over, as one.
@@ -25,9 +25,9 @@ class Disagreement:
     """
 
     symbol: str
-    base: Row | None
-    source: Row | None
-    target: Row | None
+    base: PositionValues | None
+    source: PositionValues | None
+    target: PositionValues | None
     edit: Edit
 
 
@@ -45,7 +45,7 @@ class Merge:
 
 def merge(base: Sequence[Position], source: Sequence[Position], target: Sequence[Position]) -> Merge:
     """What makes `target` have what `source` changed since `base`."""
-    began, ours, theirs = rows_by_symbol(base), rows_by_symbol(source), rows_by_symbol(target)
+    began, ours, theirs = values_by_symbol(base), values_by_symbol(source), values_by_symbol(target)
     edits, disagreements = [], []
     for symbol in sorted({*began, *ours, *theirs}):
         found = _merge_one(symbol, began.get(symbol), ours.get(symbol), theirs.get(symbol))
@@ -58,12 +58,14 @@ def merge(base: Sequence[Position], source: Sequence[Position], target: Sequence
 
 def replaced(target: Sequence[Position], source: Sequence[Position]) -> tuple[Edit, ...]:
     """What makes `target` hold exactly what `source` holds, by symbol."""
-    theirs, ours = rows_by_symbol(target), rows_by_symbol(source)
+    theirs, ours = values_by_symbol(target), values_by_symbol(source)
     found = (_edit(symbol, theirs.get(symbol), ours.get(symbol)) for symbol in sorted({*theirs, *ours}))
     return tuple(edit for edit in found if edit is not None)
 
 
-def _merge_one(symbol: str, base: Row | None, source: Row | None, target: Row | None) -> Edit | Disagreement | None:
+def _merge_one(
+    symbol: str, base: PositionValues | None, source: PositionValues | None, target: PositionValues | None
+) -> Edit | Disagreement | None:
     if _same(source, base) or _same(source, target):
         return None
     if base is None or source is None or target is None:
@@ -76,7 +78,7 @@ def _merge_one(symbol: str, base: Row | None, source: Row | None, target: Row | 
     return Disagreement(symbol, base, source, target, edit) if edit is not None and disagree else edit
 
 
-def _edit(symbol: str, before: Row | None, after: Row | None) -> Edit | None:
+def _edit(symbol: str, before: PositionValues | None, after: PositionValues | None) -> Edit | None:
     """None where nothing changes. A new row gets the market's price, whatever that is when it is saved."""
     if _same(before, after):
         return None
@@ -85,11 +87,11 @@ def _edit(symbol: str, before: Row | None, after: Row | None) -> Edit | None:
     return Edit(symbol, before, after)
 
 
-def _values(row: Row, part: Sequence[str]) -> tuple[object, ...]:
+def _values(row: PositionValues, part: Sequence[str]) -> tuple[object, ...]:
     return tuple(getattr(row, name) for name in part)
 
 
-def _same(one: Row | None, other: Row | None) -> bool:
+def _same(one: PositionValues | None, other: PositionValues | None) -> bool:
     if one is None or other is None:
         return one is other
     return all(_values(one, part) == _values(other, part) for part in _PARTS)

@@ -10,7 +10,7 @@ from src.domain.valuation import Totals
 
 
 @dataclass(frozen=True)
-class Entry:
+class PortfolioEntry:
     """A portfolio and what it is worth. Times by the server's clock, without a zone."""
 
     portfolio_id: str

@@ -16,7 +16,7 @@ MOST_SESSIONS = 60
 
 
 @dataclass(frozen=True)
-class Session:
+class TradingSession:
     """One trading day: `day` in Hong Kong; `opens` and `closes` are aware. A half day closes at noon."""
 
     day: date
@@ -25,18 +25,18 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Sessions:
+class TradingSessions:
     """Those up to now. `latest` is the newest that has opened, open still or not; `previous` the one before it.
 
     `recent`: oldest first, one after the other without a gap, ends with `latest`.
     """
 
-    latest: Session
-    previous: Session
-    recent: tuple[Session, ...]
+    latest: TradingSession
+    previous: TradingSession
+    recent: tuple[TradingSession, ...]
 
 
-def age_in_sessions(as_of: datetime | None, sessions: Sessions) -> int | None:
+def age_in_sessions(as_of: datetime | None, sessions: TradingSessions) -> int | None:
     """How many sessions opened after `as_of`: 0 is current. None where `as_of` is not known.
 
     At most the number of `recent` sessions: that many, or more.
@@ -57,12 +57,12 @@ def age_text(age: int | None) -> str:
     return "1 session old" if age == 1 else f"{age} sessions old"
 
 
-def is_current(quote: Quote, sessions: Sessions) -> bool:
+def is_current(quote: Quote, sessions: TradingSessions) -> bool:
     """There is a price, and it is of the latest session."""
     return known_price(quote.price) is not None and age_in_sessions(quote.as_of, sessions) == 0
 
 
-def price_change(quote: Quote, sessions: Sessions) -> Decimal | None:
+def price_change(quote: Quote, sessions: TradingSessions) -> Decimal | None:
     """Price − previous close, HKD per share, exact.
 
     None unless the price is of the latest session and the previous close of the session directly before.
@@ -73,7 +73,7 @@ def price_change(quote: Quote, sessions: Sessions) -> Decimal | None:
     return price - before if age_in_sessions(quote.previous_at, sessions) == 1 else None
 
 
-def day_change(quote: Quote, quantity: int, sessions: Sessions) -> Decimal | None:
+def day_change(quote: Quote, quantity: int, sessions: TradingSessions) -> Decimal | None:
     """(Price − previous close) × quantity, HKD to the cent, half away from zero. None where it is not known."""
     change = price_change(quote, sessions)
     return None if change is None else (change * quantity).quantize(CENT, ROUND_HALF_UP)

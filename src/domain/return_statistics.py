@@ -21,7 +21,7 @@ _STILL = 1e-12
 
 
 @dataclass(frozen=True)
-class Curve:
+class ValueCurve:
     """What the given quantities were worth at past prices: current holdings held constant.
 
     `values`: HKD by date (float; DatetimeIndex without zone, midnight of the Hong Kong day), empty when no held symbol
@@ -35,7 +35,7 @@ class Curve:
     covered: float | None
 
 
-def value_curve(holdings: Mapping[str, int], closes: pd.DataFrame, start: date) -> Curve:
+def value_curve(holdings: Mapping[str, int], closes: pd.DataFrame, start: date) -> ValueCurve:
     """From `start` on, a value for each date that `closes` has; a missing close is the one before it.
 
     `holdings`: shares by symbol, below 0 short. `closes`: HKD, a column per symbol, dates as index, in any order; 0 and
@@ -51,7 +51,7 @@ def value_curve(holdings: Mapping[str, int], closes: pd.DataFrame, start: date) 
     quantities = pd.Series(held, dtype=float)
     values = filled.loc[first:, followed].mul(quantities[followed], axis="columns").sum(axis="columns")
     last = filled.iloc[-1:].mul(quantities, axis="columns").abs().sum(axis="index", min_count=1)
-    return Curve(values if followed else values.iloc[:0], left_out, _covered(last, followed))
+    return ValueCurve(values if followed else values.iloc[:0], left_out, _covered(last, followed))
 
 
 def rebased(values: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from src.domain.edits import Row
+from src.domain.edits import PositionValues
 from src.domain.portfolio import Position
 from src.errors import Conflict
 
@@ -14,16 +14,16 @@ PORTFOLIO_KINDS = ("create", "copy", "rename", "archive", "restore", "delete")
 
 
 @dataclass(frozen=True)
-class SavedRow:
+class RevisedPosition:
     """One position as it was and as it became. `before` None: it was added; `after` None: it was removed."""
 
     symbol: str
-    before: Row | None
-    after: Row | None
+    before: PositionValues | None
+    after: PositionValues | None
 
 
 @dataclass(frozen=True)
-class Save:
+class Revision:
     """One entry of the audit: all of its rows were saved together. `at` is aware.
 
     `digest`: of the file that was imported. `undoes`: the save that this one took back. `undone_by`: the one that took
@@ -39,7 +39,7 @@ class Save:
     digest: str | None = None
     undone_by: int | None = None
     undoes: int | None = None
-    rows: tuple[SavedRow, ...] = ()
+    rows: tuple[RevisedPosition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Clash:
     there."""
 
     symbol: str
-    seen: Row | None
-    now: Row | None
-    wanted: Row | None
+    seen: PositionValues | None
+    now: PositionValues | None
+    wanted: PositionValues | None
 
 
 class SaveConflict(Conflict):

@@ -10,12 +10,21 @@ from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Literal
 
 from src.domain.edits import by_symbol
-from src.domain.exchange_rules import Fee, Rates, Rules, Ticks, on_tick, price_at_or_above, price_at_or_below, tick
+from src.domain.exchange_rules import (
+    ExchangeRules,
+    Fee,
+    Rates,
+    Ticks,
+    on_tick,
+    price_at_or_above,
+    price_at_or_below,
+    tick,
+)
 from src.domain.portfolio import MILL, Position
 from src.domain.valuation import CENT, ZERO, cost_basis, known_price
 from src.errors import InvalidInput
 
-Side = Literal["buy", "sell"]
+TradeSide = Literal["buy", "sell"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class Trade:
 
     symbol: str
     company_name: str | None
-    side: Side
+    side: TradeSide
     quantity: int
     price: Decimal | None
     consideration: Decimal | None
@@ -121,7 +130,7 @@ def lot_warning(quantity: int, lot: int | None) -> str | None:
 def what_if(
     parent: Sequence[Position],
     copy: Sequence[Position],
-    rules: Rules,
+    rules: ExchangeRules,
     prices: Mapping[str, Decimal | None] | None = None,
 ) -> WhatIf:
     """The trades that lead from the parent's quantities to the copy's, at current prices.
@@ -142,7 +151,7 @@ def what_if(
     return _summed(trades)
 
 
-def _trade(symbol: str, name: str | None, quantity: int, price: Decimal | None, rules: Rules) -> Trade:
+def _trade(symbol: str, name: str | None, quantity: int, price: Decimal | None, rules: ExchangeRules) -> Trade:
     rates = rules.rates_of(symbol)
     objections = [lot_warning(quantity, rules.lot(symbol))]
     if price is not None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from src.domain import symbols
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 from src.domain.portfolio import (
     MAX_PRICE,
     MILL,
@@ -116,7 +116,7 @@ def _new_symbol(text: str) -> str:
     return normal
 
 
-def _seen(row: Row | None) -> Row | None:
+def _seen(row: PositionValues | None) -> PositionValues | None:
     """Not checked: v1 clients may have stored what a user may not."""
     if row is None:
         return None
@@ -128,11 +128,11 @@ def _seen(row: Row | None) -> Row | None:
     )
 
 
-def _wanted(symbol: str, row: Row | None) -> Row | None:
+def _wanted(symbol: str, row: PositionValues | None) -> PositionValues | None:
     if row is None:
         return None
     try:
-        wanted = Row(
+        wanted = PositionValues(
             check_quantity(row.quantity),
             check_avg_cost(row.avg_cost),
             check_text(row.company_name, "The company's name", 200),

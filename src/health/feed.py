@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from src.domain.price_age import Sessions, age_in_sessions, age_text
+from src.domain.price_age import TradingSessions, age_in_sessions, age_text
 from src.domain.quote import Quote
 from src.domain.valuation import known_price
 from src.health.background_poll import Answer
@@ -17,7 +17,7 @@ LISTED = 5
 ADVICE = "See whether the program that writes prices into this database is running, and what its log says."
 
 
-def feed(seen: Answer[dict[str, Quote]], sessions: Sessions, now: datetime) -> Component:
+def feed(seen: Answer[dict[str, Quote]], sessions: TradingSessions, now: datetime) -> Component:
     """`details`: symbols, current (how many have a price of the latest session), newest_at, ages (by symbol, in
     sessions; null where there is no price).
     """
@@ -54,7 +54,7 @@ def feed(seen: Answer[dict[str, Quote]], sessions: Sessions, now: datetime) -> C
     return Component(KEY, NAME, State.HEALTHY, text, "", lines, details)
 
 
-def _age(quote: Quote, sessions: Sessions) -> int | None:
+def _age(quote: Quote, sessions: TradingSessions) -> int | None:
     return None if known_price(quote.price) is None else age_in_sessions(quote.as_of, sessions)
 
 

@@ -10,14 +10,14 @@ from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
 
-from src.domain.price_age import MOST_SESSIONS, Session, Sessions
+from src.domain.price_age import MOST_SESSIONS, TradingSession, TradingSessions
 
 # Hong Kong has had no summer time since 1979.
 HONG_KONG = timezone(timedelta(hours=8), "Asia/Hong_Kong")
 OVERRIDES = Path(__file__).parent / "facts" / "session_overrides.csv"
 
 
-def sessions(now: datetime, count: int = MOST_SESSIONS) -> Sessions:
+def sessions(now: datetime, count: int = MOST_SESSIONS) -> TradingSessions:
     """The last `count` (at least 2) sessions that have opened at `now`. Raises ValueError for a naive `now`."""
     if now.tzinfo is None:
         raise ValueError("now needs a time zone: use datetime.now(UTC)")
@@ -27,11 +27,11 @@ def sessions(now: datetime, count: int = MOST_SESSIONS) -> Sessions:
     # Five sessions a week, and never more than three weeks of holidays in a row of weeks.
     opened = [one for one in between(today - timedelta(days=count * 7 // 5 + 30), today) if one.opens <= now]
     recent = tuple(opened[-count:])
-    return Sessions(latest=recent[-1], previous=recent[-2], recent=recent)
+    return TradingSessions(latest=recent[-1], previous=recent[-2], recent=recent)
 
 
 @lru_cache(maxsize=16)
-def between(first: date, last: date) -> tuple[Session, ...]:
+def between(first: date, last: date) -> tuple[TradingSession, ...]:
     """The sessions of the Hong Kong days from `first` to `last`, both included; moments are in Hong Kong's zone."""
     # Not at the top: it takes half a second, and few processes need it.
     import exchange_calendars
@@ -46,7 +46,7 @@ def between(first: date, last: date) -> tuple[Session, ...]:
     for row in calendar.schedule.itertuples():
         day: date = row.Index.date()
         if first <= day <= last and day not in closed:
-            found.append(Session(day, _moment(row.open), _moment(row.close)))
+            found.append(TradingSession(day, _moment(row.open), _moment(row.close)))
     return tuple(found)
 
 

@@ -12,23 +12,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
-from src.domain.exchange_rules import Band, Fee, Instruments, Kind, Rates, Rules, Ticks
+from src.domain.exchange_rules import Band, ExchangeRules, Fee, InstrumentKind, Instruments, Rates, Ticks
 from src.errors import InvalidInput
 
 TABLES = Path(__file__).parent / "facts"
 FEES = ("stamp_duty", "sfc_levy", "afrc_levy", "trading_fee", "settlement_fee")
 # REITs are quoted in the steps of equities, funds in their own.
-TICKS_AS: Mapping[Kind, Kind] = {"equity": "equity", "reit": "equity", "etf": "etf"}
+TICKS_AS: Mapping[InstrumentKind, InstrumentKind] = {"equity": "equity", "reit": "equity", "etf": "etf"}
 
-Row = Mapping[str, str]
+FactsRow = Mapping[str, str]
 
 
 @lru_cache(maxsize=8)
-def rules(on: date) -> Rules:
+def rules(on: date) -> ExchangeRules:
     """The rules in force on `on`, a day in Hong Kong. Raises InvalidInput for a day before the tables begin."""
-    kinds: tuple[Kind, ...] = ("equity", "etf", "reit")
+    kinds: tuple[InstrumentKind, ...] = ("equity", "etf", "reit")
     lots = _newest(_read("lots"), on, lambda row: (row["symbol"],))
-    return Rules(
+    return ExchangeRules(
         rates={kind: _rates(kind, on) for kind in kinds},
         ticks={kind: _ticks(TICKS_AS[kind], on) for kind in kinds},
         lots={row["symbol"]: int(row["lot"]) for row in lots},
@@ -39,7 +39,7 @@ def rules(on: date) -> Rules:
     )
 
 
-def _rates(kind: Kind, on: date) -> Rates:
+def _rates(kind: InstrumentKind, on: date) -> Rates:
     rows = [row for row in _read("fees") if row["kind"] in (kind, "all")]
     found = {row["fee"]: row for row in _newest(rows, on, lambda row: (row["fee"],))}
     missing = [name for name in FEES if name not in found]
@@ -48,11 +48,11 @@ def _rates(kind: Kind, on: date) -> Rates:
     return Rates(**{name: _fee(found[name]) for name in FEES})
 
 
-def _fee(row: Row) -> Fee:
+def _fee(row: FactsRow) -> Fee:
     return Fee(Decimal(row["rate"]), _optional(row["minimum"]), _optional(row["maximum"]))
 
 
-def _ticks(kind: Kind, on: date) -> Ticks:
+def _ticks(kind: InstrumentKind, on: date) -> Ticks:
     tables = [row for row in _read("ticks") if row["kind"] == kind]
     days = [row["effective_from"] for row in tables if date.fromisoformat(row["effective_from"]) <= on]
     if not days:
@@ -63,17 +63,17 @@ def _ticks(kind: Kind, on: date) -> Ticks:
     return tuple(sorted(bands, key=lambda one: one.up_to))
 
 
-def _newest(rows: Iterable[Row], on: date, key: Callable[[Row], tuple[str, ...]]) -> list[Row]:
+def _newest(rows: Iterable[FactsRow], on: date, key: Callable[[FactsRow], tuple[str, ...]]) -> list[FactsRow]:
     """Of the rows in force on `on`, the newest of each key."""
-    found: dict[tuple[str, ...], Row] = {}
+    found: dict[tuple[str, ...], FactsRow] = {}
     for row in sorted(rows, key=lambda row: row["effective_from"]):
         if date.fromisoformat(row["effective_from"]) <= on:
             found[key(row)] = row
     return list(found.values())
 
 
-def _kind(text: str) -> Kind:
-    return next(kind for kind in get_args(Kind) if kind == text)
+def _kind(text: str) -> InstrumentKind:
+    return next(kind for kind in get_args(InstrumentKind) if kind == text)
 
 
 def _optional(text: str) -> Decimal | None:
@@ -81,6 +81,6 @@ def _optional(text: str) -> Decimal | None:
 
 
 @lru_cache(maxsize=8)
-def _read(table: str) -> tuple[Row, ...]:
+def _read(table: str) -> tuple[FactsRow, ...]:
     with (TABLES / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file))

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from src.domain import symbols as hk_market
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 from src.domain.portfolio import DEFAULT_PORTFOLIO, check_value
 from src.domain.revisions import Clash, SaveConflict
 from src.postgres.connection import Cursor
@@ -25,7 +25,7 @@ class Held:
     id: int
     portfolio_id: str
     symbol: str
-    row: Row
+    row: PositionValues
     as_of: datetime | None
 
 
@@ -45,8 +45,8 @@ class Changed:
     """
 
     symbol: str
-    before: Row | None
-    after: Row | None
+    before: PositionValues | None
+    after: PositionValues | None
     before_as_of: datetime | None = None
     after_as_of: datetime | None = None
     signals: str | None = None
@@ -57,7 +57,7 @@ class Changed:
 class _Work:
     """The edits sorted by what is to be done, with the rows that they concern."""
 
-    updates: list[tuple[Held, Row]] = field(default_factory=list)
+    updates: list[tuple[Held, PositionValues]] = field(default_factory=list)
     prices: dict[str, tuple[Decimal | None, datetime | None]] = field(default_factory=dict)
     removals: list[Held] = field(default_factory=list)
     inserts: list[Changed] = field(default_factory=list)
@@ -138,7 +138,7 @@ def _lock(cursor: Cursor, state: SchemaState, portfolio_id: str, edits: Sequence
     values = {"portfolio_id": portfolio_id, "here": here, "everywhere": everywhere}
     cursor.execute(query("portfolios.edits.lock" if state.multi_portfolio else "portfolios.edits.lock_v1"), values)
     return [
-        Held(row_id, owner, symbol, Row(quantity, cost, name, sector, price), as_of)
+        Held(row_id, owner, symbol, PositionValues(quantity, cost, name, sector, price), as_of)
         for row_id, owner, symbol, quantity, cost, name, sector, price, as_of in rows_of(cursor)
     ]
 
@@ -162,7 +162,7 @@ def _check(pairs: Sequence[tuple[Edit, Held | None]]) -> None:
         raise SaveConflict(clashes)
 
 
-def _same(seen: Row, now: Row, wanted: Row | None) -> bool:
+def _same(seen: PositionValues, now: PositionValues, wanted: PositionValues | None) -> bool:
     """A price that the edit leaves alone may have moved: it is the market's, and goes on."""
     if wanted is None or wanted.price == seen.price:
         return replace(seen, price=None) == replace(now, price=None)
@@ -254,7 +254,7 @@ def _signals_of(cursor: Cursor, portfolio_id: str, removals: Sequence[Held]) -> 
     return dict(rows_of(cursor))
 
 
-def _update(cursor: Cursor, updates: Sequence[tuple[Held, Row]]) -> None:
+def _update(cursor: Cursor, updates: Sequence[tuple[Held, PositionValues]]) -> None:
     if not updates:
         return
     values = {
@@ -289,7 +289,7 @@ def _insert(cursor: Cursor, portfolio_id: str, inserts: Sequence[Changed], edits
     # A v1 client, which knows nothing of the portfolio's lock, was faster.
     missed = {edit.symbol: edit for edit in edits if edit.before is None and edit.symbol not in inserted}
     cursor.execute(query("portfolios.edits.read"), {"portfolio_id": portfolio_id, "here": list(missed)})
-    now = {row[2]: Row(*row[3:8]) for row in rows_of(cursor)}
+    now = {row[2]: PositionValues(*row[3:8]) for row in rows_of(cursor)}
     raise SaveConflict([Clash(symbol, None, now.get(symbol), edit.after) for symbol, edit in missed.items()])
 
 

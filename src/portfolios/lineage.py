@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from src.domain.edits import Edit, Row, rows_by_symbol
+from src.domain.edits import Edit, PositionValues, values_by_symbol
 from src.domain.portfolio import Position
-from src.domain.revisions import Clash, Lineage, Save, SaveConflict
+from src.domain.revisions import Clash, Lineage, Revision, SaveConflict
 from src.errors import InvalidInput
 from src.portfolios import edits as changes
 from src.portfolios import own_tables, portfolios, revisions
@@ -50,7 +50,7 @@ def apply_to_parent(
     *,
     by: str,
     seen: Sequence[Position] | None = None,
-) -> Save:
+) -> Revision:
     """Edits of the parent that carry the copy's changes over. What the copy is now, both then have had in common.
 
     So what the parent changed by itself, and keeps, goes on being a change of the parent. `seen`: the copy as the edits
@@ -72,7 +72,7 @@ def refresh_copy(
     *,
     by: str,
     seen: Sequence[Position] | None = None,
-) -> Save:
+) -> Revision:
     """Edits of the copy that bring in what its parent is, or what that changed. `seen`: the parent, as above."""
     parent_id = _lock_both(cursor, state, portfolio_id)
     changed = changes.apply(cursor, state, portfolio_id, edits)
@@ -115,11 +115,11 @@ def _check_source(cursor: Cursor, source_id: str, edits: Sequence[Edit], seen: S
     Where nobody says what was seen, the edits were to make the other side what the source is.
     """
     cursor.execute(query("portfolios.lineage.source"), {"source": source_id})
-    now = {row[0]: Row(*row[1:]) for row in rows_of(cursor)}
+    now = {row[0]: PositionValues(*row[1:]) for row in rows_of(cursor)}
     if seen is None:
         expected = {edit.symbol: edit.after for edit in edits}
     else:
-        was = rows_by_symbol(seen)
+        was = values_by_symbol(seen)
         expected = {symbol: was.get(symbol) for symbol in sorted(was.keys() | now.keys())}
     clashes = [
         Clash(symbol, row, now.get(symbol), row)
@@ -130,7 +130,7 @@ def _check_source(cursor: Cursor, source_id: str, edits: Sequence[Edit], seen: S
         raise SaveConflict(clashes)
 
 
-def _alike(seen: Row | None, now: Row | None, *, whole: bool) -> bool:
+def _alike(seen: PositionValues | None, now: PositionValues | None, *, whole: bool) -> bool:
     """In quantity and average cost; as a `whole`, in name and sector too. Prices are the market's."""
     if seen is None or now is None:
         return seen is now

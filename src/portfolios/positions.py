@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 from src.domain.portfolio import check_value
 from src.errors import Conflict, InvalidInput, PositionNotFound
 from src.portfolios import edits, portfolios
@@ -53,7 +53,7 @@ def add(cursor: Cursor, state: SchemaState, portfolio_id: str, symbol: str, valu
     """A new position in a portfolio that is locked. Its price is the market's last known one, or none."""
     if _find(cursor, portfolio_id, (symbol,)) is not None:
         raise InvalidInput(f"Portfolio {portfolio_id!r} has a position in {symbol} already: change that one.")
-    return edits.apply(cursor, state, portfolio_id, [Edit(symbol, None, Row(**values))], fill_names=True)
+    return edits.apply(cursor, state, portfolio_id, [Edit(symbol, None, PositionValues(**values))], fill_names=True)
 
 
 def change(
@@ -85,14 +85,14 @@ def remove(
     return edits.apply(cursor, state, portfolio_id, [Edit(symbol, row, None)])
 
 
-def _find(cursor: Cursor, portfolio_id: str, symbols: tuple[str, ...]) -> tuple[str, Row] | None:
+def _find(cursor: Cursor, portfolio_id: str, symbols: tuple[str, ...]) -> tuple[str, PositionValues] | None:
     key = {"portfolio_id": portfolio_id, "symbols": list(symbols), "preferred": symbols[0]}
     cursor.execute(query("portfolios.positions.find"), key)
     found = cursor.fetchone()
-    return None if found is None else (found[0], Row(*found[1:]))
+    return None if found is None else (found[0], PositionValues(*found[1:]))
 
 
-def _get(cursor: Cursor, portfolio_id: str, symbols: tuple[str, ...]) -> tuple[str, Row]:
+def _get(cursor: Cursor, portfolio_id: str, symbols: tuple[str, ...]) -> tuple[str, PositionValues]:
     found = _find(cursor, portfolio_id, symbols)
     if found is None:
         raise not_found(cursor, portfolio_id, symbols[0])
@@ -108,7 +108,7 @@ def not_found(cursor: Cursor, portfolio_id: str, symbol: str) -> PositionNotFoun
     )
 
 
-def _check_expected(symbol: str, row: Row, expected: Mapping[str, Any]) -> None:
+def _check_expected(symbol: str, row: PositionValues, expected: Mapping[str, Any]) -> None:
     for column, before in expected.items():
         if getattr(row, column) != before:
             raise Conflict(

@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
-from src.domain.price_age import Sessions
+from src.domain.price_age import TradingSessions
 from src.domain.quote import Quote
 from src.portfolios import portfolios
 from src.postgres.connection import Cursor
@@ -31,7 +31,7 @@ def closes(cursor: Cursor, symbols: Sequence[str], since: date) -> pd.DataFrame:
     return _table(since, found)
 
 
-def overview(cursor: Cursor, state: SchemaState, sessions: Sessions) -> list[Row]:
+def overview(cursor: Cursor, state: SchemaState, sessions: TradingSessions) -> list[Row]:
     values = {"latest_opens": sessions.latest.opens, "previous_opens": sessions.previous.opens}
     cursor.execute(
         query("portfolios.overview.overview" if state.multi_portfolio else "portfolios.overview.overview_v1"), values

@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from src.domain.edits import Edit, Row
-from src.domain.revisions import Save, SavedRow
+from src.domain.edits import Edit, PositionValues
+from src.domain.revisions import RevisedPosition, Revision
 from src.errors import InvalidInput
 from src.portfolios import edits as changes
 from src.portfolios import own_tables, portfolios
@@ -44,7 +44,7 @@ def save(
     note: str = "",
     digest: str | None = None,
     fill_names: bool = False,
-) -> Save:
+) -> Revision:
     """All edits or none, and their entry in the audit."""
     lock(cursor, state, portfolio_id)
     changed = changes.apply(cursor, state, portfolio_id, edits, fill_names=fill_names)
@@ -61,7 +61,7 @@ def record(
     digest: str | None = None,
     undoes: int | None = None,
     changed: Sequence[Changed] = (),
-) -> Save:
+) -> Revision:
     """One entry of the audit, whose tables are there (own.ensure)."""
     values = {
         "portfolio_id": portfolio_id, "by": by, "kind": kind, "note": note, "digest": digest, "undoes": undoes,
@@ -72,13 +72,13 @@ def record(
     if changed:
         rows = json.dumps([_stored(one) for one in changed])
         cursor.execute(query("portfolios.revisions.record_rows"), {"save_id": row[0], "rows": rows})
-    saved = tuple(sorted((SavedRow(c.symbol, c.before, c.after) for c in changed), key=lambda one: one.symbol))
-    return Save(row[0], portfolio_id, row[1], by, kind, note, digest, None, undoes, saved)
+    saved = tuple(sorted((RevisedPosition(c.symbol, c.before, c.after) for c in changed), key=lambda one: one.symbol))
+    return Revision(row[0], portfolio_id, row[1], by, kind, note, digest, None, undoes, saved)
 
 
-def history(cursor: Cursor, state: SchemaState, portfolio_id: str | None, limit: int) -> tuple[Save, ...]:
+def history(cursor: Cursor, state: SchemaState, portfolio_id: str | None, limit: int) -> tuple[Revision, ...]:
     """Newest first. A portfolio that was deleted still has a history; one that never was raises PortfolioNotFound."""
-    found: tuple[Save, ...] = ()
+    found: tuple[Revision, ...] = ()
     if own_tables.readable(cursor):
         cursor.execute(query("portfolios.revisions.list"), {"portfolio_id": portfolio_id, "limit": limit})
         found = _with_rows(cursor, rows_of(cursor))
@@ -87,7 +87,7 @@ def history(cursor: Cursor, state: SchemaState, portfolio_id: str | None, limit:
     return found
 
 
-def undo(cursor: Cursor, state: SchemaState, save_id: int, *, by: str) -> Save:
+def undo(cursor: Cursor, state: SchemaState, save_id: int, *, by: str) -> Revision:
     """Take a save back, if its positions are still as it left them."""
     done = _one(cursor, save_id)
     lock(cursor, state, done.portfolio_id)
@@ -127,7 +127,7 @@ def undone(cursor: Cursor, save_ids: Iterable[int]) -> dict[int, int]:
     return {save_id: found[save_id] for save_id in wanted if save_id in found}
 
 
-def _one(cursor: Cursor, save_id: int) -> Save:
+def _one(cursor: Cursor, save_id: int) -> Revision:
     if own_tables.readable(cursor):
         cursor.execute(query("portfolios.revisions.one"), {"save_id": save_id})
         for save_ in _with_rows(cursor, rows_of(cursor)):
@@ -135,17 +135,17 @@ def _one(cursor: Cursor, save_id: int) -> Save:
     raise InvalidInput(f"There is no save number {save_id}.")
 
 
-def _with_rows(cursor: Cursor, entries: Sequence[tuple[Any, ...]]) -> tuple[Save, ...]:
+def _with_rows(cursor: Cursor, entries: Sequence[tuple[Any, ...]]) -> tuple[Revision, ...]:
     save_ids = [entry[0] for entry in entries]
     if not save_ids:
         return ()
     cursor.execute(query("portfolios.revisions.rows"), {"save_ids": save_ids})
-    rows: dict[int, list[SavedRow]] = {}
+    rows: dict[int, list[RevisedPosition]] = {}
     for save_id, symbol, before, after in rows_of(cursor):
-        rows.setdefault(save_id, []).append(SavedRow(symbol, _row(before), _row(after)))
+        rows.setdefault(save_id, []).append(RevisedPosition(symbol, _row(before), _row(after)))
     undone_by = undone(cursor, save_ids)
     return tuple(
-        Save(
+        Revision(
             save_id, portfolio_id, at, by, kind, note, digest,
             undone_by.get(save_id), undoes, tuple(rows.get(save_id, ())),
         )
@@ -162,7 +162,7 @@ def _stored(changed: Changed) -> dict[str, Any]:
     }
 
 
-def _json(row: Row | None, as_of: datetime | None) -> dict[str, Any] | None:
+def _json(row: PositionValues | None, as_of: datetime | None) -> dict[str, Any] | None:
     """Amounts as text, which is exact whoever reads it."""
     if row is None:
         return None
@@ -176,11 +176,11 @@ def _json(row: Row | None, as_of: datetime | None) -> dict[str, Any] | None:
     }
 
 
-def _row(stored: Mapping[str, Any] | None) -> Row | None:
+def _row(stored: Mapping[str, Any] | None) -> PositionValues | None:
     if stored is None:
         return None
     price = stored["price"]
-    return Row(
+    return PositionValues(
         stored["quantity"],
         Decimal(stored["avg_cost"]),
         stored["company_name"],

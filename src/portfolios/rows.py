@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from src.domain.day_change import Day
-from src.domain.overview import Entry
+from src.domain.overview import PortfolioEntry
 from src.domain.portfolio import DEFAULT_PORTFOLIO, Position
 from src.domain.valuation import ZERO, Totals, known_price
 
@@ -79,9 +79,9 @@ def day(row: Mapping[Hashable, Any]) -> Day:
     )
 
 
-def entry(row: Mapping[Hashable, Any]) -> Entry:
+def entry(row: Mapping[Hashable, Any]) -> PortfolioEntry:
     """From a row of DatabaseManager.get_overview."""
-    return Entry(
+    return PortfolioEntry(
         portfolio_id=str(row["portfolio_id"]),
         name=text(row["name"]),
         description=text(row["description"]),

@@ -4,7 +4,7 @@ import csv
 import io
 from decimal import ROUND_HALF_UP, Decimal
 
-from src.domain.comparison import Comparison, Figures, Line
+from src.domain.comparison import ComparedSymbol, Comparison, SideFigures
 from src.transfer.texts import guarded
 
 _FIGURES = ("quantity", "cost", "market_value", "weight", "unrealized_pnl")
@@ -33,12 +33,12 @@ def to_csv(comparison: Comparison, left: str, right: str) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def _of(line: Line) -> list[Decimal | int | None]:
+def _of(line: ComparedSymbol) -> list[Decimal | int | None]:
     sides = [_figures(one) for one in (line.left, line.right, line.difference)]
     return [value for values in zip(*sides, strict=True) for value in values]
 
 
-def _figures(one: Figures) -> tuple[Decimal | int | None, ...]:
+def _figures(one: SideFigures) -> tuple[Decimal | int | None, ...]:
     weight = None if one.weight is None else one.weight.quantize(_WEIGHT, ROUND_HALF_UP)
     return one.quantity, one.cost, one.market_value, weight, one.pnl
 

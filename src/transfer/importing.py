@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from src.domain.edits import Edit, Row, row_of
+from src.domain.edits import Edit, PositionValues, values_of
 from src.domain.portfolio import (
     Position,
     check_avg_cost,
@@ -25,12 +25,12 @@ from src.transfer import mapping as mappings
 from src.transfer import numbers, texts
 from src.transfer.headers import Field
 from src.transfer.numbers import Notation
-from src.transfer.reading import Line, Table
+from src.transfer.reading import FileRow, Table
 
 _NUMBERS = (Field.QUANTITY, Field.AVG_COST, Field.PRICE)
 
 
-class Outcome(StrEnum):
+class RowOutcome(StrEnum):
     NEW = "new"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -47,7 +47,7 @@ class RowResult:
     """
 
     number: int
-    outcome: Outcome
+    outcome: RowOutcome
     symbol: str | None = None
     edit: Edit | None = None
     reason: str = ""
@@ -63,7 +63,7 @@ class RowError:
 
 
 @dataclass(frozen=True)
-class Preview:
+class ImportPreview:
     """`rows` in the file's order. `kept`: symbols of the portfolio that are not in the file, and stay. `notation`: how
     the file's numbers were read; None where nothing decided it. `digest`: SHA-256 of the file."""
 
@@ -84,13 +84,13 @@ class Preview:
 
     @property
     def unchanged(self) -> int:
-        return self.count(Outcome.UNCHANGED)
+        return self.count(RowOutcome.UNCHANGED)
 
     @property
     def errors(self) -> tuple[RowError, ...]:
-        return tuple(RowError(row.number, row.reason) for row in self.rows if row.outcome is Outcome.ERROR)
+        return tuple(RowError(row.number, row.reason) for row in self.rows if row.outcome is RowOutcome.ERROR)
 
-    def count(self, outcome: Outcome) -> int:
+    def count(self, outcome: RowOutcome) -> int:
         return sum(row.outcome is outcome for row in self.rows)
 
 
@@ -109,7 +109,7 @@ def notation_of(table: Table, columns: Mapping[Field, int]) -> Notation | None:
 
 def preview(
     table: Table, mapping: Mapping[int, Field], current: Sequence[Position], notation: Notation | None = None
-) -> Preview:
+) -> ImportPreview:
     """What the file would do to `current`, the positions of one portfolio. `mapping`: column index → field.
 
     A time in the file without a zone is in that of the positions' `last_updated`, which says when their prices were
@@ -120,10 +120,10 @@ def preview(
     """
     columns = mappings.check(mapping, table.columns)
     used = notation or notation_of(table, columns)
-    there = {position.symbol: row_of(position) for position in current}
+    there = {position.symbol: values_of(position) for position in current}
     reader = _Reader(table, columns, used, there, {one.symbol: one.last_updated for one in current})
     rows = tuple(reader.result(line) for line in table.lines)
-    return Preview(
+    return ImportPreview(
         rows=rows,
         kept=tuple(sorted(there.keys() - {row.symbol for row in rows})),
         notation=used,
@@ -139,7 +139,7 @@ class _Reader:
         table: Table,
         columns: Mapping[Field, int],
         notation: Notation | None,
-        there: Mapping[str, Row],
+        there: Mapping[str, PositionValues],
         as_of: Mapping[str, datetime | None],
     ) -> None:
         self._table = table
@@ -150,7 +150,7 @@ class _Reader:
         self._aliases = _aliases(there)
         self._first: dict[str, int] = {}
 
-    def result(self, line: Line) -> RowResult:
+    def result(self, line: FileRow) -> RowResult:
         symbol = None
         try:
             wrong = _shape(line, self._table)
@@ -163,13 +163,13 @@ class _Reader:
             if older and before is not None:
                 after = replace(after, price=before.price)
         except InvalidInput as error:
-            return RowResult(line.number, Outcome.ERROR, symbol, reason=str(error), cells=line.cells)
+            return RowResult(line.number, RowOutcome.ERROR, symbol, reason=str(error), cells=line.cells)
         if after == before:
-            return RowResult(line.number, Outcome.UNCHANGED, symbol, None, "", notes, older, line.cells)
-        outcome = Outcome.NEW if before is None else Outcome.CHANGED
+            return RowResult(line.number, RowOutcome.UNCHANGED, symbol, None, "", notes, older, line.cells)
+        outcome = RowOutcome.NEW if before is None else RowOutcome.CHANGED
         return RowResult(line.number, outcome, symbol, Edit(symbol, before, after), "", notes, older, line.cells)
 
-    def _is_older(self, line: Line, symbol: str, before: Row | None, after: Row) -> bool:
+    def _is_older(self, line: FileRow, symbol: str, before: PositionValues | None, after: PositionValues) -> bool:
         """Whether the file's price is another one than ours, and not newer. Without both times nobody can say."""
         text = self._cell(line, Field.PRICE_AS_OF).strip()
         ours = self._as_of.get(symbol)
@@ -185,7 +185,7 @@ class _Reader:
             raise InvalidInput(f"Price as of: {text!r} cannot be compared with the time here: mind its time zone.")
         return theirs <= ours
 
-    def _symbol(self, line: Line) -> str:
+    def _symbol(self, line: FileRow) -> str:
         cell = self._cell(line, Field.SYMBOL)
         if not cell.strip():
             raise InvalidInput("The symbol is missing.")
@@ -203,7 +203,7 @@ class _Reader:
             raise InvalidInput(f"{symbol} is an index: it has prices, but cannot be held.")
         return symbol
 
-    def _row(self, line: Line, before: Row | None) -> tuple[Row, tuple[str, ...]]:
+    def _row(self, line: FileRow, before: PositionValues | None) -> tuple[PositionValues, tuple[str, ...]]:
         quantity = self._number(line, Field.QUANTITY)
         if quantity is None:
             raise InvalidInput("The quantity is missing.")
@@ -221,9 +221,9 @@ class _Reader:
         check_value(shares, price, "price")
         name = self._text(line, Field.COMPANY_NAME, 200, before.company_name if before else None)
         sector = self._text(line, Field.SECTOR, 50, before.sector if before else None)
-        return Row(shares, cost, name, sector, price), tuple(notes)
+        return PositionValues(shares, cost, name, sector, price), tuple(notes)
 
-    def _money(self, line: Line, field: Field, notes: list[str]) -> Decimal | None:
+    def _money(self, line: FileRow, field: Field, notes: list[str]) -> Decimal | None:
         number = self._number(line, field)
         if number is None:
             return None
@@ -232,7 +232,7 @@ class _Reader:
             notes.append(f"{mappings.LABELS[field]} {number} is kept as {value}.")
         return value
 
-    def _number(self, line: Line, field: Field) -> Decimal | None:
+    def _number(self, line: FileRow, field: Field) -> Decimal | None:
         text = self._cell(line, field)
         formula = texts.AS_FORMULA.fullmatch(text.strip())
         text = formula[1] if formula else text
@@ -243,18 +243,18 @@ class _Reader:
         except InvalidInput as error:
             raise InvalidInput(f"{mappings.LABELS[field]}: {error}") from error
 
-    def _text(self, line: Line, field: Field, limit: int, before: str | None) -> str | None:
+    def _text(self, line: FileRow, field: Field, limit: int, before: str | None) -> str | None:
         text = texts.unguarded(self._cell(line, field))
         # What an older program stored may be longer than what may be typed, or have spaces around it.
         if text == before or not text.strip():
             return before
         return check_text(text, f"The {mappings.LABELS[field].lower()}", limit)
 
-    def _cell(self, line: Line, field: Field) -> str:
+    def _cell(self, line: FileRow, field: Field) -> str:
         return line.cell(self._columns[field]) if field in self._columns else ""
 
 
-def _aliases(there: Mapping[str, Row]) -> dict[str, str]:
+def _aliases(there: Mapping[str, PositionValues]) -> dict[str, str]:
     """Normalised symbol → as it is stored, of those that are stored otherwise."""
     found: dict[str, str] = {}
     for stored in sorted(there):
@@ -265,7 +265,7 @@ def _aliases(there: Mapping[str, Row]) -> dict[str, str]:
     return found
 
 
-def _shape(line: Line, table: Table) -> str | None:
+def _shape(line: FileRow, table: Table) -> str | None:
     """What is wrong with a row that has more cells than there are columns."""
     extra = [cell for cell in line.cells[len(table.columns) :] if cell.strip()]
     if not extra:

@@ -24,7 +24,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 
 
 @dataclass(frozen=True)
-class Line:
+class FileRow:
     """A row of the table. `number` is the row's in the file as a spreadsheet counts, from 1; `cells` may be fewer or
     more than there are columns."""
 
@@ -44,7 +44,7 @@ class Table:
     separator: str
     header_number: int
     columns: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[FileRow, ...]
     digest: str
 
     def samples(self, column: int, count: int = 3) -> tuple[str, ...]:
@@ -104,9 +104,9 @@ def _records(text: str, separator: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
 
 
-def _lines(text: str, separator: str, skipped: int) -> list[Line]:
+def _lines(text: str, separator: str, skipped: int) -> list[FileRow]:
     """Every line, blank ones too."""
-    found: list[Line] = []
+    found: list[FileRow] = []
     reader = _records(text, separator)
     try:
         for number, cells in enumerate(reader, skipped + 1):
@@ -117,7 +117,7 @@ def _lines(text: str, separator: str, skipped: int) -> list[Line]:
                 )
             if len(found) > MAX_ROWS + HEADER_WITHIN:
                 raise InvalidInput(_TOO_MANY)
-            found.append(Line(number, tuple(cells)))
+            found.append(FileRow(number, tuple(cells)))
     except csv.Error as error:
         raise InvalidInput(
             f"Row {len(found) + skipped + 1} cannot be read as columns ({error}): look for a quotation mark that is "
@@ -144,7 +144,7 @@ def _separator(text: str) -> str:
     return max(SEPARATORS, key=score)
 
 
-def _header(lines: list[Line]) -> int:
+def _header(lines: list[FileRow]) -> int:
     """The line with the most known headers; where none has two, the first that is not empty."""
     found = [(known(line.cells), at) for at, line in enumerate(lines[:HEADER_WITHIN])]
     best = max(found, key=lambda one: (Field.SYMBOL in one[0], len(one[0]), -one[1]))
@@ -156,7 +156,7 @@ def _header(lines: list[Line]) -> int:
     raise InvalidInput("The file has no values, only separators.")
 
 
-def _line_at(lines: list[Line], number: int) -> int:
+def _line_at(lines: list[FileRow], number: int) -> int:
     for at, line in enumerate(lines):
         if line.number == number and any(cell.strip() for cell in line.cells):
             return at

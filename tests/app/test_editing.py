@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from src.config import load_settings
 from src.database_enhanced import DatabaseManager
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 from src.journal.model import Phase
 from src.migration import engine
 from src.migration.model import Options
@@ -18,7 +18,7 @@ from tests.app.conftest import OpenPage, shown
 from tests.conftest import MakeDatabase
 
 ROWS = ["0700.HK", "0005.HK", "9988.HK", "0939.HK", "0388.HK", "0823.HK", "2888.HK"]  # by market value, as shown
-TENCENT = Row(3100, Decimal("320.500"), "Tencent", "Tech", Decimal("315.200"))
+TENCENT = PositionValues(3100, Decimal("320.500"), "Tencent", "Tech", Decimal("315.200"))
 
 
 def table_key(app: AppTest) -> str:

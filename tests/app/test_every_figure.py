@@ -11,7 +11,7 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from src.domain.price_age import Sessions
+from src.domain.price_age import TradingSessions
 from src.market import calendar
 from src.ui.widgets import format as fmt
 from tests.app.conftest import OpenPage, shown, tables
@@ -45,7 +45,7 @@ SELECT symbol, round(quantity * current_price, 2), round(quantity * (current_pri
 """
 
 
-def fill(url: str, dice: random.Random, sessions: Sessions, positions: int) -> None:
+def fill(url: str, dice: random.Random, sessions: TradingSessions, positions: int) -> None:
     """Two portfolios of the same symbols: watched ones, gifts, shorts, some without a price, some with an old one."""
     latest, previous, old = sessions.latest.opens, sessions.previous.closes, sessions.recent[-9].closes
     rows, prices = [], []

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from src.domain.price_age import Sessions
+from src.domain.price_age import TradingSessions
 from src.market import calendar
 from src.ui.widgets import format as fmt
 from tests.app.conftest import MakeAt, OpenPage, execute, shown, tables
@@ -23,7 +23,7 @@ INSERT INTO public.price_history (symbol, price, timestamp) VALUES
 """
 
 
-def moments(sessions: Sessions) -> dict[str, datetime]:
+def moments(sessions: TradingSessions) -> dict[str, datetime]:
     """now: in the latest session; before: at the close of the one before; old and older: two and four before that."""
     recent = sessions.recent
     return {
@@ -35,12 +35,12 @@ def moments(sessions: Sessions) -> dict[str, datetime]:
 
 
 @pytest.fixture
-def sessions() -> Sessions:
+def sessions() -> TradingSessions:
     return calendar.sessions(datetime.now(UTC))
 
 
 @pytest.fixture
-def priced(make_database: MakeDatabase, sessions: Sessions) -> str:
+def priced(make_database: MakeDatabase, sessions: TradingSessions) -> str:
     """Two positions that moved (0001 by +1,000, 0003, short, by +200), one with a price three sessions old, one without
     any, a watch row, and one whose previous close is too old to say what it moved by."""
     url = make_database("v1")
@@ -54,7 +54,7 @@ def row(text: str, symbol: str) -> str:
 
 
 def test_each_position_says_what_it_moved_and_how_old_its_price_is(
-    priced: str, open_page: OpenPage, sessions: Sessions
+    priced: str, open_page: OpenPage, sessions: TradingSessions
 ) -> None:
     text = tables(open_page(priced, "portfolio", id="DEFAULT"))
     first = row(text, "0001.HK")
@@ -77,7 +77,7 @@ def test_each_position_says_what_it_moved_and_how_old_its_price_is(
 
 @pytest.mark.parametrize("page", ["portfolio", "portfolios"])
 def test_the_headline_says_what_moved_and_of_how_much_that_is_known(
-    priced: str, open_page: OpenPage, sessions: Sessions, page: str
+    priced: str, open_page: OpenPage, sessions: TradingSessions, page: str
 ) -> None:
     """Priced by size: 55,000 + 5,000 + 1,800 + 200. Known day change: 56,800. Of the latest session: 57,000."""
     text = shown(open_page(priced, page))
@@ -121,7 +121,7 @@ def test_the_oldest_price_comes_first_when_asked_for(priced: str, open_page: Ope
 
 
 def test_a_curve_holds_todays_holdings_constant(
-    make_database: MakeDatabase, open_page: OpenPage, sessions: Sessions
+    make_database: MakeDatabase, open_page: OpenPage, sessions: TradingSessions
 ) -> None:
     url = make_database("v3")
     values = {"first": sessions.recent[0].closes, "last": sessions.previous.closes}

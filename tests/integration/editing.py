@@ -7,15 +7,15 @@ from typing import Any
 import pandas as pd
 
 from src.database_enhanced import DatabaseManager
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 
 
-def rows_of(manager: DatabaseManager, portfolio_id: str = "DEFAULT") -> dict[str, Row]:
+def rows_of(manager: DatabaseManager, portfolio_id: str = "DEFAULT") -> dict[str, PositionValues]:
     """What a portfolio holds, as an editor sees it."""
     found = {}
     for row in manager.get_portfolio_positions(portfolio_id).to_dict("records"):
         name, sector = (None if pd.isna(row[key]) else row[key] for key in ("company_name", "sector"))
-        found[row["symbol"]] = Row(row["quantity"], row["avg_cost"], name, sector, row["current_price"])
+        found[row["symbol"]] = PositionValues(row["quantity"], row["avg_cost"], name, sector, row["current_price"])
     return found
 
 
@@ -30,4 +30,6 @@ def removal_of(manager: DatabaseManager, symbol: str, portfolio_id: str = "DEFAU
 
 
 def new(symbol: str, quantity: int = 100, avg_cost: str = "10", price: str | None = None) -> Edit:
-    return Edit(symbol, None, Row(quantity, Decimal(avg_cost), price=None if price is None else Decimal(price)))
+    return Edit(
+        symbol, None, PositionValues(quantity, Decimal(avg_cost), price=None if price is None else Decimal(price))
+    )

@@ -10,8 +10,8 @@ from decimal import Decimal
 import pytest
 
 from src.database_enhanced import DatabaseManager
-from src.domain.edits import Edit, Row
-from src.domain.revisions import Save, SaveConflict
+from src.domain.edits import Edit, PositionValues
+from src.domain.revisions import Revision, SaveConflict
 from tests.integration.editing import rows_of
 from tests.integration.helpers import MULTI, Database, ManagerOf, at_once, execute
 
@@ -27,7 +27,7 @@ SIGNALS = "SELECT portfolio_id, symbol, count(*) FROM public.trading_signals GRO
 class Model:
     """What the database should hold. A price is the symbol's, as long as somebody holds it."""
 
-    rows: dict[str, dict[str, Row]] = field(default_factory=dict)
+    rows: dict[str, dict[str, PositionValues]] = field(default_factory=dict)
     prices: dict[str, Decimal | None] = field(default_factory=dict)
     signals: Counter[tuple[str, str]] = field(default_factory=Counter)
     gone_signals: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Model:
     def of(cls, url: str) -> "Model":
         made = cls()
         for owner, symbol, *values, price in execute(url, STATE):
-            made.rows.setdefault(str(owner), {})[str(symbol)] = Row(*values)  # type: ignore[arg-type]
+            made.rows.setdefault(str(owner), {})[str(symbol)] = PositionValues(*values)  # type: ignore[arg-type]
             made.prices[str(symbol)] = price  # type: ignore[assignment]
         for (owner,) in execute(url, "SELECT portfolio_id FROM public.portfolios"):
             made.rows.setdefault(str(owner), {})
@@ -47,12 +47,12 @@ class Model:
     def price(self, symbol: str) -> Decimal | None:
         return self.prices.get(symbol) if any(symbol in held for held in self.rows.values()) else None
 
-    def row(self, portfolio_id: str, symbol: str) -> Row | None:
+    def row(self, portfolio_id: str, symbol: str) -> PositionValues | None:
         """As an editor sees it."""
         row = self.rows[portfolio_id].get(symbol)
         return None if row is None else replace(row, price=self.price(symbol))
 
-    def put(self, portfolio_id: str, symbol: str, row: Row | None) -> None:
+    def put(self, portfolio_id: str, symbol: str, row: PositionValues | None) -> None:
         if row is None:
             del self.rows[portfolio_id][symbol]
             self.signals.pop((portfolio_id, symbol), None)
@@ -60,7 +60,7 @@ class Model:
             self.rows[portfolio_id][symbol] = replace(row, price=None)
             self.prices[symbol] = row.price
 
-    def undo_is_possible(self, save: Save) -> bool:
+    def undo_is_possible(self, save: Revision) -> bool:
         """Each position is still as the save left it; of the price, only where it was changed."""
         for one in save.rows:
             now, left = self.row(save.portfolio_id, one.symbol), one.after
@@ -81,7 +81,7 @@ class Player:
     def __init__(self, url: str, manager: DatabaseManager, seed: int) -> None:
         self.url, self.manager, self.dice = url, manager, random.Random(seed)
         self.model = Model.of(url)
-        self.saves: list[Save] = []
+        self.saves: list[Revision] = []
 
     def step(self) -> str:
         todo = [self.save] * 6 + [self.undo] * 3 + [self.price, self.signal, self.create, self.copy, self.single] * 2
@@ -98,11 +98,13 @@ class Player:
     def some(self) -> str:
         return self.dice.choice(sorted(self.model.rows))
 
-    def wanted(self, row: Row | None) -> Row:
+    def wanted(self, row: PositionValues | None) -> PositionValues:
         price = self.dice.choice([None, Decimal(self.dice.randrange(1, 90_000)).scaleb(-3)])
         quantity, cost = self.dice.randrange(-500, 5000), Decimal(self.dice.randrange(0, 90_000)).scaleb(-3)
         if row is None:
-            return Row(quantity, cost, self.dice.choice(["Name", "Other"]), self.dice.choice(["Tech", "REIT"]), price)
+            return PositionValues(
+                quantity, cost, self.dice.choice(["Name", "Other"]), self.dice.choice(["Tech", "REIT"]), price
+            )
         return replace(row, quantity=quantity, avg_cost=cost, price=price or row.price)
 
     def save(self) -> None:
@@ -169,7 +171,9 @@ class Player:
         row = self.model.row(owner, symbol)
         if row is None:
             self.manager.add_position(owner, symbol, 7, "1.5", "Single", "Tech")
-            self.model.put(owner, symbol, Row(7, Decimal("1.500"), "Single", "Tech", self.model.price(symbol)))
+            self.model.put(
+                owner, symbol, PositionValues(7, Decimal("1.500"), "Single", "Tech", self.model.price(symbol))
+            )
         elif self.dice.random() < 0.7:
             self.manager.change_position(owner, symbol, quantity=row.quantity + 1)
             self.model.put(owner, symbol, replace(row, quantity=row.quantity + 1))
@@ -223,7 +227,7 @@ def test_random_operations_do_what_the_model_does(
     assert len(done) >= 8, f"the dice were dull: {done}"
 
 
-def replay(saves: tuple[Save, ...], start: dict[str, Row]) -> dict[str, Row]:
+def replay(saves: tuple[Revision, ...], start: dict[str, PositionValues]) -> dict[str, PositionValues]:
     """What the audit says that a portfolio holds; prices, which the market moves, aside."""
     held = {symbol: replace(row, price=None) for symbol, row in start.items()}
     for save in reversed(saves):
@@ -238,9 +242,9 @@ def replay(saves: tuple[Save, ...], start: dict[str, Row]) -> dict[str, Row]:
 class Editor:
     """Edits one portfolio, and knows what it should hold then; prices, which others set, aside."""
 
-    def __init__(self, manager: DatabaseManager, owner: str, start: dict[str, Row]) -> None:
+    def __init__(self, manager: DatabaseManager, owner: str, start: dict[str, PositionValues]) -> None:
         self.manager, self.owner, self.mine = manager, owner, dict(start)
-        self.dice, self.saves = random.Random(owner), list[Save]()
+        self.dice, self.saves = random.Random(owner), list[Revision]()
 
     def work(self) -> None:
         for _ in range(25):
@@ -254,7 +258,9 @@ class Editor:
         row = self.mine.get(symbol)
         after = None
         if row is None or self.dice.random() < 0.7:
-            after = Row(self.dice.randrange(1, 999), Decimal(self.dice.randrange(1, 99)), self.owner, self.owner)
+            after = PositionValues(
+                self.dice.randrange(1, 999), Decimal(self.dice.randrange(1, 99)), self.owner, self.owner
+            )
         self.saves.append(self.manager.save_positions(self.owner, [Edit(symbol, row, after)]))
         self.put(symbol, after)
 
@@ -264,7 +270,7 @@ class Editor:
         for one in last.rows:
             self.put(one.symbol, None if one.before is None else replace(one.before, price=None))
 
-    def put(self, symbol: str, row: Row | None) -> None:
+    def put(self, symbol: str, row: PositionValues | None) -> None:
         self.mine.pop(symbol, None)
         if row is not None:
             self.mine[symbol] = row

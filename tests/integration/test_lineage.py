@@ -11,7 +11,7 @@ from psycopg2.extensions import make_dsn
 
 from src.backup.api import make_backup, restore_backup
 from src.database_enhanced import DatabaseManager
-from src.domain.edits import diff, row_of
+from src.domain.edits import diff, values_of
 from src.domain.portfolio import Position
 from src.domain.revisions import SaveConflict
 from src.errors import CapabilityMissing, InvalidInput, PortfolioNotFound
@@ -42,7 +42,7 @@ def positions(manager: DatabaseManager, portfolio_id: str) -> list[Position]:
 def base_of(manager: DatabaseManager, portfolio_id: str = "TRY") -> dict[str, object]:
     lineage = manager.get_lineage(portfolio_id)
     assert lineage is not None and lineage.base is not None
-    return {position.symbol: row_of(position) for position in lineage.base}
+    return {position.symbol: values_of(position) for position in lineage.base}
 
 
 def test_a_copy_keeps_what_it_was_taken_from(manager: DatabaseManager) -> None:

@@ -15,7 +15,7 @@ from psycopg2.extras import execute_values
 
 from src.database_enhanced import DatabaseManager
 from src.domain.portfolio import Position
-from src.domain.price_age import Session, Sessions, day_change, price_change
+from src.domain.price_age import TradingSession, TradingSessions, day_change, price_change
 from src.domain.quote import Quote
 from src.domain.return_statistics import value_curve
 from src.domain.valuation import total
@@ -28,14 +28,14 @@ SYMBOLS = ("0001.HK", "0005.HK", "0700.HK", "0857.HK", "9988.HK")
 CENT = Decimal("0.01")
 
 
-def session_of(day: date) -> Session:
+def session_of(day: date) -> TradingSession:
     opens = datetime(day.year, day.month, day.day, 9, 30, tzinfo=HONG_KONG)
-    return Session(day, opens, opens + timedelta(hours=6, minutes=30))
+    return TradingSession(day, opens, opens + timedelta(hours=6, minutes=30))
 
 
 # The week before was full; the latest session is a Monday's.
 DAYS = [date(2026, 1, day) for day in (5, 6, 7, 8, 9, 12)]
-SESSIONS = Sessions(session_of(DAYS[-1]), session_of(DAYS[-2]), tuple(map(session_of, DAYS)))
+SESSIONS = TradingSessions(session_of(DAYS[-1]), session_of(DAYS[-2]), tuple(map(session_of, DAYS)))
 
 
 @dataclass

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from src.database_enhanced import DatabaseManager
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 from src.domain.revisions import SaveConflict
 from src.errors import CapabilityMissing, InvalidInput, PortfolioNotFound
 from tests.integration.editing import edit_of, new, removal_of, rows_of
@@ -51,7 +51,7 @@ def test_a_save_changes_all_and_says_what_it_did(manager: DatabaseManager) -> No
         note="after the close",
     )
     after = rows_of(manager)
-    assert after["0700.HK"] == Row(3200, Decimal("319.550"), "Tencent", "Tech", Decimal("315.200"))
+    assert after["0700.HK"] == PositionValues(3200, Decimal("319.550"), "Tencent", "Tech", Decimal("315.200"))
     assert after["0005.HK"] == replace(before["0005.HK"], company_name="HSBC Holdings", sector=None)
     assert after["9988.HK"].price == Decimal("120.100")
     assert after["0857.HK"] == before["0857.HK"]
@@ -176,7 +176,7 @@ def test_on_v1_adding_and_removing_says_what_it_needs(database: Database, manage
 def test_adding_and_removing_and_taking_it_back(multi: DatabaseManager, multi_url: str) -> None:
     before, signals = rows_of(multi), execute(multi_url, SIGNALS)
     save = multi.save_positions("DEFAULT", [new("1810", 500, "12.3"), removal_of(multi, "0700.HK")], digest="ab" * 32)
-    assert rows_of(multi)["1810.HK"] == Row(500, Decimal("12.300"))
+    assert rows_of(multi)["1810.HK"] == PositionValues(500, Decimal("12.300"))
     assert "0700.HK" not in rows_of(multi)
     assert len(execute(multi_url, SIGNALS)) == 1
     assert save.digest == "ab" * 32
@@ -186,7 +186,7 @@ def test_adding_and_removing_and_taking_it_back(multi: DatabaseManager, multi_ur
     with pytest.raises(SaveConflict, match="is there already"):
         multi.save_positions("DEFAULT", [new("0700.HK")])
     with pytest.raises(SaveConflict, match="is not there any more"):
-        multi.save_positions("DEFAULT", [Edit("1810.HK", Row(1, Decimal(1)), Row(2, Decimal(1)))])
+        multi.save_positions("DEFAULT", [Edit("1810.HK", PositionValues(1, Decimal(1)), PositionValues(2, Decimal(1)))])
 
 
 def test_a_new_position_gets_what_is_known_of_its_symbol(multi: DatabaseManager, multi_url: str) -> None:
@@ -194,7 +194,7 @@ def test_a_new_position_gets_what_is_known_of_its_symbol(multi: DatabaseManager,
     multi.create_portfolio("TECH", "Tech")
     multi.save_positions("TECH", [new("0700.HK"), new("1810.HK"), new("3690.HK"), new("0005.HK", price="41")])
     rows = rows_of(multi, "TECH")
-    assert rows["0700.HK"] == Row(100, Decimal(10), "Tencent", "Tech", Decimal("315.2"))
+    assert rows["0700.HK"] == PositionValues(100, Decimal(10), "Tencent", "Tech", Decimal("315.2"))
     assert rows["1810.HK"].price == Decimal("13.45")
     assert rows["3690.HK"].price is None, "no price is invented"
     assert rows["0005.HK"].price == rows_of(multi)["0005.HK"].price == Decimal(41), "a price is the market's"

@@ -12,7 +12,7 @@ from src.database_enhanced import DatabaseManager
 from src.domain.portfolio import Position
 from src.portfolios.rows import positions
 from src.transfer.exporting import to_csv
-from src.transfer.importing import Preview, preview
+from src.transfer.importing import ImportPreview, preview
 from src.transfer.mapping import guess
 from src.transfer.reading import read
 from tests.conftest import MakeDatabase
@@ -71,7 +71,7 @@ def held(manager: DatabaseManager, portfolio_id: str) -> tuple[Position, ...]:
     return positions(manager.get_portfolio_positions(portfolio_id))
 
 
-def imported(data: bytes, current: tuple[Position, ...]) -> Preview:
+def imported(data: bytes, current: tuple[Position, ...]) -> ImportPreview:
     table = read(data)
     return preview(table, guess(table.columns), current)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.edits import Edit, Row, diff, rows_by_symbol
+from src.domain.edits import Edit, PositionValues, diff, values_by_symbol
 from src.domain.portfolio import Position
 from src.errors import InvalidInput
 from tests.unit.domain_values import MARKET, portfolios
@@ -16,9 +16,9 @@ HSBC = Position("0005.HK", 400, Decimal("38.5"), None)
 
 def test_what_is_added_changed_and_removed() -> None:
     bought = replace(TENCENT, quantity=200)
-    kept = Row(100, Decimal("320.5"), "Tencent", "Tech", Decimal("315.2"))
+    kept = PositionValues(100, Decimal("320.5"), "Tencent", "Tech", Decimal("315.2"))
     assert diff([TENCENT], [bought, HSBC]) == (
-        Edit("0005.HK", None, Row(400, Decimal("38.5"))),
+        Edit("0005.HK", None, PositionValues(400, Decimal("38.5"))),
         Edit("0700.HK", kept, replace(kept, quantity=200)),
     )
     assert diff([TENCENT, HSBC], [HSBC]) == (Edit("0700.HK", kept, None),)
@@ -46,11 +46,11 @@ def test_a_symbol_twice_is_refused_and_named() -> None:
 def test_edits_lead_from_one_to_the_other_and_back(data: st.DataObject) -> None:
     market = data.draw(MARKET)
     before, after = data.draw(portfolios(market)), data.draw(portfolios(market))
-    rows = rows_by_symbol(before)
+    rows = values_by_symbol(before)
     for edit in diff(before, after):
         assert rows.pop(edit.symbol, None) == edit.before
         assert edit.before != edit.after
         if edit.after is not None:
             rows[edit.symbol] = edit.after
-    assert rows == rows_by_symbol(after)
+    assert rows == values_by_symbol(after)
     assert [Edit(e.symbol, e.after, e.before) for e in diff(after, before)] == list(diff(before, after))

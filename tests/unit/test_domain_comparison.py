@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.comparison import Figures, Sector, compare
+from src.domain.comparison import Sector, SideFigures, compare
 from src.domain.portfolio import Position
 from src.domain.valuation import value
 from src.errors import InvalidInput
@@ -41,10 +41,10 @@ def test_two_portfolios_side_by_side() -> None:
     ]
     assert found.watched == ("0857.HK",)
     hsbc = lines["0005.HK"]
-    assert hsbc.left == Figures(100, Decimal(3000), Decimal(4000), Decimal(1000), Decimal("0.5"))
-    assert hsbc.right == Figures(50, Decimal(1750), Decimal(2000), Decimal(250), Decimal("0.25"))
-    assert hsbc.difference == Figures(-50, Decimal(-1250), Decimal(-2000), Decimal(-750), Decimal("-0.25"))
-    assert lines["0823.HK"].left == Figures(0, Decimal(0), Decimal(0), Decimal(0), Decimal(0))
+    assert hsbc.left == SideFigures(100, Decimal(3000), Decimal(4000), Decimal(1000), Decimal("0.5"))
+    assert hsbc.right == SideFigures(50, Decimal(1750), Decimal(2000), Decimal(250), Decimal("0.25"))
+    assert hsbc.difference == SideFigures(-50, Decimal(-1250), Decimal(-2000), Decimal(-750), Decimal("-0.25"))
+    assert lines["0823.HK"].left == SideFigures(0, Decimal(0), Decimal(0), Decimal(0), Decimal(0))
     assert found.overlap == Decimal("0.25")
     assert found.active_share == Decimal("0.75")
     assert found.left == value(LEFT).totals

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from src.domain.day_change import Day, combined, day, moves
 from src.domain.portfolio import Position
-from src.domain.price_age import Session, Sessions
+from src.domain.price_age import TradingSession, TradingSessions
 from src.domain.quote import Quote
 from src.domain.valuation import value
 
@@ -19,12 +19,12 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=HONG_KONG)
 
 
-def session(text: str) -> Session:
-    return Session(date.fromisoformat(text), at(f"{text}T09:30"), at(f"{text}T16:00"))
+def session(text: str) -> TradingSession:
+    return TradingSession(date.fromisoformat(text), at(f"{text}T09:30"), at(f"{text}T16:00"))
 
 
 RECENT = (session("2026-11-19"), session("2026-11-20"), session("2026-11-23"))
-SESSIONS = Sessions(RECENT[2], RECENT[1], RECENT)
+SESSIONS = TradingSessions(RECENT[2], RECENT[1], RECENT)
 TODAY, FRIDAY, THURSDAY = at("2026-11-23T11:00"), at("2026-11-20T16:00"), at("2026-11-19T16:00")
 
 

@@ -3,7 +3,15 @@ from decimal import Decimal
 
 import pytest
 
-from src.domain.price_age import Session, Sessions, age_in_sessions, age_text, day_change, is_current, price_change
+from src.domain.price_age import (
+    TradingSession,
+    TradingSessions,
+    age_in_sessions,
+    age_text,
+    day_change,
+    is_current,
+    price_change,
+)
 from src.domain.quote import Quote
 
 HONG_KONG = timezone(timedelta(hours=8))
@@ -13,13 +21,13 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=HONG_KONG)
 
 
-def session(day: str) -> Session:
-    return Session(date.fromisoformat(day), at(f"{day}T09:30"), at(f"{day}T16:00"))
+def session(day: str) -> TradingSession:
+    return TradingSession(date.fromisoformat(day), at(f"{day}T09:30"), at(f"{day}T16:00"))
 
 
 # Thursday, Friday, Monday.
 RECENT = (session("2026-11-19"), session("2026-11-20"), session("2026-11-23"))
-SESSIONS = Sessions(latest=RECENT[2], previous=RECENT[1], recent=RECENT)
+SESSIONS = TradingSessions(latest=RECENT[2], previous=RECENT[1], recent=RECENT)
 MONDAY = Quote("0700.HK", Decimal("315.2"), at("2026-11-23T11:00"), Decimal("310"), at("2026-11-20T16:00"))
 
 

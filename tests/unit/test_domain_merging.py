@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.edits import Edit, rows_by_symbol
+from src.domain.edits import Edit, values_by_symbol
 from src.domain.merge import merge, replaced
 from src.domain.portfolio import Position
 
@@ -18,7 +18,7 @@ def position(symbol: str, quantity: int = 100, cost: str = "10", sector: str | N
 
 def apply(target: Held, edits: tuple[Edit, ...]) -> dict[str, tuple[object, ...]]:
     """What the target holds after the edits."""
-    after = rows_by_symbol(target)
+    after = values_by_symbol(target)
     for edit in edits:
         assert after.get(edit.symbol) == edit.before
         if edit.after is None:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 from src.domain.portfolio import Position
 from src.domain.revisions import Clash
 from src.ui.portfolio.editor_state import COLUMNS, Line, lines_of, mine_over, positions_after, read, resolved, typed
 
-TENCENT = Row(3100, Decimal("320.500"), "Tencent", "Tech", Decimal("315.200"))
-HSBC = Row(13428, Decimal("38.500"), " HSBC ", None, None)
+TENCENT = PositionValues(3100, Decimal("320.500"), "Tencent", "Tech", Decimal("315.200"))
+HSBC = PositionValues(13428, Decimal("38.500"), " HSBC ", None, None)
 Cells = dict[int, dict[str, Any]]
 SEEN = {"0700.HK": TENCENT, "0005.HK": HSBC}
 
@@ -44,7 +44,7 @@ def test_changed_added_and_removed_rows() -> None:
     assert read(SEEN, table).edits == (
         Edit("0005.HK", HSBC, None),
         Edit("0700.HK", TENCENT, replace(TENCENT, quantity=3200, sector=None)),
-        Edit("9988.HK", None, Row(100, Decimal(115))),
+        Edit("9988.HK", None, PositionValues(100, Decimal(115))),
     )
 
 
@@ -92,7 +92,7 @@ def test_a_new_row_needs_a_symbol_that_is_not_there_yet(symbol: str, why: str) -
 
 def test_a_row_deleted_and_added_again_is_a_change() -> None:
     table = lines({}, {"symbol": "700", "quantity": "1", "avg_cost": "1"}, deleted=(0,))
-    assert read(SEEN, table).edits == (Edit("0700.HK", TENCENT, Row(1, Decimal(1))),)
+    assert read(SEEN, table).edits == (Edit("0700.HK", TENCENT, PositionValues(1, Decimal(1))),)
 
 
 def test_numbers_below_deleted_rows_are_those_of_the_table_as_it_stands() -> None:
@@ -104,7 +104,7 @@ def test_a_price_that_was_not_edited_is_the_one_of_now_in_the_totals() -> None:
     edits = (
         Edit("0700.HK", TENCENT, replace(TENCENT, quantity=1)),
         Edit("0005.HK", HSBC, replace(HSBC, price=Decimal(50))),
-        Edit("9988.HK", None, Row(5, Decimal(1))),
+        Edit("9988.HK", None, PositionValues(5, Decimal(1))),
     )
     found = {one.symbol: (one.quantity, one.price) for one in positions_after(now, edits)}
     assert found == {"0700.HK": (1, 400), "0005.HK": (13428, 50), "9988.HK": (5, None)}
@@ -119,7 +119,7 @@ def test_mine_over_theirs_takes_only_what_was_changed_here() -> None:
 
 
 THEIRS = replace(TENCENT, quantity=3500)
-NEW = Row(10, Decimal(1))
+NEW = PositionValues(10, Decimal(1))
 
 
 @pytest.mark.parametrize(
@@ -169,14 +169,14 @@ def test_after_a_conflict_each_row_is_as_decided_and_nothing_else_is_lost(
 
 money = st.decimals(min_value=0, max_value=99_999, places=3)
 rows = st.builds(
-    Row, st.integers(-99_999, 99_999), money, st.none() | st.text(min_size=1, max_size=9),
+    PositionValues, st.integers(-99_999, 99_999), money, st.none() | st.text(min_size=1, max_size=9),
     st.none() | st.text(min_size=1, max_size=9), st.none() | st.decimals(min_value=1, max_value=99_999, places=3),
 )  # fmt: skip
 portfolios = st.dictionaries(st.integers(1, 99_999).map(lambda code: f"{code:04}.HK"), rows, max_size=6)
 
 
 @given(portfolios)
-def test_any_portfolio_comes_through_the_table_unchanged(seen: dict[str, Row]) -> None:
+def test_any_portfolio_comes_through_the_table_unchanged(seen: dict[str, PositionValues]) -> None:
     assert read(seen, lines_of(seen)).edits == ()
     again = tuple(Line(None, line.cells) for line in lines_of(seen))
     for edit in read({}, again).edits:
@@ -192,7 +192,7 @@ def test_any_portfolio_comes_through_the_table_unchanged(seen: dict[str, Row]) -
     st.lists(st.tuples(st.integers(0, 5), st.sampled_from(COLUMNS), st.none() | st.text(max_size=12)), max_size=4),
 )
 def test_whatever_is_typed_is_an_edit_or_a_problem_and_never_raises(
-    seen: dict[str, Row], given_cells: list[tuple[int, str, str | None]]
+    seen: dict[str, PositionValues], given_cells: list[tuple[int, str, str | None]]
 ) -> None:
     edited: dict[int, dict[str, Any]] = {}
     for at, column, text in given_cells:

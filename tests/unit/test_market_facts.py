@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from src.domain.exchange_rules import Fee, Kind, on_tick, tick
+from src.domain.exchange_rules import Fee, InstrumentKind, on_tick, tick
 from src.errors import InvalidInput
 from src.market.facts import TABLES, rules
 from src.sample.rows import SYMBOLS
@@ -36,7 +36,7 @@ TODAY = date(2026, 11, 24)
         ("^HSI", "other"),
     ],
 )
-def test_what_kind_of_instrument_a_symbol_is(symbol: str, kind: Kind) -> None:
+def test_what_kind_of_instrument_a_symbol_is(symbol: str, kind: InstrumentKind) -> None:
     assert rules(TODAY).kind(symbol) == kind
 
 

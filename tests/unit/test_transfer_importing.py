@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 from src.domain.portfolio import Position
 from src.errors import InvalidInput
 from src.transfer.headers import Field
-from src.transfer.importing import Outcome, Preview, notation_of, preview
+from src.transfer.importing import ImportPreview, RowOutcome, notation_of, preview
 from src.transfer.mapping import check, guess
 from src.transfer.numbers import Notation
 from src.transfer.reading import read
@@ -20,7 +20,7 @@ HSBC = Position("0005.HK", 13428, Decimal("38.500"), None, company_name="HSBC")
 HEADER = "Symbol,Quantity,Avg cost,Name,Sector,Price"
 
 
-def imported(*rows: str, header: str = HEADER, current: tuple[Position, ...] = (TENCENT, HSBC)) -> Preview:
+def imported(*rows: str, header: str = HEADER, current: tuple[Position, ...] = (TENCENT, HSBC)) -> ImportPreview:
     table = read("\n".join((header, *rows)).encode())
     return preview(table, guess(table.columns), current)
 
@@ -36,13 +36,13 @@ def test_new_changed_unchanged_and_bad_rows_and_what_is_not_in_the_file() -> Non
         "1810,many,1,,,",
         current=(TENCENT, HSBC, replace(HSBC, symbol="0388.HK")),
     )
-    assert [row.outcome for row in found.rows] == [Outcome.CHANGED, Outcome.NEW, Outcome.ERROR]
+    assert [row.outcome for row in found.rows] == [RowOutcome.CHANGED, RowOutcome.NEW, RowOutcome.ERROR]
     assert [row.number for row in found.rows] == [2, 3, 4]
     assert found.kept == ("0005.HK", "0388.HK")
-    before = Row(3100, Decimal("320.5"), "Tencent", "Tech", Decimal("315.2"))
+    before = PositionValues(3100, Decimal("320.5"), "Tencent", "Tech", Decimal("315.2"))
     assert found.edits == (
         Edit("0700.HK", before, replace(before, quantity=3200)),
-        Edit("9988.HK", None, Row(100, Decimal(115), "Alibaba", "Tech", Decimal("118.75"))),
+        Edit("9988.HK", None, PositionValues(100, Decimal(115), "Alibaba", "Tech", Decimal("118.75"))),
     )
     assert found.errors[0].number == 4
     assert found.errors[0].reason == "Quantity: 'many' is not a number."

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.widgets import format as fmt
 from src.ui.widgets import markup
 from src.ui.widgets.markup import Cell, Column
@@ -41,7 +41,7 @@ def url_of(left: str, right: str, also: Sequence[str] = ()) -> str:
     return f"comparison?{urlencode({'left': left, 'right': right, 'also': list(also)}, doseq=True)}"
 
 
-def read(entries: Sequence[Entry]) -> Choice:
+def read(entries: Sequence[PortfolioEntry]) -> Choice:
     """What the URL asks for; where it doesn't say: DEFAULT, and its newest copy or else another portfolio.
 
     Writes what was taken into the URL, so that it can be sent to a colleague as it stands.
@@ -56,7 +56,7 @@ def read(entries: Sequence[Entry]) -> Choice:
     return Choice(left, right, tuple(also)[:MOST_MORE])
 
 
-def _other(entries: Sequence[Entry], than: str | None) -> str | None:
+def _other(entries: Sequence[PortfolioEntry], than: str | None) -> str | None:
     """The one that is most likely wanted beside `than`: its newest copy, what it was copied from, the first."""
     others = [entry for entry in entries if entry.portfolio_id != than and entry.archived_at is None]
     copies = [entry for entry in others if than and entry.copied_from == than and entry.copied_at]
@@ -80,7 +80,7 @@ def _swap(choice: Choice) -> None:
         st.query_params["left"], st.query_params["right"] = choice.right, choice.left
 
 
-def controls(choice: Choice, entries: Sequence[Entry]) -> None:
+def controls(choice: Choice, entries: Sequence[PortfolioEntry]) -> None:
     """The two sides, the button that swaps them, and further portfolios."""
     names = {entry.portfolio_id: _label(entry) for entry in sorted(entries, key=lambda e: e.archived_at is not None)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -119,17 +119,17 @@ def _side(side: str, chosen: str | None, names: dict[str, str]) -> None:
     )
 
 
-def _label(entry: Entry) -> str:
+def _label(entry: PortfolioEntry) -> str:
     text = f"{entry.name or entry.portfolio_id} ({entry.portfolio_id})"
     return f"{text}, archived" if entry.archived_at else text
 
 
-def is_missing(choice: Choice, entries: Sequence[Entry]) -> bool:
+def is_missing(choice: Choice, entries: Sequence[PortfolioEntry]) -> bool:
     """Whether the URL names a portfolio that is not there."""
     return not {entry.portfolio_id for entry in entries}.issuperset(choice.all_ids)
 
 
-def missing(choice: Choice, entries: Sequence[Entry]) -> bool:
+def missing(choice: Choice, entries: Sequence[PortfolioEntry]) -> bool:
     """Say which portfolios of the URL are not there, and offer those that are. False when all are."""
     known = {entry.portfolio_id for entry in entries}
     for side, one in zip(_SIDES, (choice.left, choice.right), strict=True):
@@ -143,7 +143,7 @@ def missing(choice: Choice, entries: Sequence[Entry]) -> bool:
     return False
 
 
-def same(choice: Choice, entries: Sequence[Entry]) -> None:
+def same(choice: Choice, entries: Sequence[PortfolioEntry]) -> None:
     """The same portfolio on both sides."""
     st.warning(
         f"Both sides are {quoted(choice.left or '')}: nothing to compare. Choose another one for the right side."
@@ -151,7 +151,7 @@ def same(choice: Choice, entries: Sequence[Entry]) -> None:
     _offer("right", choice, entries)
 
 
-def _offer(side: str, choice: Choice, entries: Sequence[Entry]) -> None:
+def _offer(side: str, choice: Choice, entries: Sequence[PortfolioEntry]) -> None:
     other = choice.right if side == "left" else choice.left
     offered = [entry for entry in entries if entry.archived_at is None and entry.portfolio_id != other]
     if not offered:

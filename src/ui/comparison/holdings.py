@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import streamlit as st
 
-from src.domain.comparison import Comparison, Line
+from src.domain.comparison import ComparedSymbol, Comparison
 from src.domain.valuation import ZERO
 from src.ui.comparison import charts as comparison_charts
 from src.ui.comparison.figures import points
@@ -15,7 +15,7 @@ from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column, Figure
 
 PAGE_ROWS = 100
-HELD: dict[str, Callable[[Line], bool]] = {
+HELD: dict[str, Callable[[ComparedSymbol], bool]] = {
     "All": lambda line: True,
     "Only left": lambda line: line.where == "left",
     "Only right": lambda line: line.where == "right",
@@ -81,12 +81,12 @@ def _headline(found: Comparison) -> str:
     )
 
 
-def _alike(lines: Sequence[Line]) -> str:
+def _alike(lines: Sequence[ComparedSymbol]) -> str:
     same = sum(line.where == "both" and not HELD["Different"](line) for line in lines)
     return f"{same:,} of them alike in quantity and cost"
 
 
-def _weight_of_difference(line: Line) -> tuple[bool, Decimal, str]:
+def _weight_of_difference(line: ComparedSymbol) -> tuple[bool, Decimal, str]:
     weight = line.difference.weight
     return weight is None, -abs(weight or ZERO), line.symbol
 
@@ -100,7 +100,7 @@ def _none(wanted: str, left: Side, right: Side) -> str:
     }[wanted]
 
 
-def _row(line: Line, left: Side, right: Side) -> tuple[Cell | str, ...]:
+def _row(line: ComparedSymbol, left: Side, right: Side) -> tuple[Cell | str, ...]:
     where = {"left": left.name, "right": right.name, "both": "both"}[line.where]
     pnl = line.difference.pnl
     return (

@@ -13,7 +13,7 @@ from src.ui.comparison import curves, figures, holdings
 from src.ui.comparison.choice import Choice
 from src.ui.lineage import pair as lineage_pair
 from src.ui.lineage import view
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries, valued
 from src.ui.reads.valued import Side
 from src.ui.widgets import components, markup
@@ -26,7 +26,7 @@ V1_NOTE = (
 )
 
 
-def show(entries: Sequence[Entry], pulse: queries.Pulse) -> None:
+def show(entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
     st.title("Comparison")
     if not pulse.multi_portfolio:
         st.info(V1_NOTE, icon=":material/info:")
@@ -47,7 +47,7 @@ def show(entries: Sequence[Entry], pulse: queries.Pulse) -> None:
     _compare(choice, entries, pulse)
 
 
-def _compare(choice: Choice, entries: Sequence[Entry], pulse: queries.Pulse) -> None:
+def _compare(choice: Choice, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
     left, right, *more = _sides(choice, entries, pulse)
     components.title(f"{left.name} and {right.name}")
     found = compare(left.positions, right.positions)
@@ -97,7 +97,7 @@ def _export(found: Comparison, left: Side, right: Side, at: datetime) -> None:
     )
 
 
-def _sides(choice: Choice, entries: Sequence[Entry], pulse: queries.Pulse) -> list[Side]:
+def _sides(choice: Choice, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> list[Side]:
     """All from one snapshot of the positions."""
     known = {entry.portfolio_id: entry for entry in entries}
     ids = tuple(one for one in choice.all_ids if one in known)

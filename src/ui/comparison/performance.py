@@ -87,14 +87,14 @@ def lines(sides: Sequence[Side], closes: pd.DataFrame, wanted: date) -> Lines:
     return Lines(return_statistics.rebased(pd.DataFrame(drawn)), tuple(told), covered)
 
 
-def _covered(one: Side, found: return_statistics.Curve) -> Decimal | None:
+def _covered(one: Side, found: return_statistics.ValueCurve) -> Decimal | None:
     """The share of what it is worth today, short positions by their size, whose past the curve follows."""
     sizes = {position.symbol: abs(market_value(position) or ZERO) for position in one.positions}
     whole = sum(sizes.values(), ZERO)
     return 1 - sum((sizes[symbol] for symbol in found.left_out), ZERO) / whole if whole else None
 
 
-def _undrawn(one: Side, found: return_statistics.Curve, start: date) -> str:
+def _undrawn(one: Side, found: return_statistics.ValueCurve, start: date) -> str:
     if not any(position.quantity for position in one.positions):
         return f"{one.name} holds nothing, so it has no curve."
     if found.values.empty:
@@ -102,7 +102,7 @@ def _undrawn(one: Side, found: return_statistics.Curve, start: date) -> str:
     return f"The short positions of {one.name} outweigh its long ones on some days, so it has no curve."
 
 
-def _left_out(one: Side, found: return_statistics.Curve, start: date) -> str:
+def _left_out(one: Side, found: return_statistics.ValueCurve, start: date) -> str:
     names = ", ".join(found.left_out[:8]) + (f" and {len(found.left_out) - 8} more" if len(found.left_out) > 8 else "")
     share = _covered(one, found)
     followed = "" if share is None else f"; the curve follows {fmt.percent(share, decimals=0)} of today's value"

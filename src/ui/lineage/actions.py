@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 from src.domain.merge import Disagreement, Merge, merge, replaced
 from src.errors import Conflict
 from src.ui.lineage.pair import Pair
@@ -140,14 +140,14 @@ def _kind(edit: Edit) -> str:
     return ", ".join(text for name, text in named if getattr(before, name) != getattr(after, name))
 
 
-def _cell(row: Row | None) -> Cell | str:
+def _cell(row: PositionValues | None) -> Cell | str:
     if row is None:
         return Cell(fmt.MISSING, "muted", note="not there")
     note = f"at {fmt.price(row.avg_cost)}"
     return Cell(fmt.count(row.quantity), note=f"{note} · {row.sector}" if row.sector else note)
 
 
-def _name(*found: Row | None) -> str:
+def _name(*found: PositionValues | None) -> str:
     return next((row.company_name for row in found if row is not None and row.company_name), "")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from src.domain.portfolio import Position
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.reads.valued import Side
 
@@ -17,15 +17,15 @@ class Pair:
     `base` None: it was not kept. `taken_at`: when they last had them.
     """
 
-    copy: Entry
-    parent: Entry
+    copy: PortfolioEntry
+    parent: PortfolioEntry
     now: tuple[Position, ...]
     parent_now: tuple[Position, ...]
     base: tuple[Position, ...] | None
     taken_at: datetime | None
 
 
-def load(copy: Entry, parent: Entry, pulse: queries.Pulse) -> Pair:
+def load(copy: PortfolioEntry, parent: PortfolioEntry, pulse: queries.Pulse) -> Pair:
     found = queries.valuations(pulse.token, (copy.portfolio_id, parent.portfolio_id))
     now, parent_now = ([item.position for item in found[one.portfolio_id].positions] for one in (copy, parent))
     return _pair(copy, parent, now, parent_now, pulse)
@@ -40,7 +40,11 @@ def of(left: Side, right: Side, pulse: queries.Pulse) -> Pair | None:
 
 
 def _pair(
-    copy: Entry, parent: Entry, now: Sequence[Position], parent_now: Sequence[Position], pulse: queries.Pulse
+    copy: PortfolioEntry,
+    parent: PortfolioEntry,
+    now: Sequence[Position],
+    parent_now: Sequence[Position],
+    pulse: queries.Pulse,
 ) -> Pair:
     lineage = queries.lineage(pulse.token, copy.portfolio_id)
     return Pair(

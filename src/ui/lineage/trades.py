@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import streamlit as st
 
-from src.domain.exchange_rules import Rules
+from src.domain.exchange_rules import ExchangeRules
 from src.domain.portfolio import Position
 from src.domain.trading import Costs, Trade, WhatIf, break_even, what_if
 from src.domain.valuation import known_price
@@ -79,7 +79,7 @@ def show(found: WhatIf, pair: Pair) -> None:
     )
 
 
-def _rules() -> Rules:
+def _rules() -> ExchangeRules:
     return facts.rules(datetime.now(UTC).astimezone(HONG_KONG).date())
 
 

@@ -12,7 +12,7 @@ from src.ui.lineage import actions
 from src.ui.lineage import pair as lineage_pair
 from src.ui.lineage import trades as lineage_trades
 from src.ui.lineage.pair import Pair
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components, links, markup
 from src.ui.widgets import format as fmt
@@ -35,7 +35,7 @@ COLUMNS = (
 KINDS = {"added": "added", "removed": "removed", "quantity": "quantity", "cost": "average cost"}
 
 
-def show(entry: Entry, entries: Sequence[Entry], pulse: queries.Pulse) -> None:
+def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
     """The section of a copy's page; nothing for a portfolio that is no copy."""
     if not entry.copied_from or not pulse.multi_portfolio:
         return

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from src.domain.edits import Row, row_of
+from src.domain.edits import PositionValues, values_of
 from src.domain.portfolio import Position
 from src.domain.revisions import Clash, SaveConflict
 from src.errors import HKStrategyError
 from src.ui.portfolio import editor_state, review, view_state
 from src.ui.portfolio.editor_state import COLUMNS, FIELDS, LABELS, Line, Reading
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components, markup, preferences
 from src.ui.widgets import format as fmt
@@ -45,14 +45,14 @@ class Draft:
     """One portfolio's table in one session, from opening it to saving or discarding. `state`: the widget's, as last
     seen; `clashes`: what someone else saved first, until it is decided."""
 
-    seen: dict[str, Row]
+    seen: dict[str, PositionValues]
     lines: tuple[Line, ...]
     round: int
     fixed: bool
     state: dict[str, Any] = field(default_factory=dict)
     clashes: tuple[Clash, ...] = ()
 
-    def restart(self, seen: dict[str, Row], lines: tuple[Line, ...], *, fixed: bool | None = None) -> None:
+    def restart(self, seen: dict[str, PositionValues], lines: tuple[Line, ...], *, fixed: bool | None = None) -> None:
         """Another table, in a widget of its own."""
         self.seen, self.lines, self.state, self.round = seen, lines, {}, _next_round()
         self.fixed = self.fixed if fixed is None else fixed
@@ -65,8 +65,8 @@ def _next_round() -> int:
     return found
 
 
-def _rows(positions: Sequence[Position]) -> dict[str, Row]:
-    return {position.symbol: row_of(position) for position in positions}
+def _rows(positions: Sequence[Position]) -> dict[str, PositionValues]:
+    return {position.symbol: values_of(position) for position in positions}
 
 
 def _key(portfolio_id: str) -> str:
@@ -97,7 +97,7 @@ def unsaved(portfolio_id: str) -> bool:
     return bool(reading.edits or reading.problems)
 
 
-def show(entry: Entry, positions: Sequence[Position], pulse: queries.Pulse) -> None:
+def show(entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pulse) -> None:
     portfolio_id = entry.portfolio_id
     found, fixed = _draft(portfolio_id), not pulse.multi_portfolio
     if found is None or not unsaved(portfolio_id):
@@ -134,7 +134,7 @@ def _begin(portfolio_id: str, old: Draft | None, positions: Sequence[Position], 
     return new
 
 
-def _priceless(seen: dict[str, Row]) -> dict[str, Row]:
+def _priceless(seen: dict[str, PositionValues]) -> dict[str, PositionValues]:
     return {symbol: replace(row, price=None) for symbol, row in seen.items()}
 
 
@@ -200,7 +200,7 @@ def _newer(found: Draft, reading: Reading, positions: Sequence[Position]) -> Non
         )
 
 
-def _as_seen(seen: Row | None, now: Row | None, wanted: Row | None) -> bool:
+def _as_seen(seen: PositionValues | None, now: PositionValues | None, wanted: PositionValues | None) -> bool:
     """As the database judges it: a price that is not edited may move."""
     if seen is None or now is None:
         return seen is now
@@ -307,11 +307,11 @@ def _clash_table(clash: Clash) -> str:
     return markup.lead(what) + markup.table(CLASH, rows, caption=what, stack=False)
 
 
-def _told(before: Row | None, after: Row | None) -> str:
+def _told(before: PositionValues | None, after: PositionValues | None) -> str:
     return "removed" if after is None else review.kind(before, after)
 
 
-def _value(name: str, row: Row | None) -> str:
+def _value(name: str, row: PositionValues | None) -> str:
     return "not there" if row is None and name == "quantity" else review.shown(name, row)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 from src.domain.portfolio import Position, check_avg_cost, check_price, check_quantity, check_text, check_value
 from src.domain.revisions import Clash
 from src.domain.symbols import is_index
@@ -19,7 +19,7 @@ from src.transfer.texts import symbol_of
 COLUMNS = ("symbol", "company_name", "sector", "quantity", "avg_cost", "price")
 LABELS = ("Symbol", "Company name", "Sector", "Quantity", "Average cost", "Price")
 FIELDS = COLUMNS[1:]
-Seen = Mapping[str, Row]
+Seen = Mapping[str, PositionValues]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Reading:
     problems: tuple[Problem, ...]
 
 
-def cells_of(symbol: str, row: Row) -> tuple[str, ...]:
+def cells_of(symbol: str, row: PositionValues) -> tuple[str, ...]:
     """A position as the table first shows it."""
     price = "" if row.price is None else f"{row.price:,.3f}"
     return (symbol, row.company_name or "", row.sector or "", f"{row.quantity:,}", f"{row.avg_cost:,.3f}", price)
@@ -81,7 +81,7 @@ def _changed(line: Line, cells: Mapping[str, Any]) -> Line:
 
 def read(seen: Seen, lines: Sequence[Line]) -> Reading:
     """The edits that lead from what was seen to what the table says, by symbol, and the rows that say nothing valid."""
-    rows: dict[str, Row] = {}
+    rows: dict[str, PositionValues] = {}
     first: dict[str, int] = {}
     problems: list[Problem] = []
     broken: set[str] = set()
@@ -115,7 +115,7 @@ def _symbol(line: Line) -> str:
     return symbol
 
 
-def _row(before: Row | None, line: Line) -> Row:
+def _row(before: PositionValues | None, line: Line) -> PositionValues:
     """What the cells say. A cell that stands as it was shown is the value itself, however it is stored."""
     shown = dict(zip(COLUMNS, cells_of("", before), strict=True)) if before else {}
     given: dict[str, Any] = {}
@@ -125,13 +125,13 @@ def _row(before: Row | None, line: Line) -> Row:
             given[column] = getattr(before, column)
         else:
             given[column] = _value(column, label, cell, before)
-    row = Row(**given)
+    row = PositionValues(**given)
     check_value(row.quantity, row.avg_cost, "cost")
     check_value(row.quantity, row.price, "price")
     return row
 
 
-def _value(column: str, label: str, cell: str, before: Row | None) -> int | Decimal | str | None:
+def _value(column: str, label: str, cell: str, before: PositionValues | None) -> int | Decimal | str | None:
     if column == "company_name":
         return check_text(cell, "The company name", 200)
     if column == "sector":
@@ -167,14 +167,14 @@ def positions_after(positions: Sequence[Position], edits: Iterable[Edit]) -> tup
     return tuple(found.values())
 
 
-def changed_fields(before: Row | None, after: Row | None) -> tuple[str, ...]:
+def changed_fields(before: PositionValues | None, after: PositionValues | None) -> tuple[str, ...]:
     """Which of FIELDS differ; all of them where there is but one row."""
     if before is None or after is None:
         return FIELDS
     return tuple(name for name in FIELDS if getattr(before, name) != getattr(after, name))
 
 
-def mine_over(clash: Clash) -> Row | None:
+def mine_over(clash: Clash) -> PositionValues | None:
     """What it comes to when the wanted values go over what is there now: only those that were changed or given here."""
     if clash.wanted is None or clash.now is None:
         return clash.wanted
@@ -187,12 +187,12 @@ def mine_over(clash: Clash) -> Row | None:
 
 def resolved(
     seen: Seen, lines: Sequence[Line], clashes: Sequence[Clash], mine: Iterable[str]
-) -> tuple[dict[str, Row], tuple[Line, ...]]:
+) -> tuple[dict[str, PositionValues], tuple[Line, ...]]:
     """The table after someone else saved first: what is there now counts as seen, and each of the clashing rows stands
     as it is now, or, for the symbols in `mine`, as it was wanted here."""
     ours = set(mine)
     base = dict(seen)
-    wanted: dict[str, Row | None] = {}
+    wanted: dict[str, PositionValues | None] = {}
     for clash in clashes:
         if clash.now is None:
             base.pop(clash.symbol, None)

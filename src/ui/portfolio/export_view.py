@@ -8,10 +8,10 @@ import streamlit as st
 from src.domain.portfolio import Position
 from src.market.calendar import HONG_KONG
 from src.transfer import exporting
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 
 
-def button(entry: Entry, positions: Sequence[Position]) -> None:
+def button(entry: PortfolioEntry, positions: Sequence[Position]) -> None:
     """Each file is made when it is asked for, not when the page is drawn."""
     now = datetime.now(HONG_KONG)
     about = exporting.About(entry.portfolio_id, entry.title, now, entry.strategy)

@@ -7,15 +7,15 @@ import streamlit as st
 
 from src.domain.edits import Edit
 from src.domain.portfolio import Position
-from src.domain.revisions import Save, SaveConflict
+from src.domain.revisions import Revision, SaveConflict
 from src.errors import HKStrategyError
 from src.transfer import encodings, importing, mapping, reading
 from src.transfer.headers import Field
-from src.transfer.importing import Outcome, Preview
+from src.transfer.importing import ImportPreview, RowOutcome
 from src.transfer.numbers import Notation
 from src.transfer.reading import SEPARATORS, Table
 from src.ui.portfolio import review, view_state
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components, preferences
 from src.ui.widgets import format as fmt
@@ -27,7 +27,7 @@ FIELDS = (*Field,)
 SHOWN_ERRORS = 100
 
 
-def show(entry: Entry, positions: Sequence[Position], pulse: queries.Pulse) -> None:
+def show(entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pulse) -> None:
     portfolio_id = entry.portfolio_id
     tag = f"{portfolio_id} {st.session_state.get(ROUND, 0)}"
     st.caption(
@@ -99,7 +99,7 @@ def _mapping(table: Table, tag: str) -> dict[int, Field]:
     return found
 
 
-def _how(table: Table, preview: Preview) -> None:
+def _how(table: Table, preview: ImportPreview) -> None:
     notation = f"numbers like {preview.notation}" if preview.notation else "numbers as each of them says"
     st.caption(
         fmt.plain(
@@ -109,7 +109,7 @@ def _how(table: Table, preview: Preview) -> None:
     )
 
 
-def _preview(preview: Preview, positions: Sequence[Position], pulse: queries.Pulse) -> None:
+def _preview(preview: ImportPreview, positions: Sequence[Position], pulse: queries.Pulse) -> None:
     errors = preview.errors
     if errors:
         count = fmt.plural(len(errors), "row")
@@ -137,25 +137,25 @@ def _preview(preview: Preview, positions: Sequence[Position], pulse: queries.Pul
         st.caption(fmt.plain(" ".join(told)))
 
 
-def _possible(preview: Preview, pulse: queries.Pulse) -> tuple[Edit, ...]:
+def _possible(preview: ImportPreview, pulse: queries.Pulse) -> tuple[Edit, ...]:
     """What this database can take of it: v1 has no way to add positions beside those of the old application."""
     if pulse.multi_portfolio:
         return preview.edits
     return tuple(edit for edit in preview.edits if edit.before is not None)
 
 
-def _again(portfolio_id: str, preview: Preview, pulse: queries.Pulse) -> None:
+def _again(portfolio_id: str, preview: ImportPreview, pulse: queries.Pulse) -> None:
     same = (one for one in queries.saves(pulse.token, portfolio_id) if one.digest == preview.digest)
     before = next((one for one in same if one.undone_by is None), None)
     if before is not None:
         when = f"on {fmt.moment(before.at)} (save {before.save_id})"
         st.caption(fmt.plain(f"This very file was imported by {before.by} {when}."))
-    if not pulse.multi_portfolio and preview.count(Outcome.NEW):
-        new = fmt.plural(preview.count(Outcome.NEW), "position")
+    if not pulse.multi_portfolio and preview.count(RowOutcome.NEW):
+        new = fmt.plural(preview.count(RowOutcome.NEW), "position")
         view_state.needs_v2(f"{new} of the file are not in the portfolio; adding them needs v2.")
 
 
-def _button(portfolio_id: str, name: str, preview: Preview, pulse: queries.Pulse) -> None:
+def _button(portfolio_id: str, name: str, preview: ImportPreview, pulse: queries.Pulse) -> None:
     edits, bad = _possible(preview, pulse), len(preview.errors)
     if not edits:
         told = "none of its rows can be taken" if bad == len(preview.rows) else "nothing in it differs"
@@ -176,7 +176,7 @@ def _import(portfolio_id: str, name: str, edits: Sequence[Edit], digest: str, ro
     if st.session_state.get(ROUND, 0) != round_:
         return  # the second half of a double click
     try:
-        save: Save = queries.manager().save_positions(
+        save: Revision = queries.manager().save_positions(
             portfolio_id, edits, by=preferences.your_name(), kind="import", note=name[:200], digest=digest
         )
     except SaveConflict as error:

@@ -11,7 +11,7 @@ from src.domain.valuation import Valued
 from src.ui.lineage import view as lineage_view
 from src.ui.portfolio import positions_table, signals_view, view_state, workbench
 from src.ui.portfolios import forms
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import charts, components, headline, markup, preferences
 from src.ui.widgets import format as fmt
@@ -21,7 +21,7 @@ SIGNALS = 200
 OFFERED = 20
 
 
-def not_there(wanted: str, entries: Sequence[Entry]) -> None:
+def not_there(wanted: str, entries: Sequence[PortfolioEntry]) -> None:
     """An unknown id: say so, and offer those that exist."""
     components.title("No such portfolio")
     st.title("No such portfolio")
@@ -37,7 +37,7 @@ def not_there(wanted: str, entries: Sequence[Entry]) -> None:
         st.page_link(components.PORTFOLIOS_PAGE, label=f"All {len(entries):,} portfolios")
 
 
-def show(entry: Entry, entries: Sequence[Entry], pulse: queries.Pulse) -> None:
+def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
     valuation = queries.valuation(pulse.token, entry.portfolio_id)
     items = valuation.positions
     sessions = queries.sessions()
@@ -69,7 +69,7 @@ def _choose(key: str) -> None:
     st.query_params["id"] = st.session_state[key]
 
 
-def _header(entry: Entry, entries: Sequence[Entry], pulse: queries.Pulse) -> None:
+def _header(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         with st.container(width="content", gap=None):
             st.title(fmt.plain(entry.title))
@@ -98,7 +98,7 @@ def _header(entry: Entry, entries: Sequence[Entry], pulse: queries.Pulse) -> Non
                 forms.delete(entry)
 
 
-def _subtitle(entry: Entry, now: datetime) -> str:
+def _subtitle(entry: PortfolioEntry, now: datetime) -> str:
     parts = [entry.portfolio_id]
     if entry.strategy:
         parts.append(entry.strategy)

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import streamlit as st
 
-from src.domain.edits import Edit, Row
+from src.domain.edits import Edit, PositionValues
 from src.domain.portfolio import Position
-from src.domain.revisions import SavedRow
+from src.domain.revisions import RevisedPosition
 from src.domain.trading import lot_warning, tick_warning
 from src.domain.valuation import ZERO, Totals, cost_basis, market_value, total, unrealized_pnl
 from src.market import facts
@@ -32,13 +32,13 @@ PAGE_ROWS = 100
 PRICE_NOTE = "A price is the market's: where one changes, it changes in every portfolio that has the symbol."
 
 
-def kind(before: Row | None, after: Row | None) -> str:
+def kind(before: PositionValues | None, after: PositionValues | None) -> str:
     if before is None:
         return "added"
     return "removed" if after is None else "changed"
 
 
-def shown(field: str, row: Row | None) -> str:
+def shown(field: str, row: PositionValues | None) -> str:
     """One value of a position as pages show it."""
     if row is None:
         return fmt.MISSING
@@ -51,7 +51,7 @@ def shown(field: str, row: Row | None) -> str:
     return (row.company_name if field == "company_name" else row.sector) or fmt.MISSING
 
 
-def in_words(before: Row | None, after: Row | None) -> str:
+def in_words(before: PositionValues | None, after: PositionValues | None) -> str:
     """`Quantity 3,100 → 3,200`, or what was added or removed."""
     if before is not None and after is not None:
         changed = sorted(changed_fields(before, after), key=ORDER.index)
@@ -61,13 +61,13 @@ def in_words(before: Row | None, after: Row | None) -> str:
     return f"{kind(before, after)}: {shown('quantity', row)} at {shown('avg_cost', row)}{price}"
 
 
-def summary(edits: Sequence[Edit | SavedRow]) -> str:
+def summary(edits: Sequence[Edit | RevisedPosition]) -> str:
     """2 changed, 1 added, 1 removed."""
     kinds = [kind(edit.before, edit.after) for edit in edits]
     return ", ".join(f"{kinds.count(one):,} {one}" for one in ("changed", "added", "removed") if one in kinds)
 
 
-def _position(symbol: str, row: Row | None) -> Position:
+def _position(symbol: str, row: PositionValues | None) -> Position:
     return Position(symbol, row.quantity, row.avg_cost, row.price) if row else Position(symbol, 0, ZERO, None)
 
 

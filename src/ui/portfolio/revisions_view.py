@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from src.domain.revisions import Save, SaveConflict
+from src.domain.revisions import Revision, SaveConflict
 from src.errors import HKStrategyError
 from src.ui.portfolio import review, view_state
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components, markup, preferences
 from src.ui.widgets import format as fmt
@@ -30,7 +30,7 @@ VERBS = {
 }
 
 
-def undoable(saves: Sequence[Save]) -> set[int]:
+def undoable(saves: Sequence[Revision]) -> set[int]:
     """Of the newest saves, those that nothing saved later stands in the way of. `saves`: newest first."""
     touched: set[str] = set()
     found: set[int] = set()
@@ -45,7 +45,7 @@ def undoable(saves: Sequence[Save]) -> set[int]:
     return found
 
 
-def show(entry: Entry, pulse: queries.Pulse) -> None:
+def show(entry: PortfolioEntry, pulse: queries.Pulse) -> None:
     saves = queries.saves(pulse.token, entry.portfolio_id)
     if not saves:
         st.info("Nothing was saved in this portfolio yet, since who changed what is kept.")
@@ -59,7 +59,7 @@ def show(entry: Entry, pulse: queries.Pulse) -> None:
         _entry(save, save.save_id in open_)
 
 
-def _entry(save: Save, can_undo: bool) -> None:
+def _entry(save: Revision, can_undo: bool) -> None:
     with st.container(border=True, key=f"save_{save.save_id}"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.html(_title(save))
@@ -82,7 +82,7 @@ def _entry(save: Save, can_undo: bool) -> None:
             st.html(table)
 
 
-def _title(save: Save) -> str:
+def _title(save: Revision) -> str:
     what = VERBS.get(save.kind, save.kind) if save.undoes is None else f"Save {save.undoes} undone"
     state = f"undone by save {save.undone_by}" if save.undone_by is not None else ""
     note = " · ".join(filter(None, (f"save {save.save_id}", save.note if save.undoes is None else "", state)))

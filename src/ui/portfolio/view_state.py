@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from src.config import PROJECT_ROOT
-from src.domain.revisions import Save
+from src.domain.revisions import Revision
 from src.ui.access import scripts
 
 VIEWS = POSITIONS, EDIT, IMPORT, HISTORY = "Positions", "Edit", "Import", "History"
@@ -24,7 +24,7 @@ class Mine:
     text: str
 
 
-def saved(save: Save, text: str) -> None:
+def saved(save: Revision, text: str) -> None:
     """For callbacks: remember it for Undo, and show the positions."""
     st.session_state[MINE] = Mine(save.save_id, save.portfolio_id, text)
     st.session_state[VIEW] = POSITIONS

@@ -9,11 +9,11 @@ from src.domain.portfolio import Position
 from src.market.calendar import HONG_KONG
 from src.ui.portfolio import editor, export_view, import_view, revisions_view, view_state
 from src.ui.portfolio.view_state import EDIT, IMPORT, POSITIONS, VIEW, VIEWS
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 
 
-def bar(entry: Entry, positions: Sequence[Position], pulse: queries.Pulse) -> str:
+def bar(entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pulse) -> str:
     """The choice between the views of a portfolio, and the export; which view was chosen."""
     dated = _dated(positions, pulse)
     with st.container(horizontal=True, vertical_alignment="center", key="hk_work"):
@@ -45,7 +45,7 @@ def _dated(positions: Sequence[Position], pulse: queries.Pulse) -> tuple[Positio
     )
 
 
-def show(view: str, entry: Entry, positions: Sequence[Position], pulse: queries.Pulse) -> None:
+def show(view: str, entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pulse) -> None:
     """One of the views other than POSITIONS."""
     if view == EDIT:
         editor.show(entry, positions, pulse)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from src.errors import HKStrategyError, InvalidInput
-from src.ui.portfolios.listing import Entry
+from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components
 from src.ui.widgets import format as fmt
@@ -164,7 +164,7 @@ def archive(portfolio_id: str, archived: bool, choice: str | None = None) -> Non
     )
 
 
-def _delete(entry: Entry, leave: bool) -> str:
+def _delete(entry: PortfolioEntry, leave: bool) -> str:
     if _value("delete", "name") != entry.title.strip():
         raise InvalidInput(f"Type the portfolio's name, {entry.title}, to delete it. Nothing was deleted.")
     queries.manager().delete_portfolio(entry.portfolio_id)
@@ -174,7 +174,7 @@ def _delete(entry: Entry, leave: bool) -> str:
     return f"{fmt.plain(entry.title)} ({entry.portfolio_id}) is deleted for good, with {held}."
 
 
-def _delete_form(entry: Entry, *, leave: bool, chosen: Callable[[], Entry] | None = None) -> None:
+def _delete_form(entry: PortfolioEntry, *, leave: bool, chosen: Callable[[], PortfolioEntry] | None = None) -> None:
     """`chosen`: which portfolio it is when the button is pressed, where that can be another than `entry`."""
     held = fmt.plural(entry.totals.position_count, "position")
     with st.form(_key("delete", "form"), border=False):
@@ -189,12 +189,12 @@ def _delete_form(entry: Entry, *, leave: bool, chosen: Callable[[], Entry] | Non
         )
 
 
-def delete(entry: Entry) -> None:
+def delete(entry: PortfolioEntry) -> None:
     with st.popover("Delete", icon=":material/delete:", key=_key("delete", "popover")):
         _delete_form(entry, leave=True)
 
 
-def _manage(items: Sequence[Entry]) -> None:
+def _manage(items: Sequence[PortfolioEntry]) -> None:
     """Archive, bring back and delete any portfolio but the one that the single-portfolio application has."""
     by_id = {entry.portfolio_id: entry for entry in items if not entry.fixed}
     if not by_id:
@@ -212,7 +212,7 @@ def _manage(items: Sequence[Entry]) -> None:
         _delete_form(entry, leave=False, chosen=lambda: by_id.get(st.session_state.get(choice, chosen), entry))
 
 
-def list_actions(items: Sequence[Entry]) -> None:
+def list_actions(items: Sequence[PortfolioEntry]) -> None:
     with st.container(horizontal=True, width="content"):
         create()
         copy([(entry.portfolio_id, entry.title) for entry in items if entry.archived_at is None])

@@ -7,11 +7,11 @@ from typing import Any
 
 from src.domain.day_change import Day
 from src.domain.day_change import combined as days_together
-from src.domain.overview import Entry
+from src.domain.overview import PortfolioEntry
 from src.domain.valuation import Totals, combined
 from src.ui.reads import queries
 
-__all__ = ["Entry", "Group"]
+__all__ = ["Group", "PortfolioEntry"]
 NO_STRATEGY = "No strategy"
 
 
@@ -20,7 +20,7 @@ class Group:
     """Portfolios of one strategy ("" for those without one). `count`, `totals` and `day` are of all that it has."""
 
     strategy: str
-    entries: tuple[Entry, ...]
+    entries: tuple[PortfolioEntry, ...]
     count: int
     totals: Totals
     day: Day
@@ -34,11 +34,11 @@ class Group:
         return max((one.updated_at for one in self.entries if one.updated_at is not None), default=None)
 
 
-def load(pulse: queries.Pulse) -> tuple[Entry, ...]:
+def load(pulse: queries.Pulse) -> tuple[PortfolioEntry, ...]:
     return queries.overview(pulse)
 
 
-Line = Entry | Group
+Line = PortfolioEntry | Group
 # Unknown comes last, whichever way a column is sorted.
 SORTS: dict[str, Callable[[Line], tuple[bool, Any]]] = {
     "Market value": lambda e: (e.totals.market_value is None, -(e.totals.market_value or 0)),
@@ -52,16 +52,16 @@ SORTS: dict[str, Callable[[Line], tuple[bool, Any]]] = {
 }
 
 
-def together(entries: Sequence[Entry]) -> tuple[Totals, Day]:
+def together(entries: Sequence[PortfolioEntry]) -> tuple[Totals, Day]:
     return combined(one.totals for one in entries), days_together(one.day for one in entries)
 
 
-def strategies(entries: Iterable[Entry]) -> list[str]:
+def strategies(entries: Iterable[PortfolioEntry]) -> list[str]:
     """Those in use, by name; "" last where some portfolios have none."""
     return sorted({one.strategy for one in entries}, key=lambda name: (not name, name.casefold(), name))
 
 
-def found(entries: Iterable[Entry], words: str, strategy: str | None) -> list[Entry]:
+def found(entries: Iterable[PortfolioEntry], words: str, strategy: str | None) -> list[PortfolioEntry]:
     """Those of `strategy` (None: any; "": those without) that have `words` in their name, id or strategy."""
     words = words.strip().casefold()
     return [
@@ -72,9 +72,9 @@ def found(entries: Iterable[Entry], words: str, strategy: str | None) -> list[En
     ]
 
 
-def arranged(entries: Sequence[Entry], order: str, *, group: bool) -> list[Group]:
+def arranged(entries: Sequence[PortfolioEntry], order: str, *, group: bool) -> list[Group]:
     """Sorted, and grouped by strategy, the groups in the same order; else in one group."""
-    members: dict[str, list[Entry]] = {}
+    members: dict[str, list[PortfolioEntry]] = {}
     for one in sorted(entries, key=SORTS[order]):
         members.setdefault(one.strategy if group else "", []).append(one)
     return sorted((Group(name, tuple(of), len(of), *together(of)) for name, of in members.items()), key=SORTS[order])

@@ -10,10 +10,10 @@ import streamlit as st
 
 from src.domain.day_change import Day
 from src.domain.price_age import MOST_SESSIONS as CURVE_SESSIONS
-from src.domain.price_age import Sessions, age_in_sessions, age_text
+from src.domain.price_age import TradingSessions, age_in_sessions, age_text
 from src.domain.valuation import Totals
 from src.ui.portfolios import forms, listing
-from src.ui.portfolios.listing import NO_STRATEGY, Entry, Group
+from src.ui.portfolios.listing import NO_STRATEGY, Group, PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components, headline, markup
 from src.ui.widgets import format as fmt
@@ -58,11 +58,11 @@ class Scene:
     """What rows are drawn with: the server's clock, the exchange's sessions, and the curves of what is on this page."""
 
     now: datetime
-    sessions: Sessions
+    sessions: TradingSessions
     curves: pd.DataFrame
 
 
-def up_to_date(sums: Totals, today: Day, sessions: Sessions) -> Cell:
+def up_to_date(sums: Totals, today: Day, sessions: TradingSessions) -> Cell:
     """How much of it has a price of the latest session, or none at all."""
     if not sums.held_count:
         return Cell(fmt.MISSING, "muted")
@@ -74,7 +74,7 @@ def up_to_date(sums: Totals, today: Day, sessions: Sessions) -> Cell:
     return Cell(fmt.share(today.fresh_share), "warn" if notes else "", note=", ".join(notes))
 
 
-def _figures(sums: Totals, today: Day, sessions: Sessions) -> tuple[Cell | str, ...]:
+def _figures(sums: Totals, today: Day, sessions: TradingSessions) -> tuple[Cell | str, ...]:
     pnl, ratio = sums.unrealized_pnl, sums.return_ratio
     change = today.change
     return (
@@ -96,7 +96,7 @@ def curve(values: pd.DataFrame, portfolio_id: str) -> Cell:
     return Cell(fmt.percent(change, signed=True, decimals=1), fmt.tone(change), curve=tuple(points))
 
 
-def row(entry: Entry, scene: Scene, *, with_strategy: bool) -> Row:
+def row(entry: PortfolioEntry, scene: Scene, *, with_strategy: bool) -> Row:
     note = entry.portfolio_id
     if entry.copied_from:
         note += f" · copy of {entry.copied_from}"
@@ -118,7 +118,7 @@ def heading(group: Group, scene: Scene) -> Heading:
     return Heading((name, *figures, "", Cell(fmt.age(group.updated_at, scene.now), "muted")))
 
 
-def show(items: Sequence[Entry], pulse: queries.Pulse) -> None:
+def show(items: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
     active = [entry for entry in items if entry.archived_at is None]
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.title("Portfolios", width="content")
@@ -132,12 +132,14 @@ def show(items: Sequence[Entry], pulse: queries.Pulse) -> None:
     _list(items, active, pulse, sessions)
 
 
-def _strategies_note(active: Sequence[Entry]) -> str:
+def _strategies_note(active: Sequence[PortfolioEntry]) -> str:
     used = [name for name in listing.strategies(active) if name]
     return fmt.plural(len(used), "strategy", "strategies") if used else ""
 
 
-def _list(items: Sequence[Entry], active: Sequence[Entry], pulse: queries.Pulse, sessions: Sessions) -> None:
+def _list(
+    items: Sequence[PortfolioEntry], active: Sequence[PortfolioEntry], pulse: queries.Pulse, sessions: TradingSessions
+) -> None:
     shown, order, group = list(active), "Market value", False
     if len(items) > 1:
         shown, order, group = _controls(items, active)
@@ -151,7 +153,7 @@ def _list(items: Sequence[Entry], active: Sequence[Entry], pulse: queries.Pulse,
     st.html(_table(parts, scene, group=group, total_of=shown if len(shown) != len(active) else ()))
 
 
-def _table(parts: Sequence[Group], scene: Scene, *, group: bool, total_of: Sequence[Entry]) -> str:
+def _table(parts: Sequence[Group], scene: Scene, *, group: bool, total_of: Sequence[PortfolioEntry]) -> str:
     columns = COLUMNS if group else (COLUMNS[0], STRATEGY, *COLUMNS[1:])
     rows: list[Row | Heading] = []
     for part in parts:
@@ -170,7 +172,9 @@ def _first_page() -> None:
     st.session_state["page"] = 1
 
 
-def _controls(items: Sequence[Entry], active: Sequence[Entry]) -> tuple[list[Entry], str, bool]:
+def _controls(
+    items: Sequence[PortfolioEntry], active: Sequence[PortfolioEntry]
+) -> tuple[list[PortfolioEntry], str, bool]:
     """Which portfolios to show, in which order, and whether grouped. All of it stands in the URL."""
     archived = len(items) - len(active)
     with st.container(horizontal=True, vertical_alignment="bottom"):

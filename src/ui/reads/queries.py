@@ -17,11 +17,11 @@ import streamlit as st
 
 from src.backup import api as backup
 from src.database_enhanced import DatabaseManager
-from src.domain.overview import Entry
+from src.domain.overview import PortfolioEntry
 from src.domain.portfolio import Position
-from src.domain.price_age import Sessions
+from src.domain.price_age import TradingSessions
 from src.domain.quote import Quote
-from src.domain.revisions import Lineage, Save
+from src.domain.revisions import Lineage, Revision
 from src.domain.valuation import Valuation, Valued, value
 from src.health.model import Component
 from src.journal import activity as activities
@@ -51,8 +51,8 @@ Pictures = tuple[go.Figure | None, go.Figure | None]
 
 @st.cache_resource(ttl=10, max_entries=5, show_spinner=False)
 def _overview(
-    _manager: DatabaseManager, url: str, token: str, latest: datetime, _sessions: Sessions
-) -> tuple[Entry, ...]:
+    _manager: DatabaseManager, url: str, token: str, latest: datetime, _sessions: TradingSessions
+) -> tuple[PortfolioEntry, ...]:
     return tuple(rows.entry(row) for row in _manager.get_overview(_sessions).to_dict("records"))
 
 
@@ -72,7 +72,7 @@ def moved_on(seen: Pulse) -> bool:
     return True
 
 
-def overview(pulse_now: Pulse) -> tuple[Entry, ...]:
+def overview(pulse_now: Pulse) -> tuple[PortfolioEntry, ...]:
     """All portfolios with their figures, those of the day included."""
     seen = sessions()
     return _overview(manager(), database_url(), pulse_now.token, seen.latest.opens, seen)
@@ -147,7 +147,7 @@ def pictures(token: str, portfolio_id: str, palette: Palette, items: Sequence[Va
     return _pictures(database_url(), token, portfolio_id, palette, items)
 
 
-def sessions() -> Sessions:
+def sessions() -> TradingSessions:
     """The exchange's sessions up to now, by the database server's clock."""
     return calendar.sessions(pulse().at)
 
@@ -176,11 +176,11 @@ def signals(token: str, portfolio_id: str, most: int) -> pd.DataFrame:
 
 
 @st.cache_data(ttl=10, max_entries=50, show_spinner=False)
-def _saves(_manager: DatabaseManager, url: str, token: str, portfolio_id: str) -> tuple[Save, ...]:
+def _saves(_manager: DatabaseManager, url: str, token: str, portfolio_id: str) -> tuple[Revision, ...]:
     return _manager.get_saves(portfolio_id, 200)
 
 
-def saves(token: str, portfolio_id: str) -> tuple[Save, ...]:
+def saves(token: str, portfolio_id: str) -> tuple[Revision, ...]:
     """Who changed what in a portfolio: the newest 200, newest first."""
     return _saves(manager(), database_url(), token, portfolio_id)
 

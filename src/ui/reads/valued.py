@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from src.domain import day_change
 from src.domain.day_change import Day
-from src.domain.overview import Entry
+from src.domain.overview import PortfolioEntry
 from src.domain.portfolio import Position
-from src.domain.price_age import Sessions
+from src.domain.price_age import TradingSessions
 from src.domain.quote import Quote
 from src.domain.valuation import Totals, Valuation
 
@@ -18,7 +18,7 @@ NAME_LENGTH = 28
 class Side:
     """One portfolio, its figures (HKD), and what moved in the latest session."""
 
-    entry: Entry
+    entry: PortfolioEntry
     positions: tuple[Position, ...]
     totals: Totals
     today: Day
@@ -34,6 +34,6 @@ class Side:
         return full if len(full) <= NAME_LENGTH else f"{full[: NAME_LENGTH - 1]}…"
 
 
-def side(entry: Entry, found: Valuation, quotes: Mapping[str, Quote], sessions: Sessions) -> Side:
+def side(entry: PortfolioEntry, found: Valuation, quotes: Mapping[str, Quote], sessions: TradingSessions) -> Side:
     today = day_change.day(found.positions, day_change.moves(found.positions, quotes, sessions))
     return Side(entry, tuple(one.position for one in found.positions), found.totals, today)

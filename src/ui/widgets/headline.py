@@ -1,7 +1,7 @@
 """The strip of figures above a list of portfolios or above one of them. Each explains itself."""
 
 from src.domain.day_change import Day
-from src.domain.price_age import Sessions, age_in_sessions, age_text
+from src.domain.price_age import TradingSessions, age_in_sessions, age_text
 from src.domain.valuation import Totals
 from src.ui.widgets import format as fmt
 from src.ui.widgets import markup
@@ -26,7 +26,7 @@ def _market_value(sums: Totals) -> Figure:
     return Figure("Market value", fmt.money(sums.market_value), coverage(sums), unit="HKD", why=why)
 
 
-def _day_change(moved: Day, sessions: Sessions) -> Figure:
+def _day_change(moved: Day, sessions: TradingSessions) -> Figure:
     latest, before = fmt.day(sessions.latest.day), fmt.day(sessions.previous.day)
     why = (
         f"(Price of the session of {latest} − close of {before}) × quantity, to the cent, of each position for which "
@@ -61,7 +61,7 @@ def _cost(sums: Totals) -> Figure:
     return Figure("Cost", fmt.money(sums.cost_basis), held, unit="HKD", why=why)
 
 
-def _freshness(sums: Totals, moved: Day, sessions: Sessions) -> Figure:
+def _freshness(sums: Totals, moved: Day, sessions: TradingSessions) -> Figure:
     latest = fmt.day(sessions.latest.day)
     why = (
         f"The share of the market value (short positions by their size) that has a price of the latest session, "
@@ -78,7 +78,7 @@ def _freshness(sums: Totals, moved: Day, sessions: Sessions) -> Figure:
     return Figure("Up to date", fmt.share(share), "; ".join(notes), "warn" if len(notes) > 1 else "", why=why)
 
 
-def strip(sums: Totals, moved: Day, sessions: Sessions, *more: Figure) -> str:
+def strip(sums: Totals, moved: Day, sessions: TradingSessions, *more: Figure) -> str:
     return markup.figures(
         (
             _market_value(sums),
