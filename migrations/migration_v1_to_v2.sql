@@ -7,7 +7,10 @@
 --   kind   expand, backfill, build, switch, validate, contract
 --   mode   transaction: one transaction; autocommit: a statement that refuses to run in one;
 --          batch: repeated, each time in a short transaction, until "done" is true
---   locks  tables taken ACCESS EXCLUSIVE (with the compatibility views over them): looked for, never queued for
+--   locks  tables taken ACCESS EXCLUSIVE (with the compatibility views over them): tried for, never queued for
+--   lock   without "locks": the strongest lock that it takes on a table of clients
+--   before "refuse v1 clients": it does not begin while a v1 client is connected
+--   repeat a query; the steps with this heading run again, as a group, while it is true
 --   when   a query; the step belongs to the plan only if it is true
 --   done   a query that is true once the step's effect is there, so that an interrupted run goes on behind it
 -- Helpers named hk_migration.* are in src/journal/sql/own_schema.sql.
@@ -17,6 +20,7 @@
 -- why: v1 clients look a table up by its bare name, and find these views first. From here on the tables behind them can change without v1 clients noticing.
 -- kind: expand
 -- mode: transaction
+-- lock: ACCESS SHARE
 -- done: SELECT hk_migration.v1_views_ready(false)
 SELECT hk_migration.create_v1_views();
 
@@ -156,6 +160,7 @@ CREATE OR REPLACE TRIGGER portfolio_positions_share_price
 -- grows: portfolio_positions
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id IS NULL OR (portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol))
 WITH batch AS (
     SELECT * FROM public.portfolio_positions
@@ -179,6 +184,7 @@ UPDATE public.portfolio_positions h
 -- grows: trading_signals
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
 -- done: SELECT NOT EXISTS (SELECT FROM public.trading_signals WHERE portfolio_id IS NULL)
 WITH batch AS (
     SELECT id FROM public.trading_signals WHERE portfolio_id IS NULL ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
@@ -191,6 +197,7 @@ UPDATE public.trading_signals t SET portfolio_id = 'DEFAULT' FROM batch WHERE t.
 -- grows: portfolio_positions
 -- kind: build
 -- mode: autocommit
+-- lock: SHARE UPDATE EXCLUSIVE
 -- index: portfolio_positions_portfolio_id_symbol_key
 CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_portfolio_id_symbol_key
     ON public.portfolio_positions (portfolio_id, symbol);
@@ -201,6 +208,7 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_portfolio_id_symbol_key
 -- grows: portfolio_positions
 -- kind: build
 -- mode: autocommit
+-- lock: SHARE UPDATE EXCLUSIVE
 -- index: portfolio_positions_legacy_symbol_key
 CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key
     ON public.portfolio_positions (legacy_symbol);
@@ -211,6 +219,7 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key
 -- grows: trading_signals
 -- kind: build
 -- mode: autocommit
+-- lock: SHARE UPDATE EXCLUSIVE
 -- index: idx_signals_portfolio_symbol
 CREATE INDEX CONCURRENTLY idx_signals_portfolio_symbol ON public.trading_signals (portfolio_id, symbol);
 
@@ -220,6 +229,7 @@ CREATE INDEX CONCURRENTLY idx_signals_portfolio_symbol ON public.trading_signals
 -- grows: trading_signals
 -- kind: build
 -- mode: autocommit
+-- lock: SHARE UPDATE EXCLUSIVE
 -- index: idx_signals_portfolio_created
 CREATE INDEX CONCURRENTLY idx_signals_portfolio_created ON public.trading_signals (portfolio_id, created_at DESC);
 
@@ -253,6 +263,7 @@ SELECT hk_migration.point_v1_views_at_default();
 -- grows: trading_signals
 -- kind: validate
 -- mode: transaction
+-- lock: SHARE UPDATE EXCLUSIVE
 -- done: SELECT coalesce(hk_migration.constraint_valid('trading_signals_portfolio_id_symbol_fkey'), false)
 ALTER TABLE public.trading_signals VALIDATE CONSTRAINT trading_signals_portfolio_id_symbol_fkey;
 
@@ -261,6 +272,7 @@ ALTER TABLE public.trading_signals VALIDATE CONSTRAINT trading_signals_portfolio
 -- why: What the dashboard, and people in psql, ask for the sums of a portfolio and for the state of the migration.
 -- kind: expand
 -- mode: transaction
+-- lock: ACCESS SHARE
 -- done: SELECT to_regprocedure('public.check_migration_status()') IS NOT NULL AND to_regclass('public.portfolio_summary') IS NOT NULL
 CREATE OR REPLACE VIEW public.portfolio_summary AS
 SELECT p.portfolio_id, p.name, p.description,
@@ -305,6 +317,8 @@ UPDATE hk_migration.archive SET closed_at = clock_timestamp() WHERE closed_at IS
 -- why: A rollback put the prices of symbols that are no position aside, since v1 cannot hold them. Here they can be again.
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
+-- repeat: SELECT hk_migration.restore_wanted()
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.archived_price)
 WITH batch AS (
     DELETE FROM hk_migration.archived_price
@@ -321,6 +335,7 @@ SELECT coalesce(id, nextval(pg_get_serial_sequence('public.price_history', 'id')
 -- why: An early dashboard kept portfolios in a table of its own. Its rows become positions; the table itself stays as it is.
 -- kind: backfill
 -- mode: transaction
+-- lock: ROW EXCLUSIVE
 -- when: SELECT to_regclass('public.portfolio_holdings') IS NOT NULL
 -- done: SELECT EXISTS (SELECT FROM hk_migration.mark WHERE name = 'holdings_imported')
 INSERT INTO public.portfolios (portfolio_id, name, description)
@@ -342,6 +357,8 @@ SELECT 'holdings_imported', jsonb_build_object('rows', count(*)) FROM public.por
 -- why: A rollback put them aside, since v1 cannot hold them. They come back with their names, strategies and dates.
 -- kind: backfill
 -- mode: transaction
+-- lock: ROW EXCLUSIVE
+-- repeat: SELECT hk_migration.restore_wanted()
 -- when: SELECT hk_migration.restore_wanted()
 DO $$
 DECLARE
@@ -430,6 +447,8 @@ END $$;
 -- why: Each symbol at once: the other portfolios get theirs back as they were, and DEFAULT what it had, with what v1 clients have changed since.
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
+-- repeat: SELECT hk_migration.restore_wanted()
 -- when: SELECT hk_migration.restore_wanted()
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.archived_position WHERE archive_id = hk_migration.open_archive() AND NOT restored)
 SELECT count(*) FILTER (WHERE hk_migration.restore_symbol(hk_migration.open_archive(), symbol))
@@ -441,6 +460,8 @@ SELECT count(*) FILTER (WHERE hk_migration.restore_symbol(hk_migration.open_arch
 -- why: Signals go back to the portfolio that they came from.
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
+-- repeat: SELECT hk_migration.restore_wanted()
 -- when: SELECT hk_migration.restore_wanted()
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.archived_signal WHERE archive_id = hk_migration.open_archive() AND NOT restored)
 SELECT hk_migration.restore_signals(1000);
@@ -450,6 +471,8 @@ SELECT hk_migration.restore_signals(1000);
 -- why: Rows that only the merge needed are gone when nothing refers to them. What came back is marked, so that it does not come back twice.
 -- kind: backfill
 -- mode: transaction
+-- lock: ROW EXCLUSIVE
+-- repeat: SELECT hk_migration.restore_wanted()
 -- when: SELECT hk_migration.restore_wanted()
 -- done: SELECT hk_migration.open_archive() IS NULL
 DELETE FROM public.portfolio_positions h
@@ -465,4 +488,5 @@ UPDATE hk_migration.archive SET restored_at = clock_timestamp() WHERE archive_id
 -- grows: portfolio_positions, trading_signals
 -- kind: validate
 -- mode: transaction
+-- lock: SHARE UPDATE EXCLUSIVE
 ANALYZE public.portfolio_positions, public.trading_signals, public.portfolios;

@@ -23,6 +23,7 @@ ALTER TABLE public.trading_signals
 -- grows: portfolio_positions
 -- kind: validate
 -- mode: transaction
+-- lock: SHARE UPDATE EXCLUSIVE
 -- done: SELECT coalesce(hk_migration.constraint_valid('portfolio_positions_portfolio_id_fkey'), false) AND coalesce(hk_migration.constraint_valid('hk_positions_portfolio_id_present'), true)
 ALTER TABLE public.portfolio_positions
     VALIDATE CONSTRAINT hk_positions_portfolio_id_present,
@@ -34,6 +35,7 @@ ALTER TABLE public.portfolio_positions
 -- grows: trading_signals
 -- kind: validate
 -- mode: transaction
+-- lock: SHARE UPDATE EXCLUSIVE
 -- done: SELECT coalesce(hk_migration.constraint_valid('trading_signals_portfolio_id_fkey'), false) AND coalesce(hk_migration.constraint_valid('hk_signals_portfolio_id_present'), true)
 ALTER TABLE public.trading_signals
     VALIDATE CONSTRAINT hk_signals_portfolio_id_present,
@@ -44,6 +46,7 @@ ALTER TABLE public.trading_signals
 -- why: Performance per portfolio, and a function that looks for what is odd in one.
 -- kind: expand
 -- mode: transaction
+-- lock: ACCESS SHARE
 -- done: SELECT to_regprocedure('public.validate_portfolio_integrity(varchar)') IS NOT NULL
 CREATE OR REPLACE VIEW public.portfolio_performance AS
 SELECT s.portfolio_id, s.name, s.description, s.total_positions, s.active_positions,
@@ -97,6 +100,7 @@ END $$;
 -- kind: contract
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals
+-- before: refuse v1 clients
 -- done: SELECT NOT hk_migration.has_column('portfolio_positions', 'legacy_symbol')
 SELECT hk_migration.point_v1_views_at_tables(true);
 ALTER TABLE public.portfolio_positions
@@ -129,4 +133,5 @@ SELECT hk_migration.drop_v1_schemas();
 -- grows: portfolio_positions, trading_signals
 -- kind: validate
 -- mode: transaction
+-- lock: SHARE UPDATE EXCLUSIVE
 ANALYZE public.portfolio_positions, public.trading_signals, public.portfolios;

@@ -10,6 +10,7 @@
 -- why: Functions in this project's own schema, for the steps that follow. Nothing else changes.
 -- kind: expand
 -- mode: transaction
+-- lock: ACCESS SHARE
 -- A portfolios table that was there before phase 1 stays, as it was; ours goes.
 CREATE OR REPLACE FUNCTION hk_migration.drop_portfolios() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -76,6 +77,7 @@ END $$;
 -- grows: portfolio_positions
 -- kind: backfill
 -- mode: transaction
+-- lock: ACCESS SHARE
 -- when: SELECT hk_migration.several_possible()
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolios p WHERE NOT EXISTS (SELECT FROM hk_migration.archived_portfolio a WHERE a.archive_id = hk_migration.filling_archive() AND a.portfolio_id = p.portfolio_id))
 INSERT INTO hk_migration.archived_portfolio (archive_id, portfolio_id, row)
@@ -163,6 +165,7 @@ END $$;
 -- grows: trading_signals
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
 -- when: SELECT hk_migration.several_possible()
 -- done: SELECT NOT EXISTS (SELECT FROM public.trading_signals t WHERE t.portfolio_id <> 'DEFAULT' AND NOT EXISTS (SELECT FROM hk_migration.archived_signal a WHERE a.archive_id = hk_migration.filling_archive() AND a.id = t.id))
 INSERT INTO hk_migration.archived_signal (archive_id, id, portfolio_id, row)
@@ -179,6 +182,7 @@ SELECT hk_migration.filling_archive(), t.id, t.portfolio_id, to_jsonb(t)
 -- grows: portfolio_positions
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
 -- when: SELECT hk_migration.several_possible() AND hk_migration.filling_keep() = 'merge'
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions o WHERE o.portfolio_id <> 'DEFAULT' AND NOT EXISTS (SELECT FROM public.portfolio_positions h WHERE h.portfolio_id = 'DEFAULT' AND h.symbol = o.symbol))
 WITH missing AS (
@@ -204,6 +208,7 @@ ON CONFLICT DO NOTHING;
 -- grows: trading_signals
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
 -- when: SELECT hk_migration.several_possible() AND hk_migration.filling_keep() = 'merge'
 -- done: SELECT NOT EXISTS (SELECT FROM public.trading_signals t JOIN public.portfolio_positions h ON h.portfolio_id = 'DEFAULT' AND h.symbol = t.symbol WHERE t.portfolio_id <> 'DEFAULT')
 WITH batch AS (
@@ -219,6 +224,7 @@ UPDATE public.trading_signals t SET portfolio_id = 'DEFAULT' FROM batch WHERE t.
 -- grows: portfolio_positions
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
 -- when: SELECT hk_migration.several_possible() AND hk_migration.filling_keep() = 'merge'
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id <> 'DEFAULT')
 SELECT count(*) FILTER (WHERE hk_migration.merge_symbol(hk_migration.filling_archive(), symbol))
@@ -230,6 +236,7 @@ SELECT count(*) FILTER (WHERE hk_migration.merge_symbol(hk_migration.filling_arc
 -- grows: portfolio_positions, trading_signals
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
 -- when: SELECT hk_migration.several_possible() AND hk_migration.filling_keep() = 'default'
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id <> 'DEFAULT') AND NOT EXISTS (SELECT FROM public.trading_signals WHERE portfolio_id <> 'DEFAULT')
 WITH signals AS (
@@ -250,6 +257,7 @@ DELETE FROM public.portfolio_positions h
 -- grows: portfolio_positions
 -- kind: build
 -- mode: autocommit
+-- lock: SHARE UPDATE EXCLUSIVE
 -- index: portfolio_positions_symbol_key
 CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_symbol_key ON public.portfolio_positions (symbol);
 
@@ -322,6 +330,7 @@ DROP FUNCTION IF EXISTS public.hk_rollback_fence();
 -- grows: price_history
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.priced_symbols() s WHERE NOT EXISTS (SELECT FROM public.portfolio_positions h WHERE h.symbol = s))
 WITH gone AS (
     DELETE FROM public.price_history
@@ -344,6 +353,7 @@ SELECT (SELECT max(archive_id) FROM hk_migration.archive), id, symbol, price, vo
 -- grows: trading_signals
 -- kind: validate
 -- mode: transaction
+-- lock: SHARE UPDATE EXCLUSIVE
 -- done: SELECT coalesce(hk_migration.constraint_valid('trading_signals_symbol_fkey'), false)
 ALTER TABLE public.trading_signals VALIDATE CONSTRAINT trading_signals_symbol_fkey;
 
@@ -353,6 +363,7 @@ ALTER TABLE public.trading_signals VALIDATE CONSTRAINT trading_signals_symbol_fk
 -- grows: price_history
 -- kind: validate
 -- mode: transaction
+-- lock: SHARE UPDATE EXCLUSIVE
 -- done: SELECT coalesce(hk_migration.constraint_valid('price_history_symbol_fkey'), false)
 ALTER TABLE public.price_history VALIDATE CONSTRAINT price_history_symbol_fkey;
 
@@ -362,4 +373,5 @@ ALTER TABLE public.price_history VALIDATE CONSTRAINT price_history_symbol_fkey;
 -- grows: portfolio_positions, trading_signals
 -- kind: validate
 -- mode: transaction
+-- lock: SHARE UPDATE EXCLUSIVE
 ANALYZE public.portfolio_positions, public.trading_signals;

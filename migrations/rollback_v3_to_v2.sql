@@ -58,6 +58,7 @@ CREATE OR REPLACE TRIGGER trading_signals_default_portfolio
 -- grows: portfolio_positions
 -- kind: backfill
 -- mode: batch
+-- lock: ROW EXCLUSIVE
 -- done: SELECT NOT EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id = 'DEFAULT' AND legacy_symbol IS DISTINCT FROM symbol)
 WITH batch AS (
     SELECT * FROM public.portfolio_positions
@@ -79,6 +80,7 @@ UPDATE public.portfolio_positions h SET legacy_symbol = h.symbol FROM batch WHER
 -- grows: portfolio_positions
 -- kind: build
 -- mode: autocommit
+-- lock: SHARE UPDATE EXCLUSIVE
 -- index: portfolio_positions_legacy_symbol_key
 CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key
     ON public.portfolio_positions (legacy_symbol);
@@ -88,6 +90,7 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_legacy_symbol_key
 -- why: v1 clients look a table up by its bare name, and find these views first: v1's columns, the rows of DEFAULT.
 -- kind: expand
 -- mode: transaction
+-- lock: ACCESS SHARE
 -- done: SELECT hk_migration.v1_views_ready(false)
 SELECT hk_migration.create_v1_views();
 
@@ -127,4 +130,5 @@ ALTER TABLE public.trading_signals
 -- grows: portfolio_positions, trading_signals
 -- kind: validate
 -- mode: transaction
+-- lock: SHARE UPDATE EXCLUSIVE
 ANALYZE public.portfolio_positions, public.trading_signals, public.portfolios;

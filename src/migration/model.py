@@ -43,9 +43,11 @@ class Step:
 
     `mode`: "transaction" (one transaction), "autocommit" (a statement that refuses to run in one) or
     "batch" (repeated until `done` is true). `locks`: tables taken ACCESS EXCLUSIVE for the step, never
-    queued for. `done`: a query that is true once the step's effect is there. `when`: a query; the step belongs
+    queued for. `lock`: for a step without `locks`, the strongest lock that it takes on a table of clients, in
+    PostgreSQL's words. `done`: a query that is true once the step's effect is there. `when`: a query; the step belongs
     to the plan only if it is true. `index`: the index that the step builds. `why`: what it is for, in plain words.
-    `grows`: the tables whose size decides how long it takes.
+    `grows`: the tables whose size decides how long it takes. `refuses_v1_clients`: it does not begin while one is
+    connected. `repeat`: a query; the steps that have it run again, as a group, while it is true.
     """
 
     name: str
@@ -59,6 +61,9 @@ class Step:
     index: str | None = None
     why: str = ""
     grows: tuple[str, ...] = ()
+    lock: str = "ACCESS SHARE"
+    refuses_v1_clients: bool = False
+    repeat: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,11 @@ FILES = {
     Phase.ROLLBACK_V1: "rollback_v2_to_v1.sql",
 }
 
-_HEADING = re.compile(r"^-- (step|title|why|grows|kind|mode|locks|when|done|index): (.+)$")
+_HEADING = re.compile(r"^-- (step|title|why|grows|kind|mode|locks|lock|before|repeat|when|done|index): (.+)$")
 _KINDS = {kind.value for kind in Kind}
 _MODES = {"transaction", "autocommit", "batch"}
+_LOCKS = {"ACCESS SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE"}
+_REFUSE_V1_CLIENTS = "refuse v1 clients"
 
 
 def load_steps(phase: Phase, directory: Path | None = None) -> tuple[Step, ...]:
@@ -46,6 +48,8 @@ def load_steps(phase: Phase, directory: Path | None = None) -> tuple[Step, ...]:
     for name in names:
         if names.count(name) > 1:
             raise MigrationError(f"{path.name}, step {name}: it is there twice.")
+    if len({step.repeat for step in steps if step.repeat}) > 1:
+        raise MigrationError(f"{path.name}: its steps are repeated for different reasons.")
     return steps
 
 
@@ -64,6 +68,9 @@ def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
         "its kind is missing or unknown": headings.get("kind") not in _KINDS,
         "its mode is missing or unknown": mode not in _MODES,
         "it has no SQL": not sql,
+        "its lock is missing or unknown": "locks" not in headings and headings.get("lock") not in _LOCKS,
+        "it has both locks and a lock (locks are ACCESS EXCLUSIVE)": "locks" in headings and "lock" in headings,
+        "what is to be done before it is unknown": headings.get("before", _REFUSE_V1_CLIENTS) != _REFUSE_V1_CLIENTS,
         "its done is missing (a batch is repeated until that is true)": mode == "batch" and "done" not in headings,
         "its index is missing (only the build of one runs in autocommit)": mode == "autocommit" and index is None,
     }
@@ -82,6 +89,9 @@ def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
         index=index,
         why=headings["why"],
         grows=_names(headings.get("grows")),
+        lock=headings.get("lock", ""),
+        refuses_v1_clients="before" in headings,
+        repeat=headings.get("repeat"),
     )
 
 

@@ -48,7 +48,9 @@ def test_every_file_is_well_formed(phase: Phase) -> None:
         assert step.mode != "batch" or step.done, step.name
 
 
-GOOD = "-- step: one\n-- title: One\n-- why: So\n-- kind: expand\n-- mode: transaction\nSELECT 1;\n"
+GOOD = (
+    "-- step: one\n-- title: One\n-- why: So\n-- kind: expand\n-- mode: transaction\n-- lock: ACCESS SHARE\nSELECT 1;\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,15 @@ GOOD = "-- step: one\n-- title: One\n-- why: So\n-- kind: expand\n-- mode: trans
         (GOOD.replace("SELECT 1;\n", ""), "step one: .*no SQL"),
         (GOOD.replace("-- mode: transaction", "-- mode: batch"), "step one: .*done"),
         (GOOD.replace("-- mode: transaction", "-- mode: autocommit"), "step one: .*index"),
+        (GOOD.replace("-- lock: ACCESS SHARE\n", ""), "step one: .*lock is missing"),
+        (GOOD.replace("ACCESS SHARE", "SHARED"), "step one: .*lock is missing or unknown"),
+        (GOOD.replace("-- lock:", "-- locks: portfolios\n-- lock:"), "step one: .*both"),
+        (GOOD.replace("-- lock:", "-- before: ask\n-- lock:"), "step one: .*before"),
+        (
+            GOOD.replace("-- lock:", "-- repeat: SELECT true\n-- lock:")
+            + GOOD.replace("step: one", "step: two").replace("-- lock:", "-- repeat: SELECT false\n-- lock:"),
+            "different reasons",
+        ),
         (GOOD + GOOD, "step one: .*twice"),
         (GOOD.replace("-- kind", "-- kinds"), "step one: .*kind"),
         ("SELECT 1;\n", "no step"),
@@ -155,3 +166,11 @@ def test_what_a_run_leaves_in_the_history(v1: Lab) -> None:
     assert [event.message for _, event in stored] == [event.message for event in v1.told]
     half = stored[len(stored) // 2][0]
     assert runs.events(v1.url, record.run_id, after=half) == [entry for entry in stored if entry[0] > half]
+
+
+def test_what_a_step_demands_and_repeats_is_said_by_its_headings() -> None:
+    refusing = [(phase, step.name) for phase in Phase for step in load_steps(phase) if step.refuses_v1_clients]
+    assert refusing == [(Phase.PHASE2, "contract")]
+    repeated = [(phase, step.name) for phase in Phase for step in load_steps(phase) if step.repeat]
+    names = ("restore_prices", "restore_portfolios", "restore_positions", "restore_signals", "restore_done")
+    assert repeated == [(Phase.PHASE1, name) for name in names]

@@ -31,7 +31,10 @@ def with_step(monkeypatch: pytest.MonkeyPatch, directory: Path, phase: Phase, sq
     if not copy.exists():
         shutil.copytree(PROJECT_ROOT / "migrations", copy)
     file = copy / FILES[phase]
-    headings = "-- step: wrong\n-- title: Wrong\n-- why: To be found\n-- kind: backfill\n-- mode: transaction"
+    headings = (
+        "-- step: wrong\n-- title: Wrong\n-- why: To be found\n"
+        "-- kind: backfill\n-- mode: transaction\n-- lock: ROW EXCLUSIVE"
+    )
     step = f"{headings}\n{sql}\n\n-- step: analyze"
     text = file.read_text()
     assert "-- step: analyze" in text

@@ -16,23 +16,25 @@ class Lock:
 
 _READS = "reads one snapshot; nobody waits for it"
 _BY_KIND = {
-    Kind.BACKUP: Lock("ACCESS SHARE", f"{_READS}. The phase starts only if it restores equal"),
-    Kind.PROVE: Lock("ACCESS SHARE", _READS),
-    Kind.BUILD: Lock("SHARE UPDATE EXCLUSIVE", "clients go on reading and writing; it waits for open transactions"),
-    Kind.VALIDATE: Lock("SHARE UPDATE EXCLUSIVE", "clients go on reading and writing"),
-    Kind.BACKFILL: Lock("ROW EXCLUSIVE", "a client waits only for a row that is just being changed, for milliseconds"),
+    Kind.BACKUP: f"{_READS}. The phase starts only if it restores equal",
+    Kind.PROVE: _READS,
+    Kind.BUILD: "clients go on reading and writing; it waits for open transactions",
 }
-_NONE = Lock("ACCESS SHARE", "nobody waits for it")
-_COPIES = Lock("ACCESS SHARE", "copies rows into this project's own schema; nobody waits for it")
+_BY_MODE = {
+    "ACCESS SHARE": "nobody waits for it",
+    "ROW EXCLUSIVE": "a client waits only for a row that is just being changed, for milliseconds",
+    "SHARE UPDATE EXCLUSIVE": "clients go on reading and writing",
+}
 
 
 def lock_of(step: Step) -> Lock:
+    """The step's lock, as the heading of its file says, and what clients notice of it."""
     if step.locks:
         tables = ", ".join(step.locks)
         return Lock("ACCESS EXCLUSIVE", f"for some milliseconds, tried for and never queued for: {tables}")
-    if step.name == "archive_portfolios":
-        return _COPIES
-    return _BY_KIND.get(step.kind, _NONE)
+    if step.kind is Kind.BACKFILL and step.lock == "ACCESS SHARE":
+        return Lock(step.lock, "copies rows into this project's own schema; nobody waits for it")
+    return Lock(step.lock, _BY_KIND.get(step.kind) or _BY_MODE[step.lock])
 
 
 @dataclass(frozen=True)

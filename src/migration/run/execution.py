@@ -79,7 +79,7 @@ class Execution:
             runner = Runner(self._work, self._journal, self._options, self._canary)
             try:
                 for step in self._steps():
-                    if step.name == "contract":
+                    if step.refuses_v1_clients:
                         self._refuse_v1_clients()
                     self.touched = True
                     runner.execute(step)
@@ -90,12 +90,12 @@ class Execution:
         return self._prove()
 
     def _steps(self) -> Iterator[Step]:
-        """The file's steps; those that restore an archive as often as there are archives, the newest first."""
+        """The file's steps, and those with `repeat` again while that is true (once per archive to restore)."""
         steps = load_steps(self.plan.phase)
         yield from steps
-        if self.plan.phase is Phase.PHASE1:
-            while is_true(self._work, "SELECT hk_migration.restore_wanted()"):
-                yield from (step for step in steps if step.name.startswith("restore_"))
+        repeated = [step for step in steps if step.repeat]
+        while repeated and is_true(self._work, repeated[0].repeat):
+            yield from repeated
 
     def end(self, state: str, message: str, next_step: str, seconds: float) -> Outcome:
         """Write the outcome down (as far as the server is there to write to) and return it."""
