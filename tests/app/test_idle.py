@@ -5,7 +5,7 @@ import time
 import psycopg2
 import pytest
 
-from src.migration import engine
+from src.journal import runs
 from src.postgres.queries import query
 from src.ui.reads import live_state, queries
 from src.ui.system_status import health_view, plan_view
@@ -17,7 +17,9 @@ from tests.statements import counted
 
 
 def names(sent: list[str]) -> list[str]:
-    known = {query(f"server.{name}"): name for name in ("signs_single", "signs_multi", "own_signs", "others")}
+    known = {
+        query(f"portfolios.markers.{name}"): name for name in ("signs_single", "signs_multi", "own_signs", "others")
+    }
     return [known.get(one, one) for one in sent]
 
 
@@ -28,7 +30,7 @@ def test_a_look_takes_two_statements_while_nothing_happens(
     settings_env.setenv("DATABASE_URL", sample_at(version))
     first = queries.pulse()
     settings_env.setattr(live_state, "FRESH_S", 0.0)
-    settings_env.setattr(engine, "current_run", lambda url: pytest.fail("nothing has happened to a run"))
+    settings_env.setattr(runs, "current_run", lambda url: pytest.fail("nothing has happened to a run"))
     with counted() as sent:
         again = queries.pulse()
     assert again.shown == first.shown

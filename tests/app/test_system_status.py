@@ -18,7 +18,7 @@ from src.migration.preflight.blockers import How
 from src.ui.access.current_user import NotAllowed
 from src.ui.reads import commands, live_state, queries
 from src.ui.system_status import actions
-from tests.app.conftest import ENTRY, OpenPage, execute, log_in, shown
+from tests.app.conftest import SCRIPT, OpenPage, execute, log_in, shown
 from tests.conftest import MakeDatabase
 from tests.integration.health_scenes import all_taken, black_hole, note_run
 
@@ -93,7 +93,7 @@ def test_nobody_sees_nothing_where_there_is_no_door(
     """`streamlit run src/ui/script.py` has no door in front of it."""
     log_in(settings_env, None)
     settings_env.setenv("DATABASE_URL", make_database("v1", sample=True))
-    app = AppTest.from_file(ENTRY, default_timeout=60).run()
+    app = AppTest.from_file(SCRIPT, default_timeout=60).run()
     app.switch_page(f"../../pages/{page}.py").run()
     assert [one.value for one in app.title] == ["Log in"]
     assert "Sample data" not in shown(app)
