@@ -13,7 +13,7 @@
 --   repeat a query; the steps with this heading run again, as a group, while it is true
 --   when   a query; the step belongs to the plan only if it is true
 --   done   a query that is true once the step's effect is there, so that an interrupted run goes on behind it
--- Helpers named hk_migration.* are in src/journal/sql/own_schema.sql.
+-- Helpers named hk_migration.* are in src/schema/sql/own_schema.sql.
 
 -- step: views
 -- title: Give v1 clients views of their tables, in a schema named like their role

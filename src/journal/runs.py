@@ -16,7 +16,8 @@ from src.errors import DatabaseUnavailable
 from src.journal import runs as store
 from src.journal.model import Event, Phase, ProofRow, RunRecord
 from src.postgres.connection import Connection, connect, is_gone, redact
-from src.postgres.queries import query, sql_file
+from src.postgres.queries import query
+from src.schema import own_schema
 
 # One run per database: a session-level advisory lock, held by the session that executes the steps.
 LOCK_CLASS, LOCK_OBJECT = 0x484B53, 1
@@ -38,9 +39,10 @@ def own_schema_exists(conn: Connection) -> bool:
 
 
 def ensure_own_schema(conn: Connection) -> None:
-    """Create hk_migration, or bring its helpers up to date. In the caller's transaction, if there is one."""
+    """Create the journal's part of hk_migration, or bring it up to date. In the caller's transaction."""
     with conn.cursor() as cur:
-        cur.execute(sql_file("journal", "own_schema"))
+        own_schema.upgrade(cur, own_schema.Part.JOURNAL)
+        own_schema.define_functions(cur)
 
 
 def who(acting_for: str | None) -> str:

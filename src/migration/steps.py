@@ -101,7 +101,7 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 def checksums(phase: Phase, directory: Path | None = None) -> dict[str, str]:
     """SHA-256 of the files that a run executes: name → hexadecimal digest."""
-    own = PROJECT_ROOT / "src" / "journal" / "sql" / "own_schema.sql"
+    own = PROJECT_ROOT / "src" / "schema" / "sql" / "own_schema.sql"
     paths = ((directory or MIGRATIONS) / FILES[phase], own)
     return {path.name: hashlib.sha256(_read(path)).hexdigest() for path in paths}
 

@@ -1,4 +1,4 @@
-"""The project's own tables for saves and lineage, in schema hk_migration: made with the first save."""
+"""The tables of saves and lineage, in schema hk_migration: made with the first save, with the rights that it takes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,9 @@ from psycopg2.extensions import quote_ident
 from src.errors import ConfigurationError
 from src.postgres.connection import Cursor
 from src.postgres.queries import query
+from src.schema import own_schema
 
+_PART = own_schema.Part.REVISIONS
 _TABLES = 4
 
 
@@ -22,21 +24,26 @@ class _State:
     tables: int
     readable: bool
     writable: bool
+    owner: str | None
+    may_change: bool
+    version: int
 
 
 def ensure(cursor: Cursor) -> None:
     """Make what is missing, in the caller's transaction. Raises ConfigurationError naming the GRANT that is needed."""
-    state = _look(cursor)
-    if state.has_schema and state.tables == _TABLES and state.may_use and state.writable:
+    state = _state(cursor)
+    # Programs that recorded no version made what is the first one now.
+    version = state.version or own_schema.first(_PART)
+    complete = state.has_schema and state.tables == _TABLES
+    if complete and state.may_use and state.writable and version >= own_schema.newest(_PART):
         return
     _check_rights(cursor, state)
-    cursor.execute(query("portfolios.own_tables.lock"))
-    cursor.execute(query("portfolios.own_tables.create"))
+    own_schema.upgrade(cursor, _PART)
 
 
 def readable(cursor: Cursor) -> bool:
     """Whether the tables are there; False before the first save. Raises ConfigurationError without the right."""
-    state = _look(cursor)
+    state = _state(cursor)
     if state.tables < _TABLES:
         return False
     if not (state.may_use and state.readable):
@@ -44,7 +51,7 @@ def readable(cursor: Cursor) -> bool:
     return True
 
 
-def _look(cursor: Cursor) -> _State:
+def _state(cursor: Cursor) -> _State:
     cursor.execute(query("portfolios.own_tables.state"))
     row = cursor.fetchone()
     assert row is not None, "one row, whatever there is"
@@ -58,6 +65,9 @@ def _check_rights(cursor: Cursor, state: _State) -> None:
     elif state.tables < _TABLES:
         if not (state.may_use and state.may_create):
             raise _refused(cursor, state, "USAGE, CREATE ON SCHEMA hk_migration")
+    elif state.may_use and state.writable:
+        if not state.may_change:
+            raise _refused(cursor, state, quote_ident(str(state.owner), cursor))
     else:
         wanted = "SELECT, INSERT ON ALL TABLES IN SCHEMA hk_migration"
         raise _refused(cursor, state, "USAGE ON SCHEMA hk_migration", wanted)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
@@ -14,7 +15,7 @@ from src.journal.model import Event, Phase
 from src.migration import steps as loader
 from src.migration.steps import FILES, checksums, load_steps
 from tests.conftest import MakeDatabase
-from tests.migration.lab import Lab, lab, session
+from tests.migration.lab import Lab, lab
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def history_of_a_run(make_database: MakeDatabase, tmp_path: Path) -> Lab:
     from src.journal.runs import ensure_own_schema
 
     it = lab(make_database("v1"), tmp_path, rows="")
-    with session(it.url, "hk_strategy test") as conn:
+    with closing(psycopg2.connect(it.url)) as conn, conn:
         ensure_own_schema(conn)
     it.rows(
         "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
