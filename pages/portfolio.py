@@ -7,7 +7,7 @@ from src.ui.portfolios.listing import load
 from src.ui.reads import queries
 
 pulse = queries.pulse()
-entries = load(pulse)
+entries = load()
 wanted = st.query_params.get("id", "DEFAULT")
 entry = next((entry for entry in entries if entry.portfolio_id == wanted), None)
 if entry is None:

@@ -4,4 +4,4 @@ from src.ui.portfolios import listing, page
 from src.ui.reads import queries
 
 pulse = queries.pulse()
-page.show(listing.load(pulse), pulse)
+page.show(listing.load(), pulse)

@@ -88,6 +88,15 @@ class Patience(Generic[T]):
             silent_since = current.started if self._silent_since is None else self._silent_since
         return _answer(known, None if in_time else time.monotonic() - silent_since)
 
+    def latest(self, fresh_s: float) -> T | None:
+        """The last value, where it is at most `fresh_s` old and no problem came since; neither asks nor waits."""
+        with self._lock:
+            self._settle()
+            last = self._last
+        if last is None or last.ended is None or time.monotonic() - last.ended > fresh_s:
+            return None
+        return last.value
+
     def forget(self, *, what_is_asked_now: bool = True) -> None:
         """What is known is out of date, and so is what is being asked, unless `what_is_asked_now` is False."""
         with self._lock:

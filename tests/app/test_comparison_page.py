@@ -274,7 +274,7 @@ def test_names_from_the_database_are_never_markup(two: str, open_page: OpenPage)
     assert "&lt;img src=x&gt;" in shown(app)
 
 
-@pytest.mark.parametrize("forgotten", [("_valuations",), ("_overview", "_valuations")])
+@pytest.mark.parametrize("forgotten", [("valuations",), ("overview", "valuations")])
 def test_a_rollback_while_the_page_is_open_shows_no_error(
     sample_at: MakeAt, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, forgotten: tuple[str, ...]
 ) -> None:
@@ -295,7 +295,7 @@ def test_a_rollback_while_the_page_is_open_shows_no_error(
     outcome = engine.run(url, Phase.ROLLBACK_V1, Options(backup=False), settings, lambda event: None)
     assert outcome.state == "done"
     for cached in forgotten:
-        getattr(queries, cached).clear()
+        getattr(queries, cached).forget()
     app.run()
     assert not app.error
     assert not app.warning

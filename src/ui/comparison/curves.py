@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from src.market.calendar import HONG_KONG
+from src.ui.comparison import performance
 from src.ui.comparison.performance import MONTHS, OverTime
 from src.ui.reads import queries
 from src.ui.reads.valued import Side
@@ -24,7 +26,8 @@ def show(sides: Sequence[Side], pulse: queries.Pulse) -> OverTime:
             bind="query-params",
             label_visibility="collapsed",
         )
-    found = queries.over_time(pulse, sides, period)
+    today = pulse.at.astimezone(HONG_KONG).date()
+    found = performance.over_time(tuple(sides), performance.start_of(period, today))
     told = [fmt.plain(one) for one in found.lines.told]
     if found.figure is None:
         st.caption(" ".join(("There are no prices of these holdings in this period yet.", *told)))

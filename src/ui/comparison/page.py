@@ -101,8 +101,8 @@ def _sides(choice: Choice, entries: Sequence[PortfolioEntry], pulse: queries.Pul
     """All from one snapshot of the positions."""
     known = {entry.portfolio_id: entry for entry in entries}
     ids = tuple(one for one in choice.all_ids if one in known)
-    found = queries.valuations(pulse.token, ids)
-    symbols = {item.position.symbol for of in found.values() for item in of.positions}
+    found = queries.valuations(ids)
+    symbols = frozenset(item.position.symbol for of in found.values() for item in of.positions)
     sessions = queries.sessions()
-    quotes = queries.quotes(pulse.token, sessions.latest.opens, symbols)
+    quotes = queries.quotes(sessions.latest.opens, symbols)
     return [valued.side(known[one], found[one], quotes, sessions) for one in ids]

@@ -1,9 +1,10 @@
-"""Value over time of several portfolios, 100 on their first common day, and what it says about risk. Pure."""
+"""Value over time of several portfolios, 100 on their first common day, and what it says about risk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,6 +12,7 @@ import plotly.graph_objects as go
 from src.domain import return_statistics
 from src.domain.valuation import ZERO, market_value
 from src.ui.comparison import charts
+from src.ui.reads.cached import Source, cached
 from src.ui.reads.valued import Side
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column, Row
@@ -45,7 +47,13 @@ class OverTime:
     rows: tuple[Row, ...] = ()
 
 
-def over_time(sides: Sequence[Side], closes: pd.DataFrame, wanted: date) -> OverTime:
+@cached(ttl=10, most=30, keys={Side: attrgetter("portfolio_id")})
+def over_time(source: Source, sides: tuple[Side, ...], since: date) -> OverTime:
+    """What today's holdings of `sides` were worth from `since` on, and what that says about risk."""
+    return from_closes(sides, source.manager.get_closes(sorted(symbols_of(sides)), since), since)
+
+
+def from_closes(sides: Sequence[Side], closes: pd.DataFrame, wanted: date) -> OverTime:
     """From `wanted` on; `closes` as DatabaseManager.get_closes has them, the benchmark's among them."""
     found = lines(sides, closes, wanted)
     if len(found.values) < 2:

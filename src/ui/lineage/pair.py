@@ -26,7 +26,7 @@ class Pair:
 
 
 def load(copy: PortfolioEntry, parent: PortfolioEntry, pulse: queries.Pulse) -> Pair:
-    found = queries.valuations(pulse.token, (copy.portfolio_id, parent.portfolio_id))
+    found = queries.valuations((copy.portfolio_id, parent.portfolio_id))
     now, parent_now = ([item.position for item in found[one.portfolio_id].positions] for one in (copy, parent))
     return _pair(copy, parent, now, parent_now, pulse)
 
@@ -46,7 +46,7 @@ def _pair(
     parent_now: Sequence[Position],
     pulse: queries.Pulse,
 ) -> Pair:
-    lineage = queries.lineage(pulse.token, copy.portfolio_id)
+    lineage = queries.lineage(copy.portfolio_id)
     return Pair(
         copy=copy,
         parent=parent,

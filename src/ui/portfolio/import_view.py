@@ -145,7 +145,7 @@ def _possible(preview: ImportPreview, pulse: queries.Pulse) -> tuple[Edit, ...]:
 
 
 def _again(portfolio_id: str, preview: ImportPreview, pulse: queries.Pulse) -> None:
-    same = (one for one in queries.saves(pulse.token, portfolio_id) if one.digest == preview.digest)
+    same = (one for one in queries.saves(portfolio_id) if one.digest == preview.digest)
     before = next((one for one in same if one.undone_by is None), None)
     if before is not None:
         when = f"on {fmt.moment(before.at)} (save {before.save_id})"

@@ -9,7 +9,7 @@ import streamlit as st
 from src.domain.day_change import day, moves
 from src.domain.valuation import Valued
 from src.ui.lineage import view as lineage_view
-from src.ui.portfolio import positions_table, signals_view, view_state, workbench
+from src.ui.portfolio import pictures, positions_table, signals_view, view_state, workbench
 from src.ui.portfolios import forms
 from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
@@ -38,11 +38,11 @@ def not_there(wanted: str, entries: Sequence[PortfolioEntry]) -> None:
 
 
 def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
-    valuation = queries.valuation(pulse.token, entry.portfolio_id)
+    valuation = queries.valuation(entry.portfolio_id)
     items = valuation.positions
     sessions = queries.sessions()
-    symbols = [item.position.symbol for item in items]
-    moved = moves(items, queries.quotes(pulse.token, sessions.latest.opens, symbols), sessions)
+    symbols = frozenset(item.position.symbol for item in items)
+    moved = moves(items, queries.quotes(sessions.latest.opens, symbols), sessions)
     components.title(entry.title)
     _header(entry, entries, pulse)
     st.html(headline.strip(valuation.totals, day(items, moved), sessions))
@@ -56,13 +56,13 @@ def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: querie
         return
     positions_table.show(items, moved)
     left, right = st.columns(2, gap="medium")
-    allocation, pnl = queries.pictures(pulse.token, entry.portfolio_id, preferences.palette(), items)
+    allocation, pnl = pictures.pictures(entry.portfolio_id, preferences.palette(), items)
     with left:
         _allocation(allocation, items)
     with right:
         _profit_and_loss(pnl, items)
     lineage_view.show(entry, entries, pulse)
-    signals_view.show(queries.signals(pulse.token, entry.portfolio_id, SIGNALS), pulse.now, SIGNALS)
+    signals_view.show(queries.signals(entry.portfolio_id, SIGNALS), pulse.now, SIGNALS)
 
 
 def _choose(key: str) -> None:

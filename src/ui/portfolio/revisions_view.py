@@ -46,7 +46,7 @@ def undoable(saves: Sequence[Revision]) -> set[int]:
 
 
 def show(entry: PortfolioEntry, pulse: queries.Pulse) -> None:
-    saves = queries.saves(pulse.token, entry.portfolio_id)
+    saves = queries.saves(entry.portfolio_id)
     if not saves:
         st.info("Nothing was saved in this portfolio yet, since who changed what is kept.")
         return

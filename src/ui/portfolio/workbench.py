@@ -37,7 +37,7 @@ def bar(entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pul
 
 def _dated(positions: Sequence[Position], pulse: queries.Pulse) -> tuple[Position, ...]:
     """The positions with the times of their prices as the page shows them: those of the quotes, in Hong Kong."""
-    quotes = queries.quotes(pulse.token, queries.sessions().latest.opens, [one.symbol for one in positions])
+    quotes = queries.quotes(queries.sessions().latest.opens, frozenset(one.symbol for one in positions))
     times = {symbol: quote.as_of for symbol, quote in quotes.items() if quote.as_of is not None}
     return tuple(
         replace(one, last_updated=times[one.symbol].astimezone(HONG_KONG) if one.symbol in times else None)

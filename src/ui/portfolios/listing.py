@@ -34,8 +34,8 @@ class Group:
         return max((one.updated_at for one in self.entries if one.updated_at is not None), default=None)
 
 
-def load(pulse: queries.Pulse) -> tuple[PortfolioEntry, ...]:
-    return queries.overview(pulse)
+def load() -> tuple[PortfolioEntry, ...]:
+    return queries.overview(queries.sessions())
 
 
 Line = PortfolioEntry | Group

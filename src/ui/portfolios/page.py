@@ -148,8 +148,8 @@ def _list(
         return
     on_page = components.page(len(shown), PAGE_ROWS, f"{len(shown):,} portfolios", "page")
     parts = listing.page_of(listing.arranged(shown, order, group=group), on_page)
-    ids = [entry.portfolio_id for part in parts for entry in part.entries]
-    scene = Scene(pulse.now, sessions, queries.curves(pulse, ids))
+    ids = frozenset(entry.portfolio_id for part in parts for entry in part.entries)
+    scene = Scene(pulse.now, sessions, queries.curves(ids, sessions.recent[0].day))
     st.html(_table(parts, scene, group=group, total_of=shown if len(shown) != len(active) else ()))
 
 

@@ -42,7 +42,7 @@ def show(who: User) -> None:
 
 def _schema(pulse: queries.Pulse) -> None:
     st.subheader("Schema")
-    inspection = queries.inspection(pulse.version)
+    inspection = queries.inspection()
     order = [version for version, _, _ in STAGES]
     here = order.index(pulse.version) if pulse.version in order else -1
     items = [

@@ -94,7 +94,7 @@ def show(pulse: queries.Pulse) -> None:
     if phase is Phase.PHASE2:
         # The box is drawn below what it is about, and only while there are v1 clients.
         force = bool(st.session_state.get("force", False))
-    plan = queries.plan(pulse, phase, keep, force)
+    plan = queries.plan(phase, keep, force)
     if plan.refusals and queries.moved_on(pulse):
         st.caption("The schema has just changed; looking again…")
         return
@@ -103,7 +103,7 @@ def show(pulse: queries.Pulse) -> None:
         return
     if plan.refusals:
         st.session_state[LOOKED] = _surroundings()
-        st.fragment(_look_again, run_every=LOOK_S)(pulse, phase, keep, force, _state(plan))
+        st.fragment(_look_again, run_every=LOOK_S)(phase, keep, force, _state(plan))
     if phase is Phase.PHASE2 and plan.legacy_clients:
         st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
     _merged(plan)
@@ -128,14 +128,14 @@ def _surroundings() -> tuple[object, ...]:
     return queries.other_sessions(), int(time.monotonic() // WHOLE_LOOK_S)
 
 
-def _look_again(pulse: queries.Pulse, phase: Phase, keep: Keep, force: bool, shown: tuple[int, int]) -> None:
+def _look_again(phase: Phase, keep: Keep, force: bool, shown: tuple[int, int]) -> None:
     """What stood in the way may be gone by itself: a v1 client that was stopped, say."""
     with components.edge():
         found = _surroundings()
         if found == st.session_state.get(LOOKED):
             return
         st.session_state[LOOKED] = found
-        if _state(queries.plan(pulse, phase, keep, force, anew=True)) != shown:
+        if _state(queries.plan.anew(phase, keep, force)) != shown:
             st.rerun()
 
 

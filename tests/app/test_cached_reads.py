@@ -1,0 +1,89 @@
+"""The decorator of cached reads: what an entry is of, and that forget() empties every one of them."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import src.ui
+from src.config import PROJECT_ROOT
+from src.ui.reads import cached, live_state
+from src.ui.reads.cached import NOTHING, CachedRead, Source, registered
+from tests.app.conftest import OpenPage, execute
+from tests.conftest import MakeDatabase
+
+
+@pytest.fixture
+def url(make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch) -> str:
+    made = make_database("v3")
+    settings_env.setenv("DATABASE_URL", made)
+    return made
+
+
+def reads_of_the_dashboard() -> dict[str, CachedRead[..., object]]:
+    found = {}
+    for module in pkgutil.walk_packages(src.ui.__path__, "src.ui."):
+        if module.name != "src.ui.script":
+            for value in vars(importlib.import_module(module.name)).values():
+                if isinstance(value, CachedRead):
+                    found[value.name] = value
+    return found
+
+
+def test_forget_empties_every_cached_read(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, emptied = reads_of_the_dashboard(), []
+    monkeypatch.setattr(CachedRead, "forget", lambda self: emptied.append(self.name))
+    cached.forget()
+    assert len(reads) > 20
+    assert set(reads) <= set(emptied)
+
+
+def test_nothing_else_in_the_dashboard_caches() -> None:
+    allowed = {"reads/cached.py", "reads/source.py", "reads/commands.py"}
+    root = PROJECT_ROOT / "src" / "ui"
+    found = {
+        str(one.relative_to(root))
+        for one in Path(root).rglob("*.py")
+        if re.search(r"\bcache_(data|resource)", one.read_text())
+    }
+    assert found <= allowed
+
+
+def test_an_entry_counts_until_the_data_changes_or_all_is_forgotten(url: str) -> None:
+    asked: list[str] = []
+
+    def read(source: Source, portfolio_id: str, _note: object) -> str:
+        """Of the database."""
+        asked.append(portfolio_id)
+        return f"{portfolio_id} of {source.url}"
+
+    made = cached.cached(ttl=600, most=10)(read)
+    try:
+        assert made("P1", object()) == made("P1", object()) == f"P1 of {url}"
+        assert asked == ["P1"]
+        made("P2", object())
+        assert asked == ["P1", "P2"]
+        made.anew("P1", object())
+        assert asked == ["P1", "P2", "P1"]
+        cached.forget()
+        made("P1", object())
+        assert asked == ["P1", "P2", "P1", "P1"]
+        execute(url, "UPDATE portfolios SET name = 'Another'")
+        live_state.forget()
+        made("P1", object())
+        assert asked == ["P1", "P2", "P1", "P1", "P1"]
+        assert made.__doc__ == "Of the database."
+    finally:
+        registered.remove(made)
+
+
+def test_a_read_that_follows_nothing_does_not_ask_for_the_state(settings_env: pytest.MonkeyPatch) -> None:
+    settings_env.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    settings_env.setattr(live_state, "pulse", lambda **_: pytest.fail("asked"))
+    made = cached.cached(ttl=600, most=10, follows=NOTHING)(lambda source: source.url)
+    try:
+        assert made() == "postgresql://nobody@127.0.0.1:1/nothing"
+    finally:
+        registered.remove(made)
