@@ -18,7 +18,7 @@ from src.embedded.api import PrivateServer
 from src.journal.model import Event, Keep, Outcome, Phase
 from src.migration import engine
 from src.migration.model import Options
-from tests.migration.load import Report, V1Load, fill, verify
+from tests.support.load import Report, V1Load, fill, verify
 
 # Durable commits, as on a server that people rely on; room for the data, so that checkpoints are not what is measured.
 SERVER = {

@@ -26,6 +26,8 @@ from src.embedded.lifetime import Spec, Use
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+pytest_plugins = ["tests.support.fixtures"]
+
 MAIN = sys.modules["__main__"]
 VERSIONS = tuple(version for version in (15, 16, 18) if version != 15 or has_version(15))
 TRADER_PASSWORD = "s3cret/p@ss:word"

@@ -15,7 +15,7 @@ from src.ui.reads import queries
 from tests.app.conftest import MakeAt, OpenPage, shown
 from tests.app.html_tables import figures, table
 from tests.conftest import MakeDatabase
-from tests.integration.helpers import execute
+from tests.support.databases import execute
 
 
 def managed(url: str) -> DatabaseManager:

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from src.database_enhanced import DatabaseManager
 from tests.app.conftest import MakeAt, OpenPage, execute
 from tests.app.html_tables import figures, table
-from tests.integration.editing import edit_of
+from tests.support.editing import edit_of
 
 CHANGES, TRADES = "Changes since the copy", "Trades from parent to copy"
 TOGETHER = "together TRY"

@@ -12,8 +12,8 @@ from src.ui.system_status import health_view, plan_view
 from src.ui.widgets import components
 from tests.app.conftest import MakeAt, OpenPage, execute
 from tests.conftest import MakeDatabase
-from tests.integration.health_scenes import all_taken
-from tests.statements import counted
+from tests.support.health_cases import all_taken
+from tests.support.statements import counted
 
 
 def names(sent: list[str]) -> list[str]:

@@ -13,8 +13,8 @@ from src.ui.process import endpoints
 from src.ui.reads import live_state, queries
 from tests.app.conftest import MakeAt, execute
 from tests.conftest import MakeDatabase, Servers
-from tests.integration.health_scenes import all_taken, black_hole
-from tests.integration.helpers import database_name
+from tests.support.databases import database_name
+from tests.support.health_cases import all_taken, black_hole
 
 REQUEST = Request({"type": "http", "method": "GET", "path": "/healthz", "headers": []})
 # https://prometheus.io/docs/instrumenting/exposition_formats/

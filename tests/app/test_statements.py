@@ -6,7 +6,7 @@ from src.database_enhanced import DatabaseManager
 from src.ui.reads import queries
 from tests.app.conftest import OpenPage, execute
 from tests.conftest import MakeDatabase
-from tests.statements import counted
+from tests.support.statements import counted
 
 BOOKS = """
 INSERT INTO public.portfolios (portfolio_id, name, strategy)

@@ -20,7 +20,7 @@ from src.ui.reads import commands, live_state, queries
 from src.ui.system_status import actions
 from tests.app.conftest import SCRIPT, OpenPage, execute, log_in, shown
 from tests.conftest import MakeDatabase
-from tests.integration.health_scenes import all_taken, black_hole, note_run
+from tests.support.health_cases import all_taken, black_hole, note_run
 
 DOWN = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
 

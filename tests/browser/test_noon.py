@@ -14,7 +14,7 @@ from src.journal.model import Phase
 from tests.browser.conftest import PASSWORD, Dashboard, OpenBrowser, StartDashboard
 from tests.browser.test_migration import press
 from tests.conftest import MakeDatabase
-from tests.migration.load import Report, V1Load, fill, verify
+from tests.support.load import Report, V1Load, fill, verify
 
 DEFAULTS_ALONE = (
     "SELECT max(symbol) FROM public.portfolio_positions GROUP BY symbol "

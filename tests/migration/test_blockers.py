@@ -14,19 +14,19 @@ from src.journal.model import Client, Phase
 from src.migration.preflight import blockers
 from src.migration.preflight.blockers import How
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
-from tests.migration.lab import Apart, Lab, lab, session, wait_until
+from tests.support.migration_env import Apart, MigrationEnv, migration_env, session, wait_until
 
 
 @pytest.fixture
-def v1(make_database: MakeDatabase, tmp_path: Path) -> Lab:
-    return lab(make_database("v1"), tmp_path)
+def v1(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
+    return migration_env(make_database("v1"), tmp_path)
 
 
-def holders(it: Lab) -> tuple[Client, ...]:
+def holders(it: MigrationEnv) -> tuple[Client, ...]:
     return tuple(one for one in blockers.in_the_way(it.url) if one.holds_lock)
 
 
-def test_ending_the_session_in_the_way_lets_the_run_go_on(v1: Lab) -> None:
+def test_ending_the_session_in_the_way_lets_the_run_go_on(v1: MigrationEnv) -> None:
     with session(v1.url, "month-end report") as report, report.cursor() as cur, session(v1.url, "idle app"):
         cur.execute("BEGIN; SELECT * FROM portfolio_positions")
         run = Apart(v1, Phase.PHASE1)
@@ -46,7 +46,7 @@ def test_ending_the_session_in_the_way_lets_the_run_go_on(v1: Lab) -> None:
     assert v1.rows("SELECT to_regclass('public.portfolios') IS NOT NULL") == [(True,)]
 
 
-def test_a_statement_is_cancelled_and_its_session_stays(v1: Lab) -> None:
+def test_a_statement_is_cancelled_and_its_session_stays(v1: MigrationEnv) -> None:
     said: list[str] = []
     with session(v1.url, "slow report") as report:
 
@@ -69,7 +69,7 @@ def test_a_statement_is_cancelled_and_its_session_stays(v1: Lab) -> None:
             cur.execute("SELECT 1")
 
 
-def test_another_session_or_one_that_is_not_in_the_way_any_more_is_left_alone(v1: Lab) -> None:
+def test_another_session_or_one_that_is_not_in_the_way_any_more_is_left_alone(v1: MigrationEnv) -> None:
     with session(v1.url, "report") as report, report.cursor() as cur:
         cur.execute("BEGIN; SELECT * FROM portfolio_positions")
         (found,) = holders(v1)
@@ -82,7 +82,7 @@ def test_another_session_or_one_that_is_not_in_the_way_any_more_is_left_alone(v1
         cur.execute("SELECT 1")
 
 
-def test_sessions_of_this_project_are_never_in_the_way(v1: Lab) -> None:
+def test_sessions_of_this_project_are_never_in_the_way(v1: MigrationEnv) -> None:
     for name in ("hk_strategy migration", "hk_strategy canary", "hk_strategy"):
         with session(v1.url, name) as ours, ours.cursor() as cur:
             cur.execute("BEGIN; SELECT * FROM portfolio_positions; SELECT pg_backend_pid(), backend_start "
@@ -106,7 +106,7 @@ def other_role(servers: Servers) -> Iterator[str]:
         cur.execute(f"DROP ROLE {role}")
 
 
-def test_what_this_role_may_not_end_is_told_plainly(other_role: str, servers: Servers, v1: Lab) -> None:
+def test_what_this_role_may_not_end_is_told_plainly(other_role: str, servers: Servers, v1: MigrationEnv) -> None:
     v1.v1(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {other_role}")
     database = str(psycopg2.extensions.parse_dsn(v1.url)["dbname"])
     with session(servers.url(18, other_role, database), "theirs") as theirs, theirs.cursor() as cur:

@@ -20,13 +20,13 @@ from src.journal import runs as store
 from src.journal.model import Event, Outcome, Phase
 from src.migration import engine
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
-from tests.migration.dumps import difference, whole_dump
-from tests.migration.lab import (
+from tests.support.dumps import difference, whole_dump
+from tests.support.migration_env import (
     OTHER_PORTFOLIOS,
     V1_ROWS,
     Apart,
-    Lab,
-    lab,
+    MigrationEnv,
+    migration_env,
     session,
     v1_clients_work,
     wait_for_the_end_of,
@@ -38,18 +38,18 @@ INDEX_STEP, INDEX = "index_legacy_symbol", "portfolio_positions_legacy_symbol_ke
 
 
 @pytest.fixture
-def v1(make_database: MakeDatabase, tmp_path: Path) -> Lab:
-    return lab(make_database("v1"), tmp_path)
+def v1(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
+    return migration_env(make_database("v1"), tmp_path)
 
 
-def invalid_indexes(it: Lab) -> list[str]:
+def invalid_indexes(it: MigrationEnv) -> list[str]:
     found = it.rows(
         "SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE NOT i.indisvalid"
     )
     return [name for (name,) in found]
 
 
-def test_killed_inside_an_index_build(v1: Lab) -> None:
+def test_killed_inside_an_index_build(v1: MigrationEnv) -> None:
     """The server does not go on behind our back, and the half-built index is not taken for a whole one."""
     run = Apart(v1, Phase.PHASE1, hold_at=INDEX_STEP)
     run.wait_for(step=INDEX_STEP, state="started")
@@ -70,7 +70,7 @@ def test_killed_inside_an_index_build(v1: Lab) -> None:
     v1_clients_work(v1)
 
 
-def test_ctrl_c_inside_an_index_build(v1: Lab) -> None:
+def test_ctrl_c_inside_an_index_build(v1: MigrationEnv) -> None:
     run = Apart(v1, Phase.PHASE1, hold_at=INDEX_STEP)
     run.wait_for(step=INDEX_STEP, state="started")
     with writer(v1):
@@ -87,7 +87,7 @@ def test_ctrl_c_inside_an_index_build(v1: Lab) -> None:
     assert v1.resume().state == "done"
 
 
-def test_ctrl_c_while_looking_for_a_lock(v1: Lab) -> None:
+def test_ctrl_c_while_looking_for_a_lock(v1: MigrationEnv) -> None:
     """It stops at once, though the limit for locks is five minutes; and nothing of the step is there."""
     v1.run(Phase.PHASE1)
     before = whole_dump(v1.url)
@@ -112,7 +112,7 @@ def stop_at(step: str) -> Callable[[Event], None]:
     return on_event
 
 
-def test_a_session_that_outlived_its_client_is_ended(v1: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_outlived_its_client_is_ended(v1: MigrationEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that cannot tell that a client is gone goes on with its statement: `resume` ends that."""
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
@@ -130,7 +130,9 @@ def test_a_session_that_outlived_its_client_is_ended(v1: Lab, monkeypatch: pytes
             cur.execute("SELECT 1")
 
 
-def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(v1: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(
+    v1: MigrationEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It has the lock, and no journal yet."""
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
@@ -142,7 +144,7 @@ def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(v1: Lab, m
         cur.execute("SELECT 1")
 
 
-def test_a_session_that_is_just_ending_is_nobody_elses_run(v1: Lab) -> None:
+def test_a_session_that_is_just_ending_is_nobody_elses_run(v1: MigrationEnv) -> None:
     """The server takes a moment to end the session of a program that has gone."""
     with session(v1.url, "hk_strategy migration") as going, going.cursor() as cur:
         cur.execute("SELECT pg_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
@@ -152,7 +154,7 @@ def test_a_session_that_is_just_ending_is_nobody_elses_run(v1: Lab) -> None:
         leaving.join()
 
 
-def test_a_phase_with_nothing_to_do_does_not_end_another_run(v1: Lab) -> None:
+def test_a_phase_with_nothing_to_do_does_not_end_another_run(v1: MigrationEnv) -> None:
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
     assert v1.run(Phase.ROLLBACK_V2).state == "nothing"
@@ -161,7 +163,7 @@ def test_a_phase_with_nothing_to_do_does_not_end_another_run(v1: Lab) -> None:
     assert v1.resume().state == "done"
 
 
-def test_a_second_run_is_told_of_the_first(v1: Lab) -> None:
+def test_a_second_run_is_told_of_the_first(v1: MigrationEnv) -> None:
     first = Apart(v1, Phase.PHASE1, hold_at="columns")
     first.wait_for(step="columns", state="started")
     record = runs.current_run(v1.url)
@@ -185,7 +187,9 @@ def test_the_server_goes_away_half_way(tmp_path: Path) -> None:
         with session(server.url, "test") as conn, conn.cursor() as cur:
             cur.execute("CREATE ROLE trader LOGIN PASSWORD 'trader'")
             cur.execute("CREATE DATABASE half OWNER trader")
-        it = lab(url_of(server), tmp_path, rows=(PROJECT_ROOT / "migrations" / "init.sql").read_text() + V1_ROWS)
+        it = migration_env(
+            url_of(server), tmp_path, rows=(PROJECT_ROOT / "migrations" / "init.sql").read_text() + V1_ROWS
+        )
 
         def crash(event: Event) -> None:
             if event.kind == "step" and event.step == INDEX_STEP and event.detail["state"] == "started":
@@ -229,10 +233,10 @@ def poor(servers: Servers) -> Iterator[str]:
         cur.execute(f"DROP ROLE {role}")
 
 
-def test_a_role_without_rights_is_told_which(poor: str, servers: Servers, v1: Lab) -> None:
+def test_a_role_without_rights_is_told_which(poor: str, servers: Servers, v1: MigrationEnv) -> None:
     v1.v1(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {poor}")
     before = whole_dump(v1.url)
-    theirs = Lab(servers.url(18, poor, parse_dsn(v1.url)["dbname"]), v1.settings)
+    theirs = MigrationEnv(servers.url(18, poor, parse_dsn(v1.url)["dbname"]), v1.settings)
     with pytest.raises(PrerequisiteError, match=r"(?s)Nothing was touched.*(own|CREATE)") as refused:
         theirs.run(Phase.PHASE1)
     assert refused.value.exit_code == 3
@@ -245,7 +249,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("where", ["in the first half", "between the halves", "in the second half"])
-def test_a_rollback_from_v3_to_v1_is_resumed_to_v1(v1: Lab, where: str) -> None:
+def test_a_rollback_from_v3_to_v1_is_resumed_to_v1(v1: MigrationEnv, where: str) -> None:
     v1.run(Phase.PHASE1)
     v1.rows(OTHER_PORTFOLIOS)
     v1.run(Phase.PHASE2)
@@ -272,7 +276,7 @@ def test_a_rollback_from_v3_to_v1_is_resumed_to_v1(v1: Lab, where: str) -> None:
     assert v1.rows("SELECT count(DISTINCT portfolio_id) > 1 FROM public.portfolio_positions") == [(True,)]
 
 
-def test_between_the_halves_of_a_rollback_another_way_may_be_taken(v1: Lab) -> None:
+def test_between_the_halves_of_a_rollback_another_way_may_be_taken(v1: MigrationEnv) -> None:
     v1.run(Phase.PHASE1)
     v1.run(Phase.PHASE2)
 

@@ -12,13 +12,13 @@ import pytest
 from src.journal import runs
 from src.journal.model import Phase
 from tests.conftest import MakeDatabase, Servers
-from tests.migration.dumps import difference, whole_dump
-from tests.migration.lab import (
+from tests.support.dumps import difference, whole_dump
+from tests.support.migration_env import (
     OTHER_PORTFOLIOS,
     Apart,
-    Lab,
+    MigrationEnv,
     copied,
-    lab,
+    migration_env,
     step_events,
     v1_clients_work,
     wait_for_the_end_of,
@@ -44,7 +44,7 @@ class Case:
     def __str__(self) -> str:
         return f"{self.phase.value}{', restoring' if self.restoring else ''}"
 
-    def prepare(self, it: Lab) -> None:
+    def prepare(self, it: MigrationEnv) -> None:
         """Bring a v1 database to where the phase starts; with other portfolios, from v2 on."""
         if self.phase is Phase.PHASE1 and not self.restoring:
             return
@@ -67,7 +67,7 @@ def test_killed_between_any_two_steps(
     """At every step (on 16: at every fourth): `current_run` says so, v1 clients work, resume completes it, the opposite
     phase undoes it.
     """
-    it, phase = lab(make_database("v1", version=version), tmp_path, version), case.phase
+    it, phase = migration_env(make_database("v1", version=version), tmp_path, version), case.phase
     case.prepare(it)
     before = whole_dump(it.url, version)
     with copied(it, servers[version]) as undisturbed:
@@ -87,7 +87,9 @@ def test_killed_between_any_two_steps(
             check_interrupted(killed, case, servers[version], before, after, f"killed before {steps[number].step}")
 
 
-def check_interrupted(killed: Lab, case: Case, superuser: str, before: list[str], after: list[str], when: str) -> None:
+def check_interrupted(
+    killed: MigrationEnv, case: Case, superuser: str, before: list[str], after: list[str], when: str
+) -> None:
     version, phase = killed.version, case.phase
     record = runs.current_run(killed.url)
     assert record is not None and (record.state, record.phase) == ("interrupted", phase), when
@@ -131,7 +133,7 @@ def test_killed_inside_a_step_of_many_batches(
     case: Case, step: str, left: str, make_database: MakeDatabase, tmp_path: Path, servers: Servers
 ) -> None:
     """Half of the work is committed: all but the row that a client holds."""
-    v1 = lab(make_database("v1"), tmp_path)
+    v1 = migration_env(make_database("v1"), tmp_path)
     case.prepare(v1)
     before = whole_dump(v1.url)
     with copied(v1, servers[18]) as undisturbed:

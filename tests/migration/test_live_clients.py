@@ -19,8 +19,8 @@ from src.journal.model import Event, Keep, Outcome, Phase
 from src.migration import engine
 from src.migration.model import Options
 from tests.conftest import MakeDatabase
-from tests.migration.load import Ledger, Report, V1Load, fill, verify
-from tests.migration.load.v1 import COLUMNS, FOREIGN_NUMBER, create_tables
+from tests.support.load import Ledger, Report, V1Load, fill, verify
+from tests.support.load.v1 import COLUMNS, FOREIGN_NUMBER, create_tables
 
 SMALL = {"prices": 300_000, "signals": 50_000, "positions": 2_000}
 FULL = {"prices": 5_000_000, "signals": 200_000, "positions": 2_000}

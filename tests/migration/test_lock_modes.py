@@ -11,7 +11,7 @@ from src.migration.plan.explain import lock_of
 from src.migration.run.runner import Runner
 from src.postgres.connection import Cursor
 from tests.conftest import MakeDatabase
-from tests.migration.lab import OTHER_PORTFOLIOS, lab
+from tests.support.migration_env import OTHER_PORTFOLIOS, migration_env
 
 MODES = (
     "AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock", "ShareLock",
@@ -26,7 +26,7 @@ WORDS = {"".join(word.capitalize() for word in text.split()) + "Lock": text for 
 def test_no_step_takes_a_stronger_lock_on_clients_tables_than_its_plan_says(
     make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    it = lab(make_database("v1"), tmp_path)
+    it = migration_env(make_database("v1"), tmp_path)
     seen: dict[tuple[str, str], str] = {}
     phase = Phase.PHASE1
     note = Runner._note_writes

@@ -17,17 +17,17 @@ from src.journal.model import Client, Outcome, Phase
 from src.migration.run import locks
 from src.migration.run.locks import acquire, lock_targets
 from tests.conftest import MakeDatabase
-from tests.migration.dumps import difference, whole_dump
-from tests.migration.lab import Lab, lab, session, v1_clients_work, wait_until
+from tests.support.dumps import difference, whole_dump
+from tests.support.migration_env import MigrationEnv, migration_env, session, v1_clients_work, wait_until
 
 
 @pytest.fixture
-def v1(make_database: MakeDatabase, tmp_path: Path) -> Lab:
-    return lab(make_database("v1"), tmp_path)
+def v1(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
+    return migration_env(make_database("v1"), tmp_path)
 
 
 @pytest.fixture
-def v2(v1: Lab) -> Lab:
+def v2(v1: MigrationEnv) -> MigrationEnv:
     v1.run(Phase.PHASE1)
     return v1
 
@@ -35,7 +35,7 @@ def v2(v1: Lab) -> Lab:
 class Impatient:
     """A client that works all the time, and will not wait for a lock longer than the server's smallest patience."""
 
-    def __init__(self, it: Lab) -> None:
+    def __init__(self, it: MigrationEnv) -> None:
         self._it, self._stop = it, threading.Event()
         self.done, self.failed = 0, ""
         self._thread = threading.Thread(target=self._work)
@@ -62,12 +62,12 @@ class Impatient:
                 time.sleep(0.001)
 
 
-def blocked(it: Lab) -> list[str]:
+def blocked(it: MigrationEnv) -> list[str]:
     return [event.message for event in it.told if event.kind == "blocked"]
 
 
 @contextlib.contextmanager
-def reading(it: Lab, statement: str = "SELECT * FROM public.portfolio_positions") -> Iterator[Connection]:
+def reading(it: MigrationEnv, statement: str = "SELECT * FROM public.portfolio_positions") -> Iterator[Connection]:
     """A client that has read, and sits in its transaction since."""
     with session(it.url, "a reader") as conn, conn.cursor() as cur:
         cur.execute("BEGIN")
@@ -75,7 +75,7 @@ def reading(it: Lab, statement: str = "SELECT * FROM public.portfolio_positions"
         yield conn
 
 
-def test_a_reader_idle_in_transaction_holds_nobody_up(v1: Lab) -> None:
+def test_a_reader_idle_in_transaction_holds_nobody_up(v1: MigrationEnv) -> None:
     """Others go on while the engine tries; it names the reader, gives up cleanly, and can be resumed."""
     with reading(v1) as reader, Impatient(v1) as client:
         served: list[int] = []
@@ -100,7 +100,9 @@ def test_a_reader_idle_in_transaction_holds_nobody_up(v1: Lab) -> None:
     v1_clients_work(v1)
 
 
-def test_after_seconds_without_a_gap_waits_are_short_and_bounded(v1: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_seconds_without_a_gap_waits_are_short_and_bounded(
+    v1: MigrationEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The escalation: it then queues, for `max_lock_ms` at most, and other clients hardly notice."""
     monkeypatch.setattr(locks, "PATIENCE_S", 0.2)
     with reading(v1), Impatient(v1) as client:
@@ -113,7 +115,7 @@ def test_after_seconds_without_a_gap_waits_are_short_and_bounded(v1: Lab, monkey
         assert client.failed == ""
 
 
-def test_locks_are_had_in_the_gap_of_a_busy_table(v2: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locks_are_had_in_the_gap_of_a_busy_table(v2: MigrationEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers that overlap all the time leave no gap for NOWAIT; a short wait in the queue makes one."""
     monkeypatch.setattr(locks, "PATIENCE_S", 0.3)
     stop = threading.Event()
@@ -138,7 +140,7 @@ def test_locks_are_had_in_the_gap_of_a_busy_table(v2: Lab, monkeypatch: pytest.M
         reader.result()
 
 
-def test_views_are_locked_before_the_tables_below_them(v2: Lab) -> None:
+def test_views_are_locked_before_the_tables_below_them(v2: MigrationEnv) -> None:
     """A client holds the view while it waits for the table: one that held the table first would be in a deadlock."""
     with session(v2.url, "hk_strategy test") as conn:
         targets = lock_targets(conn, ["portfolio_positions", "price_history"])
@@ -148,7 +150,7 @@ def test_views_are_locked_before_the_tables_below_them(v2: Lab) -> None:
     assert ("public", "trading_signals") not in targets
 
 
-def test_maintenance_in_the_way_is_named(v2: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maintenance_in_the_way_is_named(v2: MigrationEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     """A VACUUM or ANALYZE holds what no client feels; the run waits for it, and says for whom."""
     monkeypatch.setattr(locks, "CLAIM_WAIT_MS", 100)
     before = whole_dump(v2.url)
@@ -165,7 +167,7 @@ def test_maintenance_in_the_way_is_named(v2: Lab, monkeypatch: pytest.MonkeyPatc
     assert v2.resume().state == "done"
 
 
-def test_a_transaction_that_reads_prices_and_then_updates_a_position(v1: Lab) -> None:
+def test_a_transaction_that_reads_prices_and_then_updates_a_position(v1: MigrationEnv) -> None:
     """While the switch tries for both tables: no deadlock, neither for the client nor for the run."""
     with ThreadPoolExecutor(1) as pool, reading(v1, "SELECT price FROM price_history LIMIT 1") as client:
         running: Future[Outcome] = pool.submit(v1.run, Phase.PHASE1)
@@ -179,7 +181,7 @@ def test_a_transaction_that_reads_prices_and_then_updates_a_position(v1: Lab) ->
     assert v1.v1("SELECT current_price FROM portfolio_positions WHERE symbol = '0001.HK'") == [(7.5,)]
 
 
-def test_nothing_is_held_after_giving_up(v2: Lab) -> None:
+def test_nothing_is_held_after_giving_up(v2: MigrationEnv) -> None:
     seen: list[tuple[Client, ...]] = []
     with session(v2.url, "hk_strategy test") as conn:
         with reading(v2), pytest.raises(RunPaused):
@@ -192,7 +194,7 @@ def test_nothing_is_held_after_giving_up(v2: Lab) -> None:
     assert [client.application_name for client in seen[0]] == ["a reader"]
 
 
-def test_a_bulk_load_of_new_symbols_stays_within_the_lock_table(v2: Lab) -> None:
+def test_a_bulk_load_of_new_symbols_stays_within_the_lock_table(v2: MigrationEnv) -> None:
     """Each new symbol of DEFAULT takes an advisory lock until commit: but a thousand of them, and no more."""
     with session(v2.url) as conn, conn.cursor() as cur:
         cur.execute("BEGIN")

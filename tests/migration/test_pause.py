@@ -10,15 +10,15 @@ from src.journal.model import Event, Phase, RunRecord
 from src.migration import engine
 from src.migration.model import Options
 from tests.conftest import MakeDatabase
-from tests.migration.cli_harness import Cli, cli_in
-from tests.migration.lab import Apart, Lab, lab, session, v1_clients_work, wait_until, writer
+from tests.support.cli_process import Cli, cli_in
+from tests.support.migration_env import Apart, MigrationEnv, migration_env, session, v1_clients_work, wait_until, writer
 
 INDEX = "portfolio_positions_legacy_symbol_key"
 
 
 @pytest.fixture
-def v1(make_database: MakeDatabase, tmp_path: Path) -> Lab:
-    return lab(make_database("v1"), tmp_path)
+def v1(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
+    return migration_env(make_database("v1"), tmp_path)
 
 
 @pytest.fixture
@@ -26,11 +26,11 @@ def cli(tmp_path: Path, cache_url: str) -> Cli:
     return cli_in(tmp_path, cache_url)
 
 
-def pause(it: Lab) -> None:
+def pause(it: MigrationEnv) -> None:
     assert engine.request_pause(it.url, "anna") is not None
 
 
-def paused(it: Lab, run: Apart) -> RunRecord:
+def paused(it: MigrationEnv, run: Apart) -> RunRecord:
     """The run that has paused as anna asked for it."""
     run.end()
     assert (run.told[-1]["kind"], run.told[-1]["step"]) == ("raised", "RunPaused")
@@ -41,7 +41,7 @@ def paused(it: Lab, run: Apart) -> RunRecord:
     return record
 
 
-def test_between_two_steps(v1: Lab) -> None:
+def test_between_two_steps(v1: MigrationEnv) -> None:
     run = Apart(v1, Phase.PHASE1, hold_at="portfolios")
     run.wait_for(step="portfolios", state="started")
     pause(v1)
@@ -57,7 +57,7 @@ def test_between_two_steps(v1: Lab) -> None:
     assert v1.rows("SELECT count(*) FROM hk_migration.event WHERE kind = 'pause'") == [(1,)]
 
 
-def test_while_it_looks_for_a_lock(v1: Lab) -> None:
+def test_while_it_looks_for_a_lock(v1: MigrationEnv) -> None:
     with session(v1.url, "month-end report") as reader, reader.cursor() as cur:
         cur.execute("BEGIN; SELECT * FROM portfolio_positions")
         run = Apart(v1, Phase.PHASE1)
@@ -68,7 +68,7 @@ def test_while_it_looks_for_a_lock(v1: Lab) -> None:
     assert v1.resume().state == "done"
 
 
-def test_an_index_build_that_waits_for_a_client_is_cancelled(v1: Lab) -> None:
+def test_an_index_build_that_waits_for_a_client_is_cancelled(v1: MigrationEnv) -> None:
     run = Apart(v1, Phase.PHASE1, hold_at="index_legacy_symbol")
     run.wait_for(step="index_legacy_symbol", state="started")
     with writer(v1):
@@ -84,7 +84,7 @@ def test_an_index_build_that_waits_for_a_client_is_cancelled(v1: Lab) -> None:
     assert v1.rows("SELECT 1 FROM pg_index WHERE NOT indisvalid") == []
 
 
-def test_between_two_batches(v1: Lab) -> None:
+def test_between_two_batches(v1: MigrationEnv) -> None:
     with session(v1.url) as client, client.cursor() as cur:
         run = Apart(v1, Phase.PHASE1, hold_at="backfill")
         run.wait_for(step="backfill", state="started")
@@ -99,7 +99,7 @@ def test_between_two_batches(v1: Lab) -> None:
     assert v1.resume().state == "done"
 
 
-def test_in_the_middle_of_the_backup(v1: Lab) -> None:
+def test_in_the_middle_of_the_backup(v1: MigrationEnv) -> None:
     def on_event(event: Event) -> None:
         if event.step == "backup" and event.kind == "step":
             pause(v1)
@@ -110,7 +110,7 @@ def test_in_the_middle_of_the_backup(v1: Lab) -> None:
     assert v1.resume().state == "done"
 
 
-def test_there_is_nothing_to_pause(v1: Lab, cli: Cli) -> None:
+def test_there_is_nothing_to_pause(v1: MigrationEnv, cli: Cli) -> None:
     assert engine.request_pause(v1.url, "anna") is None
     assert v1.run(Phase.PHASE1).state == "done"
     assert engine.request_pause(v1.url, "anna") is None
@@ -118,7 +118,7 @@ def test_there_is_nothing_to_pause(v1: Lab, cli: Cli) -> None:
     assert (said.exit_code, said.out.strip()) == (0, "Nothing to do: no run of this database is under way.")
 
 
-def test_the_command_asks_the_run_of_another_process(v1: Lab, cli: Cli) -> None:
+def test_the_command_asks_the_run_of_another_process(v1: MigrationEnv, cli: Cli) -> None:
     run = Apart(v1, Phase.PHASE1, hold_at="columns")
     run.wait_for(step="columns", state="started")
     said = cli(v1.url, "pause", "--json")

@@ -12,15 +12,15 @@ from src.journal import runs
 from src.journal.model import Keep, Outcome, Phase
 from src.migration import engine
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
-from tests.migration.dumps import difference, schema_dump, whole_dump
-from tests.migration.lab import OTHER_PORTFOLIOS, Lab, lab, session, v1_clients_work
+from tests.support.dumps import difference, schema_dump, whole_dump
+from tests.support.migration_env import OTHER_PORTFOLIOS, MigrationEnv, migration_env, session, v1_clients_work
 
-MakeLab = Callable[..., Lab]
+MakeEnv = Callable[..., MigrationEnv]
 
 
 @pytest.fixture
-def make_lab(make_database: MakeDatabase, tmp_path: Path) -> MakeLab:
-    return lambda version=18: lab(make_database("v1", version=version), tmp_path, version)
+def make_lab(make_database: MakeDatabase, tmp_path: Path) -> MakeEnv:
+    return lambda version=18: migration_env(make_database("v1", version=version), tmp_path, version)
 
 
 def done(outcome: Outcome) -> None:
@@ -29,7 +29,7 @@ def done(outcome: Outcome) -> None:
     assert outcome.proof
 
 
-def test_phase_1_and_back_and_again(make_lab: MakeLab, pg_version: int) -> None:
+def test_phase_1_and_back_and_again(make_lab: MakeEnv, pg_version: int) -> None:
     it = make_lab(pg_version)
     v1 = whole_dump(it.url, pg_version)
 
@@ -50,7 +50,7 @@ def test_phase_1_and_back_and_again(make_lab: MakeLab, pg_version: int) -> None:
     assert difference(v2, whole_dump(it.url, pg_version)) == ""
 
 
-def test_phase_2_and_back_and_again(make_lab: MakeLab, pg_version: int) -> None:
+def test_phase_2_and_back_and_again(make_lab: MakeEnv, pg_version: int) -> None:
     it = make_lab(pg_version)
     done(it.run(Phase.PHASE1))
     it.rows(OTHER_PORTFOLIOS)
@@ -69,7 +69,7 @@ def test_phase_2_and_back_and_again(make_lab: MakeLab, pg_version: int) -> None:
     assert it.run(Phase.PHASE2).state == "nothing"
 
 
-def test_all_the_way_back_with_portfolios_and_again(make_lab: MakeLab, pg_version: int) -> None:
+def test_all_the_way_back_with_portfolios_and_again(make_lab: MakeEnv, pg_version: int) -> None:
     """v3 with several portfolios to v1 in one command, and up again: as if nothing had happened."""
     it = make_lab(pg_version)
     v1 = schema_dump(it.url, pg_version)
@@ -91,7 +91,7 @@ def test_all_the_way_back_with_portfolios_and_again(make_lab: MakeLab, pg_versio
 
 
 def test_a_fresh_v3_database_equals_a_migrated_one(
-    make_lab: MakeLab, make_database: MakeDatabase, pg_version: int
+    make_lab: MakeEnv, make_database: MakeDatabase, pg_version: int
 ) -> None:
     it = make_lab(pg_version)
     done(it.run(Phase.PHASE1))
@@ -100,12 +100,12 @@ def test_a_fresh_v3_database_equals_a_migrated_one(
     assert difference(schema_dump(fresh, pg_version), schema_dump(it.url, pg_version)) == ""
     # And the other way: a fresh one goes back to the v1 of init.sql.
     v1 = schema_dump(make_database("v1", version=pg_version), pg_version)
-    other = Lab(fresh, it.settings, pg_version)
+    other = MigrationEnv(fresh, it.settings, pg_version)
     done(other.run(Phase.ROLLBACK_V1))
     assert difference(v1, schema_dump(fresh, pg_version)) == ""
 
 
-def test_an_older_v1_without_the_analyses(make_lab: MakeLab) -> None:
+def test_an_older_v1_without_the_analyses(make_lab: MakeEnv) -> None:
     it = make_lab()
     it.v1("DROP TABLE portfolio_value_history, portfolio_analyses")
     v1 = whole_dump(it.url)
@@ -138,7 +138,7 @@ GRANT USAGE ON price_history_id_seq, trading_signals_id_seq, portfolio_positions
 """
 
 
-def test_what_others_made_and_granted_stays(feed: str, servers: Servers, make_lab: MakeLab) -> None:
+def test_what_others_made_and_granted_stays(feed: str, servers: Servers, make_lab: MakeEnv) -> None:
     """A second role with few rights keeps them, and no more, in every version; tables and columns of others stay."""
     it = make_lab()
     it.v1(OTHERS_TOO.format(feed=feed))

@@ -14,15 +14,15 @@ from src.migration import steps
 from src.migration.run.proof import Changes, Figures, Measurement, archive_rows, compare, measure, one_snapshot
 from src.migration.steps import FILES
 from tests.conftest import MakeDatabase
-from tests.migration.lab import OTHER_PORTFOLIOS, Lab, lab, session
+from tests.support.migration_env import OTHER_PORTFOLIOS, MigrationEnv, migration_env, session
 
 D = Decimal
 NOBODY = Changes(0, 0, 0)
 
 
 @pytest.fixture
-def v1(make_database: MakeDatabase, tmp_path: Path) -> Lab:
-    return lab(make_database("v1"), tmp_path)
+def v1(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
+    return migration_env(make_database("v1"), tmp_path)
 
 
 def with_step(monkeypatch: pytest.MonkeyPatch, directory: Path, phase: Phase, sql: str) -> None:
@@ -53,7 +53,7 @@ WRONG = [
 
 @pytest.mark.parametrize("sql", WRONG)
 def test_a_step_that_corrupts_data_fails_the_proof(
-    v1: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: str
+    v1: MigrationEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: str
 ) -> None:
     """Also while a client changes other rows, which is no excuse."""
     with_step(monkeypatch, tmp_path, Phase.PHASE1, sql)
@@ -73,7 +73,7 @@ def test_a_step_that_corrupts_data_fails_the_proof(
 
 @pytest.mark.parametrize("keep", list(Keep))
 def test_a_rollback_that_loses_shares_fails_the_proof(
-    v1: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Keep
+    v1: MigrationEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: Keep
 ) -> None:
     v1.run(Phase.PHASE1)
     v1.rows(OTHER_PORTFOLIOS)
@@ -84,7 +84,7 @@ def test_a_rollback_that_loses_shares_fails_the_proof(
         v1.run(Phase.ROLLBACK_V1, keep=keep)
 
 
-def test_what_clients_changed_is_told_and_is_no_failure(v1: Lab) -> None:
+def test_what_clients_changed_is_told_and_is_no_failure(v1: MigrationEnv) -> None:
     def client(event: Event) -> None:
         if event.step == "switch" and event.detail.get("state") == "started":
             v1.v1("UPDATE portfolio_positions SET quantity = 77 WHERE symbol = '0001.HK'")
@@ -99,7 +99,7 @@ def test_what_clients_changed_is_told_and_is_no_failure(v1: Lab) -> None:
     assert any("3 positions" in r.note for r in outcome.proof)
 
 
-def test_without_clients_everything_is_proved_equal(v1: Lab) -> None:
+def test_without_clients_everything_is_proved_equal(v1: MigrationEnv) -> None:
     outcome = v1.run(Phase.PHASE1)
     assert [row.equal for row in outcome.proof] == [True] * len(outcome.proof)
     assert {row.subject.split(",")[0] for row in outcome.proof} >= {
@@ -108,7 +108,7 @@ def test_without_clients_everything_is_proved_equal(v1: Lab) -> None:
 
 
 @pytest.mark.parametrize("keep", list(Keep))
-def test_what_a_rollback_moves_is_not_blamed_on_clients(v1: Lab, keep: Keep) -> None:
+def test_what_a_rollback_moves_is_not_blamed_on_clients(v1: MigrationEnv, keep: Keep) -> None:
     """Nobody else is connected: whatever differs is the rollback's, or the restoring phase 1's."""
     v1.run(Phase.PHASE1)
     v1.rows(OTHER_PORTFOLIOS)
@@ -121,7 +121,7 @@ def test_what_a_rollback_moves_is_not_blamed_on_clients(v1: Lab, keep: Keep) -> 
         assert signals.equal is True
 
 
-def test_a_restored_position_that_a_client_deletes_later_is_the_clients(v1: Lab) -> None:
+def test_a_restored_position_that_a_client_deletes_later_is_the_clients(v1: MigrationEnv) -> None:
     """Its id is in the archive of the earlier rollback, which says nothing about this run."""
     v1.run(Phase.PHASE1)
     v1.rows(OTHER_PORTFOLIOS)
@@ -137,7 +137,9 @@ def test_a_restored_position_that_a_client_deletes_later_is_the_clients(v1: Lab)
     assert any(row.subject == "OWN, cost, HKD" and "clients changed 1 positions" in row.note for row in outcome.proof)
 
 
-def test_an_earlier_merge_excuses_nothing_later(v1: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_earlier_merge_excuses_nothing_later(
+    v1: MigrationEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     v1.run(Phase.PHASE1)
     v1.rows(OTHER_PORTFOLIOS)
     v1.run(Phase.ROLLBACK_V1)
@@ -169,7 +171,7 @@ def test_compare_forgives_a_difference_only_where_clients_wrote() -> None:
     ]
 
 
-def test_one_snapshot_fails_where_the_view_shows_something_else(v1: Lab) -> None:
+def test_one_snapshot_fails_where_the_view_shows_something_else(v1: MigrationEnv) -> None:
     v1.run(Phase.PHASE1)
     with session(v1.url, "hk_strategy test") as conn:
         assert failed(one_snapshot(conn, "trader")) == []
@@ -181,7 +183,7 @@ def test_one_snapshot_fails_where_the_view_shows_something_else(v1: Lab) -> None
         assert "DEFAULT, positions: v1's view and portfolio_summary" in failed(one_snapshot(conn, "trader"))
 
 
-def test_archive_rows_fail_where_a_merged_row_differs(v1: Lab) -> None:
+def test_archive_rows_fail_where_a_merged_row_differs(v1: MigrationEnv) -> None:
     v1.run(Phase.PHASE1)
     v1.rows(OTHER_PORTFOLIOS)
     run_id = v1.run(Phase.ROLLBACK_V1).run_id or 0
@@ -191,7 +193,7 @@ def test_archive_rows_fail_where_a_merged_row_differs(v1: Lab) -> None:
         assert "Merged symbols, shares" in failed(archive_rows(conn, Phase.ROLLBACK_V1, run_id))
 
 
-def test_archive_rows_fail_where_a_restored_row_differs_unless_a_client_changed_it(v1: Lab) -> None:
+def test_archive_rows_fail_where_a_restored_row_differs_unless_a_client_changed_it(v1: MigrationEnv) -> None:
     v1.run(Phase.PHASE1)
     v1.rows(OTHER_PORTFOLIOS)
     v1.run(Phase.ROLLBACK_V1)
@@ -208,7 +210,7 @@ def test_archive_rows_fail_where_a_restored_row_differs_unless_a_client_changed_
         assert failed(archive_rows(conn, Phase.PHASE1, run_id)) == ["Restored positions"]
 
 
-def test_a_measurement_survives_the_journal(v1: Lab) -> None:
+def test_a_measurement_survives_the_journal(v1: MigrationEnv) -> None:
     with session(v1.url, "hk_strategy test") as conn:
         measured = measure(conn)
     assert measured.portfolios["DEFAULT"].positions == 12

@@ -14,8 +14,8 @@ from src.journal.model import Keep, Outcome, Phase
 from src.migration import engine
 from src.migration.model import Options
 from tests.conftest import MakeDatabase
-from tests.migration.dumps import data_dump, difference
-from tests.migration.lab import Lab, lab, session
+from tests.support.dumps import data_dump, difference
+from tests.support.migration_env import MigrationEnv, migration_env, session
 
 D = Decimal
 Holding = tuple[int, Decimal]
@@ -39,9 +39,9 @@ ROWS = [
 
 
 @pytest.fixture
-def v2(make_database: MakeDatabase, tmp_path: Path) -> Lab:
+def v2(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
     """A v2 database with DEFAULT, A (a copy of it, changed since) and B, and nothing in them."""
-    it = lab(make_database("v1"), tmp_path, rows="")
+    it = migration_env(make_database("v1"), tmp_path, rows="")
     it.run(Phase.PHASE1)
     it.rows(
         "INSERT INTO public.portfolios (portfolio_id, name, description, strategy, copied_from, copied_at) VALUES "
@@ -51,41 +51,41 @@ def v2(make_database: MakeDatabase, tmp_path: Path) -> Lab:
 
 
 @pytest.fixture
-def held(v2: Lab) -> Lab:
+def held(v2: MigrationEnv) -> MigrationEnv:
     fill(v2, ROWS)
     return v2
 
 
-def fill(it: Lab, rows: list[tuple[str, str, int, Decimal, Decimal | None]]) -> None:
+def fill(it: MigrationEnv, rows: list[tuple[str, str, int, Decimal, Decimal | None]]) -> None:
     with session(it.url, "hk_strategy test") as conn, conn.cursor() as cur:
         psycopg2.extras.execute_values(cur, POSITION, rows)
 
 
-def back(it: Lab, keep: Keep = Keep.MERGE) -> Outcome:
+def back(it: MigrationEnv, keep: Keep = Keep.MERGE) -> Outcome:
     outcome = it.run(Phase.ROLLBACK_V1, keep=keep)
     assert outcome.state == "done"
     assert [row for row in outcome.proof if row.equal is False] == []
     return outcome
 
 
-def forth(it: Lab, **choices: Any) -> Outcome:
+def forth(it: MigrationEnv, **choices: Any) -> Outcome:
     outcome = it.run(Phase.PHASE1, **choices)
     assert outcome.state == "done"
     assert [row for row in outcome.proof if row.equal is False] == []
     return outcome
 
 
-def merged(it: Lab) -> dict[str, Holding]:
+def merged(it: MigrationEnv) -> dict[str, Holding]:
     """symbol → quantity, average cost, as a v1 client sees them."""
     return {s: (q, c) for s, q, c in it.v1("SELECT symbol, quantity, avg_cost FROM portfolio_positions")}
 
 
-def holdings(it: Lab) -> dict[tuple[str, str], Holding]:
+def holdings(it: MigrationEnv) -> dict[tuple[str, str], Holding]:
     found = it.rows("SELECT portfolio_id, symbol, quantity, avg_cost FROM public.portfolio_positions")
     return {(p, s): (q, c) for p, s, q, c in found}
 
 
-def test_quantities_are_summed_and_costs_weighted(held: Lab) -> None:
+def test_quantities_are_summed_and_costs_weighted(held: MigrationEnv) -> None:
     back(held)
     assert merged(held) == {
         "0001.HK": (400, D("17.500")),
@@ -100,7 +100,7 @@ def test_quantities_are_summed_and_costs_weighted(held: Lab) -> None:
     assert (prices["0004.HK"], prices["0005.HK"]) == (D("2.000"), None)
 
 
-def test_the_preview_says_what_the_merge_then_does(held: Lab) -> None:
+def test_the_preview_says_what_the_merge_then_does(held: MigrationEnv) -> None:
     """Each symbol that others hold, with cost before and after: also where long and short cancel out."""
     plan = engine.make_plan(held.url, Phase.ROLLBACK_V1, Options(backup=False), held.settings)
     foreseen = {m.symbol: (m.quantity, m.avg_cost) for m in plan.merged}
@@ -113,7 +113,7 @@ def test_the_preview_says_what_the_merge_then_does(held: Lab) -> None:
 
 
 @pytest.mark.parametrize("keep", list(Keep))
-def test_the_plan_names_the_portfolios_that_leave(held: Lab, keep: Keep) -> None:
+def test_the_plan_names_the_portfolios_that_leave(held: MigrationEnv, keep: Keep) -> None:
     before = held.rows("SELECT portfolio_id FROM public.portfolios WHERE portfolio_id <> 'DEFAULT' ORDER BY 1")
     options = Options(backup=False, keep=keep)
     plan = engine.make_plan(held.url, Phase.ROLLBACK_V1, options, held.settings)
@@ -123,7 +123,7 @@ def test_the_plan_names_the_portfolios_that_leave(held: Lab, keep: Keep) -> None
     assert bool(plan.merged) is (keep is Keep.MERGE)
 
 
-def test_the_proof_says_that_a_cost_basis_is_only_in_the_archive(held: Lab) -> None:
+def test_the_proof_says_that_a_cost_basis_is_only_in_the_archive(held: MigrationEnv) -> None:
     outcome = back(held)
     cost = next(row for row in outcome.proof if row.subject == "Merged symbols, cost, HKD")
     assert cost.equal is None
@@ -132,7 +132,7 @@ def test_the_proof_says_that_a_cost_basis_is_only_in_the_archive(held: Lab) -> N
     assert holdings(held)["A", "0003.HK"] == (-100, D("12.000"))
 
 
-def test_nothing_goes_missing_where_names_and_sectors_differ(v2: Lab) -> None:
+def test_nothing_goes_missing_where_names_and_sectors_differ(v2: MigrationEnv) -> None:
     v2.rows(
         "INSERT INTO public.portfolio_positions (portfolio_id, symbol, quantity, avg_cost, company_name, sector) "
         "VALUES "
@@ -154,12 +154,12 @@ INSERT INTO public.price_history (symbol, price) VALUES ('0001.HK', 30), ('^HSI'
 """
 
 
-def signals(it: Lab) -> list[tuple[str, str, int]]:
+def signals(it: MigrationEnv) -> list[tuple[str, str, int]]:
     found = it.rows("SELECT portfolio_id, symbol, price FROM public.trading_signals ORDER BY price")
     return [(p, s, int(price)) for p, s, price in found]
 
 
-def test_signals_stay_under_their_symbol_and_index_prices_in_the_archive(held: Lab) -> None:
+def test_signals_stay_under_their_symbol_and_index_prices_in_the_archive(held: MigrationEnv) -> None:
     held.rows(SIGNALS)
     before = data_dump(held.url)
     back(held)
@@ -171,7 +171,7 @@ def test_signals_stay_under_their_symbol_and_index_prices_in_the_archive(held: L
     assert difference(before, data_dump(held.url)) == ""
 
 
-def test_keep_default_archives_the_others_and_merges_nothing(held: Lab) -> None:
+def test_keep_default_archives_the_others_and_merges_nothing(held: MigrationEnv) -> None:
     held.rows(SIGNALS)
     before = data_dump(held.url)
     own = {symbol: holding for (portfolio, symbol), holding in holdings(held).items() if portfolio == "DEFAULT"}
@@ -183,7 +183,7 @@ def test_keep_default_archives_the_others_and_merges_nothing(held: Lab) -> None:
 
 
 @pytest.mark.parametrize("keep", list(Keep))
-def test_what_v1_clients_changed_meanwhile_stays(held: Lab, keep: Keep) -> None:
+def test_what_v1_clients_changed_meanwhile_stays(held: MigrationEnv, keep: Keep) -> None:
     """The others' portfolios are as they were; DEFAULT is what it was, plus what v1 clients did since."""
     held.rows(SIGNALS)
     before = holdings(held)
@@ -209,7 +209,7 @@ def test_what_v1_clients_changed_meanwhile_stays(held: Lab, keep: Keep) -> None:
     ]  # fmt: skip
 
 
-def test_a_merged_average_that_a_v1_client_changed_is_a_purchase(held: Lab) -> None:
+def test_a_merged_average_that_a_v1_client_changed_is_a_purchase(held: MigrationEnv) -> None:
     """400 @ 17.5 became 500 @ 18: 100 more for 2,000. DEFAULT had 100 @ 10: now 200 for 3,000."""
     back(held)
     held.v1("UPDATE portfolio_positions SET quantity = 500, avg_cost = 18 WHERE symbol = '0001.HK'")
@@ -218,7 +218,7 @@ def test_a_merged_average_that_a_v1_client_changed_is_a_purchase(held: Lab) -> N
     assert holdings(held)["A", "0001.HK"] == (300, D("20.000"))
 
 
-def test_a_symbol_that_only_others_held_and_v1_clients_bought(held: Lab) -> None:
+def test_a_symbol_that_only_others_held_and_v1_clients_bought(held: MigrationEnv) -> None:
     back(held)
     held.v1("UPDATE portfolio_positions SET quantity = quantity + 5 WHERE symbol = '0004.HK'")
     forth(held)
@@ -228,7 +228,7 @@ def test_a_symbol_that_only_others_held_and_v1_clients_bought(held: Lab) -> None
     assert ("DEFAULT", "0005.HK") not in found
 
 
-def test_lineage_names_and_strategy_come_back(held: Lab) -> None:
+def test_lineage_names_and_strategy_come_back(held: MigrationEnv) -> None:
     held.rows("UPDATE public.portfolios SET name = 'Main', strategy = 'Income' WHERE portfolio_id = 'DEFAULT'")
     query = "SELECT portfolio_id, name, description, strategy, copied_from, copied_at FROM public.portfolios ORDER BY 1"
     before = held.rows(query)
@@ -238,7 +238,7 @@ def test_lineage_names_and_strategy_come_back(held: Lab) -> None:
     assert held.rows(query) == before
 
 
-def test_the_archive_can_wait(held: Lab) -> None:
+def test_the_archive_can_wait(held: MigrationEnv) -> None:
     """Phase 1 without restoring leaves the merged portfolio; phase 1 again brings the others back."""
     before = holdings(held)
     back(held)
@@ -253,7 +253,7 @@ def test_the_archive_can_wait(held: Lab) -> None:
     assert held.run(Phase.PHASE1).state == "nothing"
 
 
-def test_two_archives_are_restored_one_after_the_other(held: Lab) -> None:
+def test_two_archives_are_restored_one_after_the_other(held: MigrationEnv) -> None:
     """Rolled back twice, without restoring in between: phase 1 then brings back both, the newer first."""
     before = holdings(held)
     back(held)
@@ -276,7 +276,7 @@ def portfolios(quantity: st.SearchStrategy[int]) -> st.SearchStrategy[dict[tuple
     return st.dictionaries(keys, st.tuples(quantity, COST), min_size=6, max_size=24)
 
 
-def check(it: Lab, given_: dict[tuple[str, str], Holding], long_only: bool) -> None:
+def check(it: MigrationEnv, given_: dict[tuple[str, str], Holding], long_only: bool) -> None:
     it.rows("DELETE FROM public.portfolio_positions")
     fill(it, [(p, s, q, c, D(1)) for (p, s), (q, c) in given_.items()])
     back(it)
@@ -301,11 +301,13 @@ PATIENT = settings(
 
 @PATIENT
 @given(given_=portfolios(QUANTITY))
-def test_any_portfolios_come_back_as_they_were(v2: Lab, given_: dict[tuple[str, str], Holding]) -> None:
+def test_any_portfolios_come_back_as_they_were(v2: MigrationEnv, given_: dict[tuple[str, str], Holding]) -> None:
     check(v2, given_, long_only=True)
 
 
 @PATIENT
 @given(given_=portfolios(st.integers(-1000, 1000)))
-def test_any_portfolios_with_shorts_come_back_as_they_were(v2: Lab, given_: dict[tuple[str, str], Holding]) -> None:
+def test_any_portfolios_with_shorts_come_back_as_they_were(
+    v2: MigrationEnv, given_: dict[tuple[str, str], Holding]
+) -> None:
     check(v2, given_, long_only=False)

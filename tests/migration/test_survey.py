@@ -17,9 +17,9 @@ from src.migration.model import Options
 from src.migration.preflight.survey import survey
 from src.postgres.connection import Connection, connect
 from tests.conftest import MakeDatabase, Servers
-from tests.migration.dumps import difference, whole_dump
-from tests.migration.lab import Lab, lab, session
-from tests.migration.surveys import MakeRole, database_of, execute, look, roles_made, said, superuser
+from tests.support.dumps import difference, whole_dump
+from tests.support.migration_env import MigrationEnv, migration_env, session
+from tests.support.surveys import MakeRole, database_of, execute, look, roles_made, said, superuser
 
 POSITIONS = ("portfolio_positions",)
 V1_SCHEMA = (PROJECT_ROOT / "migrations" / "init.sql").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def test_a_healthy_database_has_nothing_to_tell(
 
 
 def test_tables_have_their_sizes(make_database: MakeDatabase, tmp_path: Path, pg_version: int) -> None:
-    it = lab(make_database("v1", version=pg_version), tmp_path, pg_version)
+    it = migration_env(make_database("v1", version=pg_version), tmp_path, pg_version)
     sizes = {table.table: table for table in look(it.url).tables}
     assert sizes["price_history"].rows_estimate == 100
     assert sizes["price_history"].bytes == it.rows("SELECT pg_total_relation_size('public.price_history')")[0][0]
@@ -115,7 +115,7 @@ def test_a_standby_is_refused(tmp_path_factory: pytest.TempPathFactory, tmp_path
         assert found.version == "1.0"
         assert "This server is a read-only standby. Changes go to the primary" in said(found, "refusal")
         with pytest.raises(PrerequisiteError, match="read-only standby"):
-            lab(again.url, tmp_path, rows="").run(Phase.PHASE1)
+            migration_env(again.url, tmp_path, rows="").run(Phase.PHASE1)
     finally:
         again.stop()
 
@@ -148,10 +148,10 @@ def test_each_missing_right_is_named(
 def test_a_run_without_rights_touches_nothing(
     make_database: MakeDatabase, make_role: MakeRole, servers: Servers, tmp_path: Path, pg_version: int
 ) -> None:
-    owner = lab(make_database("v1", version=pg_version), tmp_path, pg_version)
+    owner = migration_env(make_database("v1", version=pg_version), tmp_path, pg_version)
     role = make_role(pg_version, "LOGIN", owner.url)
     before = whole_dump(owner.url, pg_version)
-    it = Lab(servers.url(pg_version, role, database_of(owner.url)), owner.settings, pg_version)
+    it = MigrationEnv(servers.url(pg_version, role, database_of(owner.url)), owner.settings, pg_version)
     with pytest.raises(PrerequisiteError, match="no member of it"):
         it.run(Phase.PHASE1)
     assert difference(before, whole_dump(owner.url, pg_version)) == ""
@@ -161,7 +161,7 @@ def test_a_run_without_rights_touches_nothing(
 
 
 def test_clients_of_v1_stop_phase_2_unless_forced(make_database: MakeDatabase, tmp_path: Path, pg_version: int) -> None:
-    it = lab(make_database("v1", version=pg_version), tmp_path, pg_version)
+    it = migration_env(make_database("v1", version=pg_version), tmp_path, pg_version)
     it.run(Phase.PHASE1)
     assert said(look(it.url, Phase.PHASE2), "refusal") == ""
     with session(it.url, "the old app") as old, old.cursor() as cur:
@@ -183,7 +183,7 @@ def test_clients_of_v1_stop_phase_2_unless_forced(make_database: MakeDatabase, t
 
 
 def test_lock_holders_are_named(make_database: MakeDatabase, tmp_path: Path, pg_version: int) -> None:
-    it = lab(make_database("v1", version=pg_version), tmp_path, pg_version)
+    it = migration_env(make_database("v1", version=pg_version), tmp_path, pg_version)
     conn = connect(it.url, autocommit=True)
     with session(it.url, "reader") as reader, reader.cursor() as cur:
         cur.execute("BEGIN")
@@ -228,7 +228,7 @@ def who_waits(conn: Connection, url: str) -> Client:
 def test_holders_of_a_compatibility_view_are_named(
     make_database: MakeDatabase, tmp_path: Path, pg_version: int
 ) -> None:
-    it = lab(make_database("v1", version=pg_version), tmp_path, pg_version)
+    it = migration_env(make_database("v1", version=pg_version), tmp_path, pg_version)
     it.run(Phase.PHASE1)
     conn = connect(it.url, autocommit=True)
     with session(it.url, "ddl") as other, other.cursor() as cur:

@@ -11,8 +11,8 @@ from src.journal.sessions import legacy_clients, legacy_roles
 from src.migration.model import Options
 from src.postgres.connection import connect
 from tests.conftest import MakeDatabase, Servers
-from tests.migration.lab import session
-from tests.migration.surveys import MakeRole, database_of, execute, look, roles_made, said, superuser
+from tests.support.migration_env import session
+from tests.support.surveys import MakeRole, database_of, execute, look, roles_made, said, superuser
 
 V1_SCHEMA = (PROJECT_ROOT / "migrations" / "init.sql").read_text(encoding="utf-8")
 
