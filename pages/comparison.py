@@ -4,5 +4,5 @@ from src.ui.comparison import page
 from src.ui.portfolios import listing
 from src.ui.reads import queries
 
-pulse = queries.pulse()
-page.show(listing.load(), pulse)
+live = queries.live_state()
+page.show(listing.load(), live)

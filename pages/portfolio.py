@@ -6,11 +6,11 @@ from src.ui.portfolio import page
 from src.ui.portfolios.listing import load
 from src.ui.reads import queries
 
-pulse = queries.pulse()
+live = queries.live_state()
 entries = load()
 wanted = st.query_params.get("id", "DEFAULT")
 entry = next((entry for entry in entries if entry.portfolio_id == wanted), None)
 if entry is None:
     page.not_there(wanted, entries)
 else:
-    page.show(entry, entries, pulse)
+    page.show(entry, entries, live)

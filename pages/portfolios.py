@@ -3,5 +3,5 @@
 from src.ui.portfolios import listing, page
 from src.ui.reads import queries
 
-pulse = queries.pulse()
-page.show(listing.load(), pulse)
+live = queries.live_state()
+page.show(listing.load(), live)

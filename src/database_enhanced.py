@@ -25,7 +25,7 @@ from src.domain import symbols, validation
 from src.errors import ConfigurationError, HKStrategyError, InvalidInput
 from src.health import server as health
 from src.portfolios import markers, signals
-from src.portfolios.markers import Signs
+from src.portfolios.markers import ChangeMarkers
 from src.portfolios.transactions import Database
 from src.postgres.pool import POOL_SIZE, LeasedConnection, PoolStatus
 from src.schema.versions import (
@@ -125,11 +125,11 @@ class DatabaseManager(PortfolioMethods, PositionMethods, SaveMethods, MarketMeth
 
     def data_token(self) -> str:
         """A short text that differs after positions, portfolios, signals, prices or the schema changed. Cheap."""
-        return self.signs().token
+        return self.change_markers().token
 
-    def signs(self) -> Signs:
+    def change_markers(self) -> ChangeMarkers:
         """What differs when something in the database does, the schema and the history of runs included. Cheap."""
-        return self._db.read(markers.signs, needs=None)
+        return self._db.read(markers.change_markers, needs=None)
 
     def other_sessions(self) -> tuple[int, ...]:
         """The process numbers of other programs' sessions in this database. Cheap."""

@@ -9,7 +9,7 @@ from src.schema.versions import SchemaState
 
 
 @dataclass(frozen=True)
-class Signs:
+class ChangeMarkers:
     """What differs when something in the database does. `at`: the server's clock, aware, in its own zone.
 
     `token`: differs after positions, portfolios, signals, prices or the schema changed. `runs`: after the history of
@@ -23,22 +23,22 @@ class Signs:
     runs: tuple[object, ...]
 
 
-def signs(cursor: Cursor, state: SchemaState) -> Signs:
-    """Two statements, however much there is; see queries/server.sql for what they are made of."""
+def change_markers(cursor: Cursor, state: SchemaState) -> ChangeMarkers:
+    """Two statements, however much there is; see sql/markers.sql for what they are made of."""
     if state.version is None:
-        cursor.execute(query("portfolios.markers.signs_unknown"))
+        cursor.execute(query("portfolios.markers.change_unknown"))
     else:
         cursor.execute(
-            query("portfolios.markers.signs_multi" if state.multi_portfolio else "portfolios.markers.signs_single")
+            query("portfolios.markers.change_multi" if state.multi_portfolio else "portfolios.markers.change_single")
         )
     at, own, *parts = _row(cursor)
     sample: object = False
     runs: list[object] = []
     if own:
-        cursor.execute(query("portfolios.markers.own_signs"))
+        cursor.execute(query("portfolios.markers.own_changes"))
         sample, *runs = _row(cursor)
     title = state.title if state.version is None else f"{state.version}{'' if state.warning is None else '!'}"
-    return Signs(state, at, ":".join([title, *map(str, parts)]), bool(sample), tuple(runs))
+    return ChangeMarkers(state, at, ":".join([title, *map(str, parts)]), bool(sample), tuple(runs))
 
 
 def is_sample(cursor: Cursor, state: SchemaState) -> bool:

@@ -42,14 +42,14 @@ preferences.show(me)
 status = page.url_path == "system_status"
 if status:
     with components.edge():
-        queries.watch().begin(FRESH_S)  # while the page waits for the pulse
-pulse = queries.pulse(patient=not status)
-components.remember(pulse)
+        queries.watch().begin(FRESH_S)  # while the page waits for the live state
+live = queries.live_state(patient=not status)
+components.remember(live)
 components.notices(patient=not status)
 components.show_flash()
 components.title(page.title)
 with components.edge():
-    if pulse.problem is not None and not status:
+    if live.problem is not None and not status:
         st.title(page.title)
-        raise DatabaseUnavailable(pulse.problem)
+        raise DatabaseUnavailable(live.problem)
     page.run()

@@ -282,12 +282,12 @@ def test_a_rollback_while_the_page_is_open_shows_no_error(
     managed(url).copy_portfolio("DEFAULT", "TRY", "A try")
     app = open_page(url, "comparison", left="DEFAULT", right="TRY")
     assert table(app, "Figures of").rows
-    pulse, seen, forget = queries.pulse, queries.pulse(), queries.forget
+    live, seen, forget = queries.live_state, queries.live_state(), queries.forget
     # What the page saw moments ago counts until somebody notices.
-    monkeypatch.setattr(queries, "pulse", lambda **_: seen)
+    monkeypatch.setattr(queries, "live_state", lambda **_: seen)
 
     def noticed() -> None:
-        monkeypatch.setattr(queries, "pulse", pulse)
+        monkeypatch.setattr(queries, "live_state", live)
         forget()
 
     monkeypatch.setattr(queries, "forget", noticed)

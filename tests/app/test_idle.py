@@ -18,31 +18,33 @@ from tests.support.statements import counted
 
 def names(sent: list[str]) -> list[str]:
     known = {
-        query(f"portfolios.markers.{name}"): name for name in ("signs_single", "signs_multi", "own_signs", "others")
+        query(f"portfolios.markers.{name}"): name for name in ("change_single", "change_multi", "own_changes", "others")
     }
     return [known.get(one, one) for one in sent]
 
 
-@pytest.mark.parametrize(("version", "signs"), [("v1", "signs_single"), ("v2", "signs_multi"), ("v3", "signs_multi")])
+@pytest.mark.parametrize(
+    ("version", "markers"), [("v1", "change_single"), ("v2", "change_multi"), ("v3", "change_multi")]
+)
 def test_a_look_takes_two_statements_while_nothing_happens(
-    sample_at: MakeAt, settings_env: pytest.MonkeyPatch, version: str, signs: str
+    sample_at: MakeAt, settings_env: pytest.MonkeyPatch, version: str, markers: str
 ) -> None:
     settings_env.setenv("DATABASE_URL", sample_at(version))
-    first = queries.pulse()
+    first = queries.live_state()
     settings_env.setattr(live_state, "FRESH_S", 0.0)
     settings_env.setattr(runs, "current_run", lambda url: pytest.fail("nothing has happened to a run"))
     with counted() as sent:
-        again = queries.pulse()
+        again = queries.live_state()
     assert again.shown == first.shown
     assert again.at > first.at
-    assert names(sent) == [signs, "own_signs"]
+    assert names(sent) == [markers, "own_changes"]
 
 
 def test_what_happens_is_seen_by_that_look(sample_at: MakeAt, settings_env: pytest.MonkeyPatch) -> None:
     url = sample_at("v1")
     settings_env.setenv("DATABASE_URL", url)
     settings_env.setattr(live_state, "FRESH_S", 0.0)
-    seen = [queries.pulse().shown]
+    seen = [queries.live_state().shown]
     for statement in (
         "UPDATE public.portfolio_positions SET quantity = quantity + 1 WHERE symbol = '0005.HK'",
         "INSERT INTO public.trading_signals (symbol, signal_type, price) VALUES ('0005.HK', 'A', 1)",
@@ -51,9 +53,9 @@ def test_what_happens_is_seen_by_that_look(sample_at: MakeAt, settings_env: pyte
         "VALUES ('phase1', '1.0', '2.0', 'tester', '{}', '[]', '{}')",
     ):
         execute(url, statement)
-        seen.append(queries.pulse().shown)
+        seen.append(queries.live_state().shown)
     assert len(set(seen)) == len(seen)
-    run = queries.pulse().run
+    run = queries.live_state().run
     assert run is not None and run.state == "interrupted"
 
 
@@ -62,7 +64,7 @@ def test_fifty_sessions_ask_what_one_asks(make_database: MakeDatabase, settings_
     settings_env.setattr(live_state, "FRESH_S", 600.0)
     with counted() as sent:
         for _ in range(50):
-            queries.pulse()
+            queries.live_state()
     assert len(sent) <= 2
 
 
@@ -89,7 +91,7 @@ def test_pages_look_a_few_times_a_minute_and_not_more(
         app.run()
         assert every, "a change by somebody else would not be seen"
         assert sum(60 / seconds for seconds in every) <= 7, page
-    assert components.PULSE_S in every and health_view.EVERY_S in every
+    assert components.POLL_S in every and health_view.EVERY_S in every
 
 
 def test_a_plan_that_is_refused_asks_who_else_is_there_and_not_for_a_whole_plan(
@@ -117,5 +119,5 @@ def test_what_is_in_the_way_is_asked_past_connections_that_pages_have_taken(
     settings_env.setenv("DATABASE_URL", url)
     with all_taken(queries.manager()):
         assert queries.other_sessions() == ()
-        assert not queries.moved_on(queries.pulse())
+        assert not queries.moved_on(queries.live_state())
         assert queries.manager().pool_status().waiting == 0

@@ -94,7 +94,7 @@ def test_no_option_of_the_command_line_is_asked_for_on_the_page(
     app.segmented_control("action").set_value("Roll back to v1").run()
     assert any("Keeping only DEFAULT's" in one.value and "--" not in one.value for one in app.warning)
     engine.run(v2, Phase.ROLLBACK_V1, Options(backup=False), settings, lambda event: None)
-    queries.moved_on(queries.pulse())  # what is remembered for a moment is forgotten
+    queries.moved_on(queries.live_state())  # what is remembered for a moment is forgotten
     app = open_page(v2, "system_status")
     assert any("untick the box" in one.value and "--" not in one.value for one in app.info)
 

@@ -13,7 +13,7 @@ SELECT to_regclass('hk_migration.mark') IS NOT NULL
 -- == is_sample: is what is in the tables generated?
 SELECT EXISTS (SELECT FROM hk_migration.mark WHERE name = 'sample')
 
--- == signs_single: the clock, whether the project has a schema of its own here, and what moves with every committed
+-- == change_single: the clock, whether the project has a schema of its own here, and what moves with every committed
 -- change of a position, with new signals and new prices, and soon after other changes of those two (from the
 -- statistics). A row's xmin is the transaction that wrote it.
 SELECT now(), to_regclass('hk_migration.event') IS NOT NULL,
@@ -24,7 +24,7 @@ SELECT now(), to_regclass('hk_migration.event') IS NOT NULL,
          WHERE n.nspname = 'public' AND c.relname IN ('trading_signals', 'price_history'))
   FROM public.portfolio_positions
 
--- == signs_multi: the same where there are portfolios, and what moves with those.
+-- == change_multi: the same where there are portfolios, and what moves with those.
 SELECT now(), to_regclass('hk_migration.event') IS NOT NULL,
        count(*), coalesce(sum(xmin::text::bigint), 0),
        (SELECT max(id) FROM public.trading_signals), (SELECT max(id) FROM public.price_history),
@@ -35,10 +35,10 @@ SELECT now(), to_regclass('hk_migration.event') IS NOT NULL,
        (SELECT coalesce(sum(xmin::text::bigint), 0) FROM public.portfolios)
   FROM public.portfolio_positions
 
--- == signs_unknown: the same where none of that can be relied on.
+-- == change_unknown: the same where none of that can be relied on.
 SELECT now(), to_regclass('hk_migration.event') IS NOT NULL
 
--- == own_signs: is it a sample? And what moves with the history of runs, and when the session that executes one is
+-- == own_changes: is it a sample? And what moves with the history of runs, and when the session that executes one is
 -- gone.
 SELECT EXISTS (SELECT FROM hk_migration.mark WHERE name = 'sample'),
        (SELECT max(event_id) FROM hk_migration.event), (SELECT max(run_id) FROM hk_migration.run),

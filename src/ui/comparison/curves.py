@@ -13,7 +13,7 @@ from src.ui.widgets import charts, markup
 from src.ui.widgets import format as fmt
 
 
-def show(sides: Sequence[Side], pulse: queries.Pulse) -> OverTime:
+def show(sides: Sequence[Side], live: queries.LiveState) -> OverTime:
     """The period's choice, the chart and what is left out."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Value over time")
@@ -26,7 +26,7 @@ def show(sides: Sequence[Side], pulse: queries.Pulse) -> OverTime:
             bind="query-params",
             label_visibility="collapsed",
         )
-    today = pulse.at.astimezone(HONG_KONG).date()
+    today = live.at.astimezone(HONG_KONG).date()
     found = performance.over_time(tuple(sides), performance.start_of(period, today))
     told = [fmt.plain(one) for one in found.lines.told]
     if found.figure is None:

@@ -26,14 +26,14 @@ V1_NOTE = (
 )
 
 
-def show(entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
+def show(entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
     st.title("Comparison")
-    if not pulse.multi_portfolio:
+    if not live.multi_portfolio:
         st.info(V1_NOTE, icon=":material/info:")
         st.page_link(STATUS_PAGE, label="System Status", icon=":material/arrow_forward:")
         return
     choice = comparison_choice.read(entries)
-    if comparison_choice.is_missing(choice, entries) and queries.moved_on(pulse):
+    if comparison_choice.is_missing(choice, entries) and queries.moved_on(live):
         st.rerun()
     comparison_choice.controls(choice, entries)
     if comparison_choice.missing(choice, entries):
@@ -44,36 +44,36 @@ def show(entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
     if choice.left == choice.right:
         comparison_choice.same(choice, entries)
         return
-    _compare(choice, entries, pulse)
+    _compare(choice, entries, live)
 
 
-def _compare(choice: Choice, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
-    left, right, *more = _sides(choice, entries, pulse)
+def _compare(choice: Choice, entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
+    left, right, *more = _sides(choice, entries)
     components.title(f"{left.name} and {right.name}")
     found = compare(left.positions, right.positions)
     if more:
         _figures(left, right, more)
-        over_time = curves.show((left, right, *more), pulse)
+        over_time = curves.show((left, right, *more), live)
     else:
         beside, over = st.columns([5, 6], gap="medium")
         with beside:
             _figures(left, right, ())
         with over:
-            over_time = curves.show((left, right), pulse)
+            over_time = curves.show((left, right), live)
     risk, weights = st.columns([5, 4], gap="medium")
     with risk:
         curves.risk(over_time)
     with weights:
         st.subheader("Weight by sector")
         holdings.sectors(found, left, right)
-    pair = lineage_pair.of(left, right, pulse)
+    pair = lineage_pair.of(left, right)
     if pair is not None:
         st.subheader(f"{fmt.plain(pair.copy.portfolio_id)}, a copy of {fmt.plain(pair.parent.portfolio_id)}")
         view.changes(pair)
         view.to_actions(pair)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.subheader("Holdings")
-        _export(found, left, right, pulse.now)
+        _export(found, left, right, live.now)
     holdings.show(found, left, right)
 
 
@@ -97,7 +97,7 @@ def _export(found: Comparison, left: Side, right: Side, at: datetime) -> None:
     )
 
 
-def _sides(choice: Choice, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> list[Side]:
+def _sides(choice: Choice, entries: Sequence[PortfolioEntry]) -> list[Side]:
     """All from one snapshot of the positions."""
     known = {entry.portfolio_id: entry for entry in entries}
     ids = tuple(one for one in choice.all_ids if one in known)

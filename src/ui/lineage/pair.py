@@ -25,17 +25,17 @@ class Pair:
     taken_at: datetime | None
 
 
-def load(copy: PortfolioEntry, parent: PortfolioEntry, pulse: queries.Pulse) -> Pair:
+def load(copy: PortfolioEntry, parent: PortfolioEntry) -> Pair:
     found = queries.valuations((copy.portfolio_id, parent.portfolio_id))
     now, parent_now = ([item.position for item in found[one.portfolio_id].positions] for one in (copy, parent))
-    return _pair(copy, parent, now, parent_now, pulse)
+    return _pair(copy, parent, now, parent_now)
 
 
-def of(left: Side, right: Side, pulse: queries.Pulse) -> Pair | None:
+def of(left: Side, right: Side) -> Pair | None:
     """Of two sides of a comparison, where one is a copy of the other."""
     for copy, parent in ((right, left), (left, right)):
         if copy.entry.copied_from == parent.portfolio_id:
-            return _pair(copy.entry, parent.entry, copy.positions, parent.positions, pulse)
+            return _pair(copy.entry, parent.entry, copy.positions, parent.positions)
     return None
 
 
@@ -44,7 +44,6 @@ def _pair(
     parent: PortfolioEntry,
     now: Sequence[Position],
     parent_now: Sequence[Position],
-    pulse: queries.Pulse,
 ) -> Pair:
     lineage = queries.lineage(copy.portfolio_id)
     return Pair(

@@ -35,9 +35,9 @@ COLUMNS = (
 KINDS = {"added": "added", "removed": "removed", "quantity": "quantity", "cost": "average cost"}
 
 
-def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
+def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
     """The section of a copy's page; nothing for a portfolio that is no copy."""
-    if not entry.copied_from or not pulse.multi_portfolio:
+    if not entry.copied_from or not live.multi_portfolio:
         return
     st.subheader(f"A copy of {fmt.plain(entry.copied_from)}")
     parent = next((one for one in entries if one.portfolio_id == entry.copied_from), None)
@@ -47,7 +47,7 @@ def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: querie
             "hold it against."
         )
         return
-    pair = lineage_pair.load(entry, parent, pulse)
+    pair = lineage_pair.load(entry, parent)
     st.page_link(
         links.PAGE,
         label=fmt.plain(f"Compare {parent.portfolio_id} and {entry.portfolio_id} side by side"),

@@ -97,9 +97,9 @@ def unsaved(portfolio_id: str) -> bool:
     return bool(reading.edits or reading.problems)
 
 
-def show(entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pulse) -> None:
+def show(entry: PortfolioEntry, positions: Sequence[Position], live: queries.LiveState) -> None:
     portfolio_id = entry.portfolio_id
-    found, fixed = _draft(portfolio_id), not pulse.multi_portfolio
+    found, fixed = _draft(portfolio_id), not live.multi_portfolio
     if found is None or not unsaved(portfolio_id):
         found = _begin(portfolio_id, found, positions, fixed=fixed)
     elif found.fixed != fixed or (found.state and _table_key(portfolio_id, found) not in st.session_state):

@@ -27,7 +27,7 @@ FIELDS = (*Field,)
 SHOWN_ERRORS = 100
 
 
-def show(entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pulse) -> None:
+def show(entry: PortfolioEntry, positions: Sequence[Position], live: queries.LiveState) -> None:
     portfolio_id = entry.portfolio_id
     tag = f"{portfolio_id} {st.session_state.get(ROUND, 0)}"
     st.caption(
@@ -45,9 +45,9 @@ def show(entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pu
     preview = importing.preview(table, chosen, positions, notation)
     with how:
         _how(table, preview)
-    _preview(preview, positions, pulse)
-    _again(portfolio_id, preview, pulse)
-    _button(portfolio_id, file.name, preview, pulse)
+    _preview(preview, positions, live)
+    _again(portfolio_id, preview, live)
+    _button(portfolio_id, file.name, preview, live)
 
 
 def _read(data: bytes, tag: str) -> Table:
@@ -109,7 +109,7 @@ def _how(table: Table, preview: ImportPreview) -> None:
     )
 
 
-def _preview(preview: ImportPreview, positions: Sequence[Position], pulse: queries.Pulse) -> None:
+def _preview(preview: ImportPreview, positions: Sequence[Position], live: queries.LiveState) -> None:
     errors = preview.errors
     if errors:
         count = fmt.plural(len(errors), "row")
@@ -118,7 +118,7 @@ def _preview(preview: ImportPreview, positions: Sequence[Position], pulse: queri
         st.html(review.errors([(one.number, cells[one.number], one.reason) for one in errors[:SHOWN_ERRORS]]))
         if len(errors) > SHOWN_ERRORS:
             st.caption(f"The first {SHOWN_ERRORS} of {len(errors):,}.")
-    edits = _possible(preview, pulse)
+    edits = _possible(preview, live)
     if edits:
         notes = {row.symbol: row.notes for row in preview.rows if row.symbol and row.notes}
         review.show(edits, positions, notes)
@@ -137,26 +137,26 @@ def _preview(preview: ImportPreview, positions: Sequence[Position], pulse: queri
         st.caption(fmt.plain(" ".join(told)))
 
 
-def _possible(preview: ImportPreview, pulse: queries.Pulse) -> tuple[Edit, ...]:
+def _possible(preview: ImportPreview, live: queries.LiveState) -> tuple[Edit, ...]:
     """What this database can take of it: v1 has no way to add positions beside those of the old application."""
-    if pulse.multi_portfolio:
+    if live.multi_portfolio:
         return preview.edits
     return tuple(edit for edit in preview.edits if edit.before is not None)
 
 
-def _again(portfolio_id: str, preview: ImportPreview, pulse: queries.Pulse) -> None:
+def _again(portfolio_id: str, preview: ImportPreview, live: queries.LiveState) -> None:
     same = (one for one in queries.saves(portfolio_id) if one.digest == preview.digest)
     before = next((one for one in same if one.undone_by is None), None)
     if before is not None:
         when = f"on {fmt.moment(before.at)} (save {before.save_id})"
         st.caption(fmt.plain(f"This very file was imported by {before.by} {when}."))
-    if not pulse.multi_portfolio and preview.count(RowOutcome.NEW):
+    if not live.multi_portfolio and preview.count(RowOutcome.NEW):
         new = fmt.plural(preview.count(RowOutcome.NEW), "position")
         view_state.needs_v2(f"{new} of the file are not in the portfolio; adding them needs v2.")
 
 
-def _button(portfolio_id: str, name: str, preview: ImportPreview, pulse: queries.Pulse) -> None:
-    edits, bad = _possible(preview, pulse), len(preview.errors)
+def _button(portfolio_id: str, name: str, preview: ImportPreview, live: queries.LiveState) -> None:
+    edits, bad = _possible(preview, live), len(preview.errors)
     if not edits:
         told = "none of its rows can be taken" if bad == len(preview.rows) else "nothing in it differs"
         st.info(f"There is nothing to import: {told}.")

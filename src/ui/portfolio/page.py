@@ -37,19 +37,19 @@ def not_there(wanted: str, entries: Sequence[PortfolioEntry]) -> None:
         st.page_link(components.PORTFOLIOS_PAGE, label=f"All {len(entries):,} portfolios")
 
 
-def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
+def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
     valuation = queries.valuation(entry.portfolio_id)
     items = valuation.positions
     sessions = queries.sessions()
     symbols = frozenset(item.position.symbol for item in items)
     moved = moves(items, queries.quotes(sessions.latest.opens, symbols), sessions)
     components.title(entry.title)
-    _header(entry, entries, pulse)
+    _header(entry, entries, live)
     st.html(headline.strip(valuation.totals, day(items, moved), sessions))
     held = [item.position for item in items]
-    view = workbench.bar(entry, held, pulse)
+    view = workbench.bar(entry, held)
     if view != view_state.POSITIONS:
-        workbench.show(view, entry, held, pulse)
+        workbench.show(view, entry, held, live)
         return
     if not items:
         st.info("No positions yet. Add them under Edit, or import a broker's file.")
@@ -61,19 +61,19 @@ def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: querie
         _allocation(allocation, items)
     with right:
         _profit_and_loss(pnl, items)
-    lineage_view.show(entry, entries, pulse)
-    signals_view.show(queries.signals(entry.portfolio_id, SIGNALS), pulse.now, SIGNALS)
+    lineage_view.show(entry, entries, live)
+    signals_view.show(queries.signals(entry.portfolio_id, SIGNALS), live.now, SIGNALS)
 
 
 def _choose(key: str) -> None:
     st.query_params["id"] = st.session_state[key]
 
 
-def _header(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
+def _header(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         with st.container(width="content", gap=None):
             st.title(fmt.plain(entry.title))
-            st.caption(_subtitle(entry, pulse.now))
+            st.caption(_subtitle(entry, live.now))
         names = {other.portfolio_id: other.label for other in entries}
         if len(names) > 1:
             key = f"choice {entry.portfolio_id}"
@@ -89,7 +89,7 @@ def _header(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], pulse: que
             )
     if entry.description:
         st.text(entry.description)
-    if pulse.multi_portfolio:
+    if live.multi_portfolio:
         with st.container(horizontal=True):
             forms.copy([], entry.portfolio_id)
             forms.rename(entry.portfolio_id, entry.name, entry.description, entry.strategy)

@@ -45,7 +45,7 @@ def undoable(saves: Sequence[Revision]) -> set[int]:
     return found
 
 
-def show(entry: PortfolioEntry, pulse: queries.Pulse) -> None:
+def show(entry: PortfolioEntry) -> None:
     saves = queries.saves(entry.portfolio_id)
     if not saves:
         st.info("Nothing was saved in this portfolio yet, since who changed what is kept.")

@@ -13,9 +13,9 @@ from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 
 
-def bar(entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pulse) -> str:
+def bar(entry: PortfolioEntry, positions: Sequence[Position]) -> str:
     """The choice between the views of a portfolio, and the export; which view was chosen."""
-    dated = _dated(positions, pulse)
+    dated = _dated(positions)
     with st.container(horizontal=True, vertical_alignment="center", key="hk_work"):
         chosen = st.segmented_control(
             "View",
@@ -35,7 +35,7 @@ def bar(entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pul
     return chosen or POSITIONS
 
 
-def _dated(positions: Sequence[Position], pulse: queries.Pulse) -> tuple[Position, ...]:
+def _dated(positions: Sequence[Position]) -> tuple[Position, ...]:
     """The positions with the times of their prices as the page shows them: those of the quotes, in Hong Kong."""
     quotes = queries.quotes(queries.sessions().latest.opens, frozenset(one.symbol for one in positions))
     times = {symbol: quote.as_of for symbol, quote in quotes.items() if quote.as_of is not None}
@@ -45,11 +45,11 @@ def _dated(positions: Sequence[Position], pulse: queries.Pulse) -> tuple[Positio
     )
 
 
-def show(view: str, entry: PortfolioEntry, positions: Sequence[Position], pulse: queries.Pulse) -> None:
+def show(view: str, entry: PortfolioEntry, positions: Sequence[Position], live: queries.LiveState) -> None:
     """One of the views other than POSITIONS."""
     if view == EDIT:
-        editor.show(entry, positions, pulse)
+        editor.show(entry, positions, live)
     elif view == IMPORT:
-        import_view.show(entry, _dated(positions, pulse), pulse)
+        import_view.show(entry, _dated(positions), live)
     else:
-        revisions_view.show(entry, pulse)
+        revisions_view.show(entry)

@@ -118,18 +118,18 @@ def heading(group: Group, scene: Scene) -> Heading:
     return Heading((name, *figures, "", Cell(fmt.age(group.updated_at, scene.now), "muted")))
 
 
-def show(items: Sequence[PortfolioEntry], pulse: queries.Pulse) -> None:
+def show(items: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
     active = [entry for entry in items if entry.archived_at is None]
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.title("Portfolios", width="content")
-        if pulse.multi_portfolio:
+        if live.multi_portfolio:
             forms.list_actions(items)
     count = markup.Figure("Portfolios", fmt.count(len(active)), _strategies_note(active))
     sessions = queries.sessions()
     st.html(headline.strip(*listing.together(active), sessions, count))
-    if not pulse.multi_portfolio:
+    if not live.multi_portfolio:
         st.info(V1_NOTE, icon=":material/info:")
-    _list(items, active, pulse, sessions)
+    _list(items, active, live, sessions)
 
 
 def _strategies_note(active: Sequence[PortfolioEntry]) -> str:
@@ -138,7 +138,10 @@ def _strategies_note(active: Sequence[PortfolioEntry]) -> str:
 
 
 def _list(
-    items: Sequence[PortfolioEntry], active: Sequence[PortfolioEntry], pulse: queries.Pulse, sessions: TradingSessions
+    items: Sequence[PortfolioEntry],
+    active: Sequence[PortfolioEntry],
+    live: queries.LiveState,
+    sessions: TradingSessions,
 ) -> None:
     shown, order, group = list(active), "Market value", False
     if len(items) > 1:
@@ -149,7 +152,7 @@ def _list(
     on_page = components.page(len(shown), PAGE_ROWS, f"{len(shown):,} portfolios", "page")
     parts = listing.page_of(listing.arranged(shown, order, group=group), on_page)
     ids = frozenset(entry.portfolio_id for part in parts for entry in part.entries)
-    scene = Scene(pulse.now, sessions, queries.curves(ids, sessions.recent[0].day))
+    scene = Scene(live.now, sessions, queries.curves(ids, sessions.recent[0].day))
     st.html(_table(parts, scene, group=group, total_of=shown if len(shown) != len(active) else ()))
 
 

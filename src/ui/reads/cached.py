@@ -13,12 +13,12 @@ import streamlit as st
 
 from src.database_enhanced import DatabaseManager
 from src.ui.reads import live_state, source
-from src.ui.reads.live_state import Pulse
+from src.ui.reads.live_state import LiveState
 
 P = ParamSpec("P")
 R = TypeVar("R")
 # Which part of the live state an entry is of; with another one, it is read anew.
-Follows = Callable[[Pulse], object]
+Follows = Callable[[LiveState], object]
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class Source:
 
 
 TOKEN: Follows = attrgetter("token")
-EVENTS: Follows = attrgetter("story")
+EVENTS: Follows = attrgetter("run_token")
 
 
-def NOTHING(_: Pulse) -> None:  # noqa: N802  one of the values of Follows, as those above
+def NOTHING(_: LiveState) -> None:  # noqa: N802  one of the values of Follows, as those above
     """For what the live state says nothing of: its ttl alone decides."""
 
 
-def SCHEMA_AND_RUN(now: Pulse) -> object:  # noqa: N802
+def SCHEMA_AND_RUN(now: LiveState) -> object:  # noqa: N802
     return now.version, now.run and (now.run.run_id, now.run.state)
 
 

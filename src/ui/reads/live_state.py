@@ -1,6 +1,6 @@
-"""What every page asks every few seconds, and the watch over the health of all components: never waited for for long.
+"""The live state of the database, which every page polls, and the monitor of all components.
 
-Both have connections of their own: they answer also while pages have taken all others.
+No page waits long for them, and both have connections of their own: they answer also while pages have taken all others.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from src.text import duration
 from src.ui.reads import source
 
 FRESH_S = 2.0
-STALE_S = 10.0  # a page draws for no longer than that
+STALE_S = 10.0  # drawing a page takes no longer than that
 PATIENT_S = 3.0  # pages that need the database anyway rather wait for a slow one
 
 
 @dataclass(frozen=True)
-class Pulse:
+class LiveState:
     """The state of the database, as cheaply as it can be asked.
 
-    `version` is "1.0", "2.0", "3.0" or None. `token` differs after any change. `at` is the server's clock, and `now`
-    the same without a time zone, as the times in the tables are. `story` differs after any event of a run. `problem`:
-    why there is no answer.
+    `version` is "1.0", "2.0", "3.0" or None. `token` differs after any change of the data, `run_token` after any event
+    of a run. `at` is the server's clock, aware; `now` is the same without a time zone, as the times in the tables are.
+    `problem`: why there is no answer.
     """
 
     version: str | None
@@ -40,7 +40,7 @@ class Pulse:
     sample: bool
     run: RunRecord | None
     problem: str | None = None
-    story: tuple[object, ...] = ()
+    run_token: tuple[object, ...] = ()
 
     @property
     def shown(self) -> tuple[object, ...]:
@@ -49,92 +49,95 @@ class Pulse:
         return (self.version, self.warning, self.token, self.sample, run, self.problem)
 
 
-class _Heart:
+class _Poller:
     """Of one database, shared by all sessions of this process."""
 
     def __init__(self, settings: Settings) -> None:
         self.manager = DatabaseManager(settings=settings)
-        self._notes: object = None
+        self._run_token: object = None
         self._run: RunRecord | None = None
-        self._alive: bool | None = None
-        self.patience = Patience(self._beat, name="pulse", limit_s=LIMIT_S)
+        self._available: bool | None = None
+        self.poll = Patience(self._read, name="live state", limit_s=LIMIT_S)
         self.watch = Watch(
             source.database_url, self.manager.cache_status, settings.backup_dir, source.pool_status, limit_s=LIMIT_S
         )
 
-    def notice(self, alive: bool) -> None:
-        """What was seen before the database went, or came back, is not shown any more."""
-        before, self._alive = self._alive, alive
-        if before is not None and before is not alive:
+    def note(self, available: bool) -> None:
+        """What was known before the database went away, or came back, is not shown any more."""
+        before, self._available = self._available, available
+        if before is not None and before is not available:
             self.watch.forget(what_is_asked_now=False)
 
-    def _beat(self) -> Pulse:
+    def _read(self) -> LiveState:
         url = source.database_url()
-        signs = self.manager.signs()
-        if signs.runs != self._notes:
-            # Only then: the story of a run is much more to read.
+        markers = self.manager.change_markers()
+        if markers.runs != self._run_token:
+            # Only then: the record of a run is much more to read.
             self._run = runs.current_run(url)
-            self._notes = signs.runs
-        state = signs.state
-        return Pulse(
+            self._run_token = markers.runs
+        state = markers.state
+        return LiveState(
             version=None if state.version is None else str(state.version),
             multi_portfolio=state.multi_portfolio,
             warning=state.warning,
-            token=signs.token,
-            now=signs.at.replace(tzinfo=None),
-            at=signs.at,
-            sample=signs.sample,
+            token=markers.token,
+            now=markers.at.replace(tzinfo=None),
+            at=markers.at,
+            sample=markers.sample,
             run=self._run,
-            story=signs.runs,
+            run_token=markers.runs,
         )
 
 
 @lru_cache(maxsize=4)
-def _heart(settings: Settings) -> _Heart:
-    return _Heart(settings)
+def _poller(settings: Settings) -> _Poller:
+    return _Poller(settings)
 
 
-def pulse(*, patient: bool = False) -> Pulse:
-    """Never raises for a database that is down, and does not wait for it: `problem` says so."""
+def live_state(*, patient: bool = False) -> LiveState:
+    """At most FRESH_S old. Never raises for a database that is down, nor waits for it: `problem` says so.
+
+    `patient`: wait for a slow database up to PATIENT_S.
+    """
     try:
-        heart = _heart(source.settings())
+        poller = _poller(source.settings())
     except HKStrategyError as error:
-        return _lifeless(str(error))
-    answer = heart.patience.ask(FRESH_S, limit_s=PATIENT_S if patient else LIMIT_S)
-    heart.notice(answer.value is not None and answer.overdue_s is None)
+        return _unavailable(str(error))
+    answer = poller.poll.ask(FRESH_S, limit_s=PATIENT_S if patient else LIMIT_S)
+    poller.note(answer.value is not None and answer.overdue_s is None)
     if answer.overdue_s is not None:
-        return _lifeless(f"PostgreSQL has not answered for {duration(answer.overdue_s)}.")
+        return _unavailable(f"PostgreSQL has not answered for {duration(answer.overdue_s)}.")
     if answer.value is None:
-        return _lifeless(str(answer.problem))
+        return _unavailable(str(answer.problem))
     return answer.value
 
 
-def known() -> Pulse:
-    """The answer that the page was drawn with, or a newer one: without waiting, where there is one."""
-    latest = _heart(source.settings()).patience.latest(STALE_S)
-    return pulse(patient=True) if latest is None else latest
+def known() -> LiveState:
+    """What the page was drawn with, or newer: without waiting, where it is at most STALE_S old."""
+    latest = _poller(source.settings()).poll.latest(STALE_S)
+    return live_state(patient=True) if latest is None else latest
 
 
-def _lifeless(problem: str) -> Pulse:
+def _unavailable(problem: str) -> LiveState:
     here = datetime.now(UTC)
-    return Pulse(None, False, None, "", here.replace(tzinfo=None), here, False, None, problem)
+    return LiveState(None, False, None, "", here.replace(tzinfo=None), here, False, None, problem)
 
 
 def watcher() -> DatabaseManager:
     """For what System Status asks: it does not wait for connections that pages have taken."""
-    return _heart(source.settings()).manager
+    return _poller(source.settings()).manager
 
 
 def watch() -> Watch:
-    """Over the health of all components; raises ConfigurationError for settings that make no sense."""
-    return _heart(source.settings()).watch
+    """The monitor of all components. Raises ConfigurationError for settings that make no sense."""
+    return _poller(source.settings()).watch
 
 
 def forget() -> None:
     """After this process wrote or started something."""
     try:
-        heart = _heart(source.settings())
+        poller = _poller(source.settings())
     except HKStrategyError:
         return  # nothing is remembered of settings that make no sense
-    heart.patience.forget()
-    heart.watch.forget()
+    poller.poll.forget()
+    poller.watch.forget()

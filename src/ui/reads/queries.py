@@ -29,10 +29,10 @@ from src.migration.model import Options, Plan
 from src.migration.preflight import blockers
 from src.portfolios import rows
 from src.ui.reads.cached import EVENTS, NOTHING, SCHEMA_AND_RUN, Source, cached, forget
-from src.ui.reads.live_state import Pulse, pulse, watch, watcher
+from src.ui.reads.live_state import LiveState, live_state, watch, watcher
 from src.ui.reads.source import database_url, manager, settings
 
-__all__ = ["Pulse", "database_url", "forget", "manager", "pulse", "settings", "watch"]
+__all__ = ["LiveState", "database_url", "forget", "live_state", "manager", "settings", "watch"]
 
 # Somewhat less than the second in which a page asks again.
 WATCH_S = 0.8
@@ -197,7 +197,7 @@ def events(run: RunRecord) -> Sequence[Event]:
 
 def sessions() -> TradingSessions:
     """The exchange's sessions up to now, by the database server's clock."""
-    return calendar.sessions(pulse().at)
+    return calendar.sessions(live_state().at)
 
 
 def health() -> tuple[Component, ...]:
@@ -205,7 +205,7 @@ def health() -> tuple[Component, ...]:
     return watch().look(HEALTH_S).components
 
 
-def moved_on(seen: Pulse) -> bool:
+def moved_on(seen: LiveState) -> bool:
     """Whether the schema, or the run, is by now another than in `seen`: what refers to it is out of date."""
     state = watcher().schema_state(force_refresh=True)
     version = None if state.version is None else str(state.version)
@@ -213,7 +213,7 @@ def moved_on(seen: Pulse) -> bool:
     here = (version, run and run.run_id)
     if here == (seen.version, seen.run and seen.run.run_id):
         return False
-    known = pulse()
+    known = live_state()
     if here != (known.version, known.run and known.run.run_id):
         # The first session to notice reads anew for all of them.
         forget()

@@ -127,7 +127,7 @@ def start_phase(
 
 def _check_still(shown_version: str | None) -> None:
     queries.forget()
-    now = queries.pulse()
+    now = queries.live_state()
     if now.problem is not None:
         raise Conflict(now.problem)
     if now.version != shown_version:

@@ -19,39 +19,39 @@ def show(who: User) -> None:
     """For an admin with buttons."""
     may = who.is_admin
     st.title("System Status")
-    pulse = queries.pulse()
+    live = queries.live_state()
     health_view.show()
-    if pulse.problem is not None:
+    if live.problem is not None:
         st.caption("This page looks again every few seconds; nothing needs to be restarted here.")
         return
     with components.edge():
-        _schema(pulse)
+        _schema(live)
     if not may:
         st.caption(f"Only an admin may migrate, back up and restore; you are logged in as {who.name}, {who.role}.")
     run_view.panel(may)
     if may:
         with components.edge():
-            plan_view.show(pulse)
+            plan_view.show(live)
     with components.edge():
         backups_view.show(may)
     with components.edge():
         history_view.show(may)
-    if may and pulse.sample:
+    if may and live.sample:
         _sample()
 
 
-def _schema(pulse: queries.Pulse) -> None:
+def _schema(live: queries.LiveState) -> None:
     st.subheader("Schema")
     inspection = queries.inspection()
     order = [version for version, _, _ in STAGES]
-    here = order.index(pulse.version) if pulse.version in order else -1
+    here = order.index(live.version) if live.version in order else -1
     items = [
         Stage(name, text, "here" if place == here else "past" if place < here else "ahead")
         for place, (_, name, text) in enumerate(STAGES)
     ]
     st.html(markup.stages(items))
     st.caption(f"This database is {inspection.title}.")
-    if not plan_view.offers(pulse):
+    if not plan_view.offers(live):
         plan_view.findings(inspection.findings)
 
 

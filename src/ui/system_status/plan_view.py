@@ -62,17 +62,17 @@ def findings(items: Sequence[Finding]) -> None:
         show(f"**{item.title}** {advice}")
 
 
-def offers(pulse: queries.Pulse) -> bool:
+def offers(live: queries.LiveState) -> bool:
     """Whether there is a plan to show: not while a run, or something that this dashboard started, is under way."""
     task = last_task(queries.settings())
-    return pulse.version in POSSIBLE and pulse.run is None and not (task is not None and task.running)
+    return live.version in POSSIBLE and live.run is None and not (task is not None and task.running)
 
 
-def show(pulse: queries.Pulse) -> None:
+def show(live: queries.LiveState) -> None:
     """For admins: what could be done next, in full, and the button."""
-    if not offers(pulse):
+    if not offers(live):
         return
-    phases = POSSIBLE[pulse.version or ""]
+    phases = POSSIBLE[live.version or ""]
     st.subheader("What can be done")
     phase = phases[0]
     if len(phases) > 1:
@@ -95,7 +95,7 @@ def show(pulse: queries.Pulse) -> None:
         # The box is drawn below what it is about, and only while there are v1 clients.
         force = bool(st.session_state.get("force", False))
     plan = queries.plan(phase, keep, force)
-    if plan.refusals and queries.moved_on(pulse):
+    if plan.refusals and queries.moved_on(live):
         st.caption("The schema has just changed; looking again…")
         return
     _effect(plan)
@@ -116,7 +116,7 @@ def show(pulse: queries.Pulse) -> None:
     with right:
         _afterwards(plan)
         _sizes(plan)
-        _button(plan, pulse)
+        _button(plan, live)
 
 
 def _state(plan: Plan) -> tuple[int, int]:
@@ -256,7 +256,7 @@ def _start(phase: Phase, version: str | None) -> None:
     )
 
 
-def _button(plan: Plan, pulse: queries.Pulse) -> None:
+def _button(plan: Plan, live: queries.LiveState) -> None:
     if plan.refusals:
         st.caption(f"{TITLES[plan.phase]} cannot start: see above for what to do first.")
         return
@@ -271,5 +271,5 @@ def _button(plan: Plan, pulse: queries.Pulse) -> None:
             key=f"start_{name}",
             type="primary",
             on_click=_start,
-            args=(plan.phase, pulse.version),
+            args=(plan.phase, live.version),
         )

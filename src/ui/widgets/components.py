@@ -18,7 +18,7 @@ GO = "hk_go"
 PORTFOLIOS_PAGE = PROJECT_ROOT / "pages" / "portfolios.py"
 PORTFOLIO_PAGE = PROJECT_ROOT / "pages" / "portfolio.py"
 SEEN = "hk_seen"
-PULSE_S = 10
+POLL_S = 10
 ALERT_S = 3  # while a run is under way, or the database does not answer
 
 
@@ -41,7 +41,7 @@ def edge() -> Iterator[None]:
 def _moved_on() -> bool:
     """Whether the page was drawn for a schema that is no longer the live one."""
     try:
-        return queries.moved_on(queries.pulse())
+        return queries.moved_on(queries.live_state())
     except HKStrategyError:
         return False
 
@@ -110,9 +110,9 @@ def attempt(action: Callable[[], str]) -> None:
         queries.forget()
 
 
-def _running_text(pulse: queries.Pulse) -> str | None:
+def _running_text(live: queries.LiveState) -> str | None:
     """Calm, for whoever works here; what is to be done about it is an admin's business."""
-    run = pulse.run
+    run = live.run
     if run is None:
         return None
     by = fmt.who_started(run.started_by)
@@ -125,15 +125,15 @@ def _running_text(pulse: queries.Pulse) -> str | None:
     return f"The migration of the database is {run.state} at {at}; go on working. Started by {by}, who can resume it."
 
 
-def _draw_notices(pulse: queries.Pulse) -> None:
+def _draw_notices(live: queries.LiveState) -> None:
     bands = []
-    if pulse.sample:
+    if live.sample:
         bands.append(markup.band("Sample data: these positions and prices were made up for trying things out."))
-    running = _running_text(pulse)
+    running = _running_text(live)
     if running is not None:
         bands.append(markup.band(running, kind="running"))
-    elif pulse.warning and pulse.problem is None:
-        bands.append(markup.band(pulse.warning, kind="warn"))
+    elif live.warning and live.problem is None:
+        bands.append(markup.band(live.warning, kind="warn"))
     if bands:
         st.html(f'<div class="hk-bands">{"".join(bands)}</div>')
 
@@ -141,20 +141,20 @@ def _draw_notices(pulse: queries.Pulse) -> None:
 def notices(*, patient: bool) -> None:
     """The lines above every page, looked at every few seconds; a change of schema or run draws the page again.
 
-    `patient`: as in cache.pulse.
+    `patient`: as in live_state().
     """
-    pulse = queries.pulse(patient=patient)
-    alert = pulse.problem is not None or (pulse.run is not None and pulse.run.state == "running")
-    st.fragment(_notices, run_every=ALERT_S if alert else PULSE_S)(patient)
+    live = queries.live_state(patient=patient)
+    alert = live.problem is not None or (live.run is not None and live.run.state == "running")
+    st.fragment(_notices, run_every=ALERT_S if alert else POLL_S)(patient)
 
 
 def _notices(patient: bool) -> None:
-    pulse = queries.pulse(patient=patient)
+    live = queries.live_state(patient=patient)
     seen = st.session_state.get(SEEN)
-    st.session_state[SEEN] = pulse.shown
-    if seen is not None and seen != pulse.shown:
+    st.session_state[SEEN] = live.shown
+    if seen is not None and seen != live.shown:
         st.rerun()
-    _draw_notices(pulse)
+    _draw_notices(live)
 
 
 def title(text: str) -> None:
@@ -173,6 +173,6 @@ def page(count: int, size: int, what: str, key: str) -> slice:
     return slice(first, first + size)
 
 
-def remember(pulse: queries.Pulse) -> None:
-    """This drawing of the page shows `pulse`: no need to draw it again for that."""
-    st.session_state[SEEN] = pulse.shown
+def remember(live: queries.LiveState) -> None:
+    """This drawing of the page shows `live`: no need to draw it again for that."""
+    st.session_state[SEEN] = live.shown
