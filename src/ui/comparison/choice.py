@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from src.ui.portfolios.listing import PortfolioEntry
+from src.domain.overview import PortfolioEntry
 from src.ui.widgets import format as fmt
 from src.ui.widgets import markup
 from src.ui.widgets.markup import Cell, Column

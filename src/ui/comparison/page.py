@@ -7,13 +7,13 @@ import streamlit as st
 
 from src.config import PROJECT_ROOT
 from src.domain.comparison import Comparison, compare
+from src.domain.overview import PortfolioEntry
 from src.transfer import comparing, exporting
 from src.ui.comparison import choice as comparison_choice
 from src.ui.comparison import curves, figures, holdings
 from src.ui.comparison.choice import Choice
 from src.ui.lineage import pair as lineage_pair
 from src.ui.lineage import view
-from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries, valued
 from src.ui.reads.valued import Side
 from src.ui.widgets import components, markup

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from src.domain.overview import PortfolioEntry
 from src.domain.portfolio import Position
-from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.reads.valued import Side
 

@@ -6,13 +6,13 @@ from decimal import Decimal
 import streamlit as st
 
 from src.domain.attribution import Attribution, Change, Stake, attribute
+from src.domain.overview import PortfolioEntry
 from src.domain.trading import WhatIf
 from src.domain.valuation import ZERO
 from src.ui.lineage import actions
 from src.ui.lineage import pair as lineage_pair
 from src.ui.lineage import trades as lineage_trades
 from src.ui.lineage.pair import Pair
-from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components, links, markup
 from src.ui.widgets import format as fmt

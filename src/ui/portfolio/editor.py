@@ -10,12 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from src.domain.edits import PositionValues, values_of
+from src.domain.overview import PortfolioEntry
 from src.domain.portfolio import Position
 from src.domain.revisions import Clash, SaveConflict
 from src.errors import HKStrategyError
 from src.ui.portfolio import editor_state, review, view_state
 from src.ui.portfolio.editor_state import COLUMNS, FIELDS, LABELS, Line, Reading
-from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components, markup, preferences
 from src.ui.widgets import format as fmt

@@ -5,10 +5,10 @@ from datetime import datetime
 
 import streamlit as st
 
+from src.domain.overview import PortfolioEntry
 from src.domain.portfolio import Position
 from src.market.calendar import HONG_KONG
 from src.transfer import exporting
-from src.ui.portfolios.listing import PortfolioEntry
 
 
 def button(entry: PortfolioEntry, positions: Sequence[Position]) -> None:

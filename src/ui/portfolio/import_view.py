@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from src.domain.edits import Edit
+from src.domain.overview import PortfolioEntry
 from src.domain.portfolio import Position
 from src.domain.revisions import Revision, SaveConflict
 from src.errors import HKStrategyError
@@ -15,7 +16,6 @@ from src.transfer.importing import ImportPreview, RowOutcome
 from src.transfer.numbers import Notation
 from src.transfer.reading import SEPARATORS, Table
 from src.ui.portfolio import review, view_state
-from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components, preferences
 from src.ui.widgets import format as fmt

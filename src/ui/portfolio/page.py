@@ -7,11 +7,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from src.domain.day_change import day, moves
+from src.domain.overview import PortfolioEntry
 from src.domain.valuation import Valued
 from src.ui.lineage import view as lineage_view
 from src.ui.portfolio import pictures, positions_table, signals_view, view_state, workbench
 from src.ui.portfolios import forms
-from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import charts, components, headline, markup, preferences
 from src.ui.widgets import format as fmt

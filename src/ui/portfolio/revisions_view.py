@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from src.domain.overview import PortfolioEntry
 from src.domain.revisions import Revision, SaveConflict
 from src.errors import HKStrategyError
 from src.ui.portfolio import review, view_state
-from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components, markup, preferences
 from src.ui.widgets import format as fmt

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import streamlit as st
 
+from src.domain.overview import PortfolioEntry
 from src.domain.portfolio import Position
 from src.market.calendar import HONG_KONG
 from src.ui.portfolio import editor, export_view, import_view, revisions_view, view_state
 from src.ui.portfolio.view_state import EDIT, IMPORT, POSITIONS, VIEW, VIEWS
-from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from src.domain.overview import PortfolioEntry
 from src.errors import HKStrategyError, InvalidInput
-from src.ui.portfolios.listing import PortfolioEntry
 from src.ui.reads import queries
 from src.ui.widgets import components
 from src.ui.widgets import format as fmt

@@ -11,7 +11,6 @@ from src.domain.overview import PortfolioEntry
 from src.domain.valuation import Totals, combined
 from src.ui.reads import queries
 
-__all__ = ["Group", "PortfolioEntry"]
 NO_STRATEGY = "No strategy"
 
 
@@ -38,9 +37,9 @@ def load() -> tuple[PortfolioEntry, ...]:
     return queries.overview(queries.sessions())
 
 
-Line = PortfolioEntry | Group
+ListRow = PortfolioEntry | Group
 # Unknown comes last, whichever way a column is sorted.
-SORTS: dict[str, Callable[[Line], tuple[bool, Any]]] = {
+SORTS: dict[str, Callable[[ListRow], tuple[bool, Any]]] = {
     "Market value": lambda e: (e.totals.market_value is None, -(e.totals.market_value or 0)),
     "Day change": lambda e: (e.day.change is None, -(e.day.change or 0)),
     "Day change, worst first": lambda e: (e.day.change is None, e.day.change or 0),

@@ -9,11 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from src.domain.day_change import Day
+from src.domain.overview import PortfolioEntry
 from src.domain.price_age import MOST_SESSIONS as CURVE_SESSIONS
 from src.domain.price_age import TradingSessions, age_in_sessions, age_text
 from src.domain.valuation import Totals
 from src.ui.portfolios import forms, listing
-from src.ui.portfolios.listing import NO_STRATEGY, Group, PortfolioEntry
+from src.ui.portfolios.listing import NO_STRATEGY, Group
 from src.ui.reads import queries
 from src.ui.widgets import components, headline, markup
 from src.ui.widgets import format as fmt
@@ -54,7 +55,7 @@ STRATEGY = Column("Strategy", why="The theme by which portfolios are grouped: `R
 
 
 @dataclass(frozen=True)
-class Scene:
+class RowContext:
     """What rows are drawn with: the server's clock, the exchange's sessions, and the curves of what is on this page."""
 
     now: datetime
@@ -96,7 +97,7 @@ def curve(values: pd.DataFrame, portfolio_id: str) -> Cell:
     return Cell(fmt.percent(change, signed=True, decimals=1), fmt.tone(change), curve=tuple(points))
 
 
-def row(entry: PortfolioEntry, scene: Scene, *, with_strategy: bool) -> Row:
+def row(entry: PortfolioEntry, context: RowContext, *, with_strategy: bool) -> Row:
     note = entry.portfolio_id
     if entry.copied_from:
         note += f" · copy of {entry.copied_from}"
@@ -106,16 +107,16 @@ def row(entry: PortfolioEntry, scene: Scene, *, with_strategy: bool) -> Row:
     return (
         Cell(entry.title, href=entry.url, note=note),
         *strategy,
-        *_figures(entry.totals, entry.day, scene.sessions),
-        curve(scene.curves, entry.portfolio_id),
-        Cell(fmt.age(entry.updated_at, scene.now), "muted"),
+        *_figures(entry.totals, entry.day, context.sessions),
+        curve(context.curves, entry.portfolio_id),
+        Cell(fmt.age(entry.updated_at, context.now), "muted"),
     )
 
 
-def heading(group: Group, scene: Scene) -> Heading:
+def heading(group: Group, context: RowContext) -> Heading:
     name = Cell(group.title, note=fmt.plural(group.count, "portfolio"))
-    figures = _figures(group.totals, group.day, scene.sessions)
-    return Heading((name, *figures, "", Cell(fmt.age(group.updated_at, scene.now), "muted")))
+    figures = _figures(group.totals, group.day, context.sessions)
+    return Heading((name, *figures, "", Cell(fmt.age(group.updated_at, context.now), "muted")))
 
 
 def show(items: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
@@ -152,21 +153,21 @@ def _list(
     on_page = components.page(len(shown), PAGE_ROWS, f"{len(shown):,} portfolios", "page")
     parts = listing.page_of(listing.arranged(shown, order, group=group), on_page)
     ids = frozenset(entry.portfolio_id for part in parts for entry in part.entries)
-    scene = Scene(live.now, sessions, queries.curves(ids, sessions.recent[0].day))
-    st.html(_table(parts, scene, group=group, total_of=shown if len(shown) != len(active) else ()))
+    context = RowContext(live.now, sessions, queries.curves(ids, sessions.recent[0].day))
+    st.html(_table(parts, context, group=group, total_of=shown if len(shown) != len(active) else ()))
 
 
-def _table(parts: Sequence[Group], scene: Scene, *, group: bool, total_of: Sequence[PortfolioEntry]) -> str:
+def _table(parts: Sequence[Group], context: RowContext, *, group: bool, total_of: Sequence[PortfolioEntry]) -> str:
     columns = COLUMNS if group else (COLUMNS[0], STRATEGY, *COLUMNS[1:])
     rows: list[Row | Heading] = []
     for part in parts:
         if group:
-            rows.append(heading(part, scene))
-        rows += [row(entry, scene, with_strategy=not group) for entry in part.entries]
+            rows.append(heading(part, context))
+        rows += [row(entry, context, with_strategy=not group) for entry in part.entries]
     total = None
     if len(total_of) > 1:
         name, blank = Cell(f"These {len(total_of):,} together"), () if group else ("",)
-        total = (name, *blank, *_figures(*listing.together(total_of), scene.sessions), "", "")
+        total = (name, *blank, *_figures(*listing.together(total_of), context.sessions), "", "")
     caption = "Portfolios and their figures; money in HKD"
     return markup.table(columns, rows, caption=caption, total=total) + markup.legend(columns)
 
