@@ -15,7 +15,7 @@ from psycopg2 import sql
 from bench.rivals import BUILDS_ALONE, PLAIN_SQL, TEXTBOOK, TEXTBOOK_DEFAULT, Rival
 from src.config import Settings
 from src.embedded.api import PrivateServer
-from src.journal.model import Event, Keep, Outcome, Phase
+from src.journal.model import Event, Keep, OutcomeState, Phase, RunOutcome
 from src.migration import engine
 from src.migration.model import Options
 from tests.support.load import Report, V1Load, fill, verify
@@ -158,7 +158,7 @@ class Bench:
             rows.append(Measured("", name, wall_s=second.seconds, exclusive_ms=second.exclusive_ms))
             return rows
 
-    def _run(self, url: str, phase: Phase) -> Outcome:
+    def _run(self, url: str, phase: Phase) -> RunOutcome:
         began: list[tuple[str, float]] = []
 
         def on_event(event: Event) -> None:
@@ -166,9 +166,9 @@ class Bench:
                 began.append((event.step, time.monotonic()))
 
         begin = time.monotonic()
-        outcome: Outcome = engine.run(url, phase, Options(backup=False, keep=Keep.DEFAULT), self.settings, on_event)
+        outcome: RunOutcome = engine.run(url, phase, Options(backup=False, keep=Keep.DEFAULT), self.settings, on_event)
         end = time.monotonic()
-        if outcome.state != "done":
+        if outcome.state != OutcomeState.DONE:
             raise RuntimeError(f"{phase.value} did not end as it should: {outcome}")
         if phase is Phase.PHASE1 and not self.step_seconds:
             ends = [at for _, at in began[1:]] + [end]

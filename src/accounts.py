@@ -11,6 +11,7 @@ from src.config import Settings, load_settings
 from src.embedded.api import running_url
 from src.errors import HKStrategyError, InvalidInput
 from src.journal import audit
+from src.journal.model import AuditOutcome
 from src.journal.runs import who
 
 
@@ -53,10 +54,9 @@ def write_down(arguments: argparse.Namespace, settings: Settings) -> None:
     detail = {"name": clean_name(arguments.name)}
     if arguments.command == "add":
         detail["role"] = arguments.role
+    action = f"account {arguments.command}"
     try:
-        audit.record(
-            url, audit.Entry(who(None), "command line", address, f"account {arguments.command}", "done", detail)
-        )
+        audit.record(url, audit.AuditEntry(who(None), "command line", address, action, AuditOutcome.DONE, detail))
     except HKStrategyError as error:
         sys.stderr.write(f"{error} It is done all the same.\n")
 

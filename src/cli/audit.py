@@ -12,12 +12,10 @@ from src.cli.output import Ending
 from src.config import Settings
 from src.errors import HKStrategyError
 from src.journal import audit, runs
-from src.journal.model import Outcome
+from src.journal.model import AuditOutcome, OutcomeState, RunOutcome
 from src.journal.runs import who
 
 RUNS = ("phase1", "phase2", "rollback", "resume")
-# How a command ended, in the words of the audit.
-WORDS = {"busy": "refused"}
 
 log = logging.getLogger("hk_strategy.cli")
 
@@ -39,16 +37,17 @@ class Attempt:
         self.detail |= detail
         if self.token is None:
             self.token = secrets.token_hex(8)
-            self._write(url, "started", make=self.command != "restore")
+            self._write(url, AuditOutcome.STARTED, make=self.command != "restore")
 
     def end(self, url: str, ending: Ending) -> None:
         """How it ended. What was refused before it began is told to who typed it, and is in nobody's way."""
         if self.token is None:
             return
         self.detail |= {"message": redactor(url)(ending.message), **_result(ending.value)}
-        if self.command in RUNS and ending.state not in ("refused", "busy", "nothing"):
+        if self.command in RUNS and ending.state not in (OutcomeState.REFUSED, OutcomeState.BUSY, OutcomeState.NOTHING):
             self._note_run(url)
-        self._write(url, WORDS.get(ending.state, ending.state))
+        busy = ending.state is OutcomeState.BUSY
+        self._write(url, AuditOutcome.REFUSED if busy else AuditOutcome(ending.state))
 
     def _note_run(self, url: str) -> None:
         if "run" in self.detail:
@@ -60,11 +59,11 @@ class Attempt:
             return
         self.detail |= {"run": records[0].run_id} if records else {}
 
-    def _write(self, url: str, outcome: str, *, make: bool = True) -> None:
+    def _write(self, url: str, outcome: AuditOutcome, *, make: bool = True) -> None:
         """A command does not fail for want of an audit: on a standby, or with few rights, it goes without."""
         by, role = (self.settings.acting_for, "admin") if self.settings.acting_for else (who(None), "command line")
         address = "the dashboard" if self.settings.task else "a terminal" if sys.stdin.isatty() else "a script"
-        entry = audit.Entry(by, role, address, self.command, outcome, {**self.detail, "task": self.token})
+        entry = audit.AuditEntry(by, role, address, self.command, outcome, {**self.detail, "task": self.token})
         try:
             audit.record(url, entry, make=make)
         except HKStrategyError as error:
@@ -73,7 +72,7 @@ class Attempt:
 
 def _result(value: object) -> dict[str, object]:
     """What is worth keeping of what a command gave."""
-    if isinstance(value, Outcome):
+    if isinstance(value, RunOutcome):
         return {"run": value.run_id} if value.run_id is not None else {}
     if isinstance(value, RestoreOutcome):
         kept = {"how": value.how, "old_database": value.old_database, "safety_backup": value.safety_backup}

@@ -11,17 +11,10 @@ from src.cli.text import current_run_lines, outcome_lines, plan_lines, run_detai
 from src.cli.text_history import happening_lines
 from src.errors import InvalidInput
 from src.journal import activity, runs
-from src.journal.model import Outcome, Phase
+from src.journal.model import Keep, OutcomeState, Phase, RunOutcome
 from src.journal.runs import who
 from src.migration import engine
 from src.migration.model import Plan
-
-WORDS = {
-    Phase.PHASE1: "phase1",
-    Phase.PHASE2: "phase2",
-    Phase.ROLLBACK_V2: "rollback",
-    Phase.ROLLBACK_V1: "rollback",
-}
 
 
 def cmd_init(context: Context) -> Ending:
@@ -61,7 +54,7 @@ def cmd_phase(context: Context) -> Ending:
     context.renderer.show("plan", plan, lines if plan.refusals or not context.arguments.yes else _short(plan))
     if plan.refusals:
         return _refused(plan)
-    context.ask(WORDS[plan.phase], phase=plan.phase.value)
+    context.ask(plan.phase.subcommand, phase=plan.phase.value)
     context.renderer.expect(len(plan.steps))
     return _finish(context, engine.run(context.url, plan.phase, context.options, context.settings, context.on_event))
 
@@ -115,10 +108,10 @@ def _plan(context: Context) -> Plan:
 def _command(context: Context, plan: Plan) -> str:
     """What to type to do what was planned."""
     arguments = context.arguments
-    command = WORDS[plan.phase]
+    command = plan.phase.subcommand
     if plan.phase is Phase.ROLLBACK_V1 and arguments.to == "v1":
         command += " --to v1"
-    if plan.phase is Phase.ROLLBACK_V1 and arguments.options.keep == "default":
+    if plan.phase is Phase.ROLLBACK_V1 and arguments.options.keep is Keep.DEFAULT:
         command += " --keep default"
     if plan.phase is Phase.PHASE1 and not arguments.options.restore_archive:
         command += " --archived leave"
@@ -131,14 +124,14 @@ def _short(plan: Plan) -> list[str]:
 
 def _refused(plan: Plan) -> Ending:
     first = plan.refusals[0]
-    return Ending(EXIT_PREREQUISITE, "refused", f"Refused, nothing was touched: {first.title}", first.advice)
+    return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, f"Refused, nothing was touched: {first.title}", first.advice)
 
 
-def _finish(context: Context, outcome: Outcome) -> Ending:
+def _finish(context: Context, outcome: RunOutcome) -> Ending:
     lines = outcome_lines(outcome)
     if lines:
         context.renderer.show("result", outcome, lines)
-    code = 0 if outcome.state in ("done", "nothing") else EXIT_FAILED
+    code = 0 if outcome.state in (OutcomeState.DONE, OutcomeState.NOTHING) else EXIT_FAILED
     return Ending(code, outcome.state, outcome.message, outcome.next_step, outcome)
 
 

@@ -15,7 +15,7 @@ from src.config import Settings
 from src.errors import HKStrategyError, PrerequisiteError, RunInProgress
 from src.health.model import Component
 from src.journal import runs
-from src.journal.model import Event
+from src.journal.model import Event, EventKind, OutcomeState
 from src.migration.model import Options
 from src.text import moment
 
@@ -76,7 +76,7 @@ class Context:
         """Told by the engine: to the log, and to whoever watches."""
         counts = "" if event.done is None else f" {event.done}/{event.total}"
         detail = f" {dict(event.detail)}" if event.detail else ""
-        level = logging.WARNING if event.kind == "blocked" else logging.INFO
+        level = logging.WARNING if event.kind == EventKind.BLOCKED else logging.INFO
         log.log(level, "%s %s: %s%s%s", event.kind, event.step or "-", event.message, counts, detail)
         self.renderer.event(event)
 
@@ -117,7 +117,7 @@ class Context:
     def refuse_while_running(self) -> None:
         """Raises RunInProgress while someone migrates this database."""
         run = runs.current_run(self.url)
-        if run is not None and run.state == "running":
+        if run is not None and run.is_running:
             raise RunInProgress(
                 f"{run.phase} (run {run.run_id}) is in progress on this database, started by {run.started_by} at "
                 f"{moment(run.started_at)}. Wait until it is through."
@@ -125,8 +125,8 @@ class Context:
 
 
 def nothing(message: str, next_step: str = "", value: object = None) -> Ending:
-    return Ending(EXIT_DONE, "nothing", message, next_step, value)
+    return Ending(EXIT_DONE, OutcomeState.NOTHING, message, next_step, value)
 
 
 def done(message: str, next_step: str = "", value: object = None) -> Ending:
-    return Ending(EXIT_DONE, "done", message, next_step, value)
+    return Ending(EXIT_DONE, OutcomeState.DONE, message, next_step, value)

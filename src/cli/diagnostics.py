@@ -11,6 +11,7 @@ from src.config import Settings, load_settings
 from src.diagnostics.model import Result
 from src.diagnostics.runner import diagnose
 from src.errors import HKStrategyError
+from src.journal.model import OutcomeState
 from src.logs import mask, tell_unexpected_errors
 
 
@@ -23,7 +24,8 @@ def run_diagnostics(
         if arguments.database_url == "":
             raise UsageError("--database-url is empty.")
     except UsageError as error:
-        choose_renderer(as_json="--json" in argv, redact=mask).end(Ending(EXIT_USAGE, "usage", str(error)), None)
+        ending = Ending(EXIT_USAGE, OutcomeState.USAGE, str(error))
+        choose_renderer(as_json="--json" in argv, redact=mask).end(ending, None)
         return EXIT_USAGE
     if arguments.database_url is not None:
         os.environ["DATABASE_URL"] = arguments.database_url
@@ -32,12 +34,14 @@ def run_diagnostics(
         settings = load_settings()
         redact = redactor(settings.database_url, settings.redis_url)
         renderer = choose_renderer(as_json=arguments.json, redact=redact)
-        tell_unexpected_errors(redact, None, lambda text: renderer.end(Ending(EXIT_FAILED, "failed", text), None))
+        tell_unexpected_errors(
+            redact, None, lambda text: renderer.end(Ending(EXIT_FAILED, OutcomeState.FAILED, text), None)
+        )
         ending = _diagnose(settings, renderer, database_url, cache_url)
     except HKStrategyError as error:
         ending = ending_of(error)
     except KeyboardInterrupt:
-        ending = Ending(EXIT_FAILED, "stopped", "Stopped. No trace is left.")
+        ending = Ending(EXIT_FAILED, OutcomeState.STOPPED, "Stopped. No trace is left.")
     renderer.end(ending, None)
     flush_output()
     return ending.exit_code
@@ -57,8 +61,8 @@ def _diagnose(
     counts = {"checks": len(results), "failed": len(failures)}
     if failures:
         message = f"{len(failures)} of {len(results)} checks failed: {', '.join(r.name for r in failures)}."
-        return Ending(EXIT_FAILED, "failed", message, value=counts)
-    return Ending(0, "done", f"All {len(results)} checks passed.", value=counts)
+        return Ending(EXIT_FAILED, OutcomeState.FAILED, message, value=counts)
+    return Ending(0, OutcomeState.DONE, f"All {len(results)} checks passed.", value=counts)
 
 
 def _lines(result: Result) -> list[str]:

@@ -14,6 +14,7 @@ from src.errors import (
     RunPaused,
 )
 from src.health.server import EMBEDDED_ADVICE
+from src.journal.model import OutcomeState
 from src.logs import Redact
 from src.postgres.connection import redact as redact_url
 
@@ -24,17 +25,17 @@ def ending_of(error: HKStrategyError) -> Ending:
     """The exit code and the words for an error that this project raises on purpose."""
     if isinstance(error, RunPaused):
         hint = "" if "run_migration.py" in str(error) else "To go on: python run_migration.py resume"
-        return Ending(EXIT_FAILED, "paused", str(error), hint)
+        return Ending(EXIT_FAILED, OutcomeState.PAUSED, str(error), hint)
     if isinstance(error, RunInProgress):
-        return Ending(EXIT_BUSY, "busy", str(error))
+        return Ending(EXIT_BUSY, OutcomeState.BUSY, str(error))
     if isinstance(error, MigrationError):
-        state = "refused" if error.exit_code == EXIT_PREREQUISITE else "failed"
+        state = OutcomeState.REFUSED if error.exit_code == EXIT_PREREQUISITE else OutcomeState.FAILED
         return Ending(error.exit_code, state, str(error))
     if isinstance(error, EmbeddedUnavailable):
-        return Ending(EXIT_FAILED, "failed", str(error), EMBEDDED_ADVICE)
+        return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error), EMBEDDED_ADVICE)
     if isinstance(error, DatabaseUnavailable):
-        return Ending(EXIT_FAILED, "failed", str(error), "Is the server running, and DATABASE_URL right?")
-    return Ending(EXIT_PREREQUISITE, "refused", str(error))
+        return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error), "Is the server running, and DATABASE_URL right?")
+    return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, str(error))
 
 
 def redactor(*urls: str | None) -> Redact:

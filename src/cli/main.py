@@ -19,6 +19,7 @@ from src.cli.output import Ending, Renderer, choose_renderer
 from src.cli.parser import ASKING, Arguments, UsageError, parse
 from src.config import Settings, load_settings
 from src.errors import HKStrategyError, MigrationError
+from src.journal.model import OutcomeState
 from src.logs import mask, start_run_log, stop_run_log, tell_unexpected_errors
 
 # These change something, or take long: each has a log file of its own.
@@ -37,7 +38,8 @@ def run_command(argv: Sequence[str], services: Services) -> int:
         arguments = parse(argv)
         _refuse_pipe(arguments)
     except UsageError as error:
-        choose_renderer(as_json="--json" in argv, redact=mask).end(Ending(EXIT_USAGE, "usage", str(error)), None)
+        ending = Ending(EXIT_USAGE, OutcomeState.USAGE, str(error))
+        choose_renderer(as_json="--json" in argv, redact=mask).end(ending, None)
         return EXIT_USAGE
     if arguments.database_url is not None:
         # For everything from here on, children included: no half of the tool may look elsewhere.
@@ -63,7 +65,7 @@ def run_command(argv: Sequence[str], services: Services) -> int:
 
 
 def _say_unexpected(renderer: Renderer, log_file: Path | None, text: str) -> None:
-    renderer.end(Ending(EXIT_FAILED, "failed", text, SEE_STATE), log_file)
+    renderer.end(Ending(EXIT_FAILED, OutcomeState.FAILED, text, SEE_STATE), log_file)
 
 
 def _refuse_pipe(arguments: Arguments) -> None:
@@ -93,14 +95,16 @@ def _do(context: Context) -> Ending:
     except psycopg2.Error as error:
         log.exception("the database refused")
         text = (error.diag.message_primary or str(error).strip() or type(error).__name__).rstrip(".")
-        return Ending(EXIT_FAILED, "failed", f"The database refused: {text}.", SEE_STATE)
+        return Ending(EXIT_FAILED, OutcomeState.FAILED, f"The database refused: {text}.", SEE_STATE)
     except OSError as error:
         log.exception("the operating system refused")
         where = f" ({error.filename})" if error.filename else ""
-        return Ending(EXIT_FAILED, "failed", f"The operating system refused: {error.strerror or error}{where}.")
+        return Ending(
+            EXIT_FAILED, OutcomeState.FAILED, f"The operating system refused: {error.strerror or error}{where}."
+        )
     except KeyboardInterrupt:
         log.info("stopped by a signal")
-        return Ending(EXIT_FAILED, "stopped", "Stopped.", SEE_STATE)
+        return Ending(EXIT_FAILED, OutcomeState.STOPPED, "Stopped.", SEE_STATE)
 
 
 def stop_on_signals() -> None:

@@ -13,14 +13,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from src.journal.model import Event
+from src.journal.model import Event, EventKind, OutcomeState, StepState
 from src.logs import Redact, mask
 from src.migration.model import Step
 from src.migration.plan.explain import lock_of
 from src.text import duration, milliseconds
 
 # Events whose matter the ending tells.
-SHOWN_AT_THE_END = ("outcome", "proof", "stall")
+SHOWN_AT_THE_END = (EventKind.OUTCOME, EventKind.PROOF, EventKind.STALL)
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Ending:
     """How a command ended: its exit code, one sentence, what to type next."""
 
     exit_code: int
-    state: str
+    state: OutcomeState
     message: str
     next_step: str = ""
     value: object = None
@@ -164,7 +164,7 @@ class StepCount:
         self.at = 0
 
     def see(self, event: Event) -> None:
-        if event.kind == "step" and event.detail.get("state") == "started":
+        if event.step_state == StepState.STARTED:
             self.at += 1
             self.total = max(self.total, self.at) if self.total else 0
 
@@ -190,11 +190,11 @@ class PlainRenderer:
 
     def event(self, event: Event) -> None:
         self._count.see(event)
-        if event.kind == "progress":
+        if event.kind == EventKind.PROGRESS:
             self.progress(event.message, event.done, event.total)
-        elif event.kind == "step" and event.detail.get("state") == "started":
+        elif event.step_state == StepState.STARTED:
             self._out.line(f"{event.at.astimezone():%H:%M:%S} {self._count}{event.message}")
-        elif event.kind == "step":
+        elif event.kind == EventKind.STEP:
             if not is_idle(event):
                 self._out.line(f"{event.at.astimezone():%H:%M:%S}   {step_end(event, 'done')}")
         elif event.kind not in SHOWN_AT_THE_END:
@@ -233,14 +233,14 @@ class TerminalRenderer:
 
     def event(self, event: Event) -> None:
         self._count.see(event)
-        if event.kind == "step" and event.detail.get("state") == "started":
+        if event.step_state == StepState.STARTED:
             self._begin(event.message)
-        elif event.kind == "step":
+        elif event.kind == EventKind.STEP:
             if not is_idle(event):
                 self._clear()
                 self._out.line(f"{self._mark('✓', '+')} {step_end(event, event.message)}")
                 self._title = None
-        elif event.kind == "progress":
+        elif event.kind == EventKind.PROGRESS:
             self._draw(event.message, event.done, event.total)
         elif event.kind not in SHOWN_AT_THE_END:
             self._clear()
@@ -294,12 +294,12 @@ class TerminalRenderer:
 
 def is_idle(event: Event) -> bool:
     """A step that this database does not need is not worth a line."""
-    return event.detail.get("state") == "skipped" and event.message.endswith("not needed")
+    return event.step_state == StepState.SKIPPED and event.message.endswith("not needed")
 
 
 def step_end(event: Event, title: str) -> str:
     """A step that is over: its time, and what clients felt of it."""
-    parts = [title if event.detail.get("state") == "done" else event.message]
+    parts = [title if event.step_state == StepState.DONE else event.message]
     seconds, stall, held = (event.detail.get(key) for key in ("seconds", "stall_ms", "exclusive_ms"))
     if isinstance(seconds, (int, float)):
         parts.append(duration(seconds))

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from src.backup.retention import MOST, Rule
 from src.errors import InvalidInput
-from src.journal.activity import Wanted
+from src.journal.activity import ActivityFilter
 from src.journal.model import Keep, Phase
 from src.migration.model import Options
 
@@ -46,7 +46,7 @@ exit codes: 0 done, or nothing to do; 1 failed (and says whether undone or pause
 """
 
 
-DEFAULTS, ANYTHING = Options(), Wanted()
+DEFAULTS, ANYTHING = Options(), ActivityFilter()
 
 
 class UsageError(Exception):
@@ -70,7 +70,7 @@ class Arguments:
     run: int | None = None
     if_older_than: timedelta | None = None
     rule: Rule | None = None
-    wanted: Wanted = ANYTHING
+    wanted: ActivityFilter = ANYTHING
     options: Options = DEFAULTS
 
     def target(self, version: str | None) -> Phase:
@@ -268,7 +268,7 @@ def _options(given: dict[str, object]) -> Options:
         legacy_roles=tuple(str(role) for role in roles) if isinstance(roles, list) else (),
         max_lock_ms=_max_lock_ms(given),
         force=bool(given.get("force")),
-        keep=Keep.DEFAULT if _text(given, "keep") == "default" else Keep.MERGE,
+        keep=Keep.DEFAULT if _text(given, "keep") == Keep.DEFAULT else Keep.MERGE,
         restore_archive=_text(given, "archived") != "leave",
     )
 
@@ -281,11 +281,11 @@ def _run_number(text: object) -> int | None:
     return int(str(text))
 
 
-def _wanted(run: object, given: dict[str, object]) -> Wanted:
+def _wanted(run: object, given: dict[str, object]) -> ActivityFilter:
     kind, who, outcome, since = (_text(given, name) for name in ("kind", "who", "outcome", "since"))
     if run is not None and (kind or who or outcome or since):
         raise UsageError("One run is told as a whole: leave its number, or the filter, out.")
-    return Wanted(kind, who, outcome, _moment(since))
+    return ActivityFilter(kind, who, outcome, _moment(since))
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -5,7 +5,16 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from src.health.model import Component, State
-from src.journal.model import TITLES, UNDO, Client, Outcome, Phase, ProofRow, RunRecord
+from src.journal.model import (
+    NEWER_PROGRAM,
+    VERSION_TITLES,
+    Client,
+    OutcomeState,
+    Phase,
+    ProofRow,
+    RunOutcome,
+    RunRecord,
+)
 from src.migration.model import Expected, Finding, MergedSymbol, Options, Plan
 from src.migration.plan.explain import AFTERWARDS, lock_of
 from src.text import duration, milliseconds, moment, money, plural, size
@@ -117,7 +126,7 @@ def expected_sum(plan: Plan) -> str:
 
 
 def _title(version: str) -> str:
-    return TITLES.get(version, version)
+    return VERSION_TITLES.get(version, version)
 
 
 def _size_lines(plan: Plan) -> list[str]:
@@ -184,7 +193,7 @@ def proof_lines(proof: Sequence[ProofRow]) -> list[str]:
     return [*lines, "", *table(("hash of", "before", "after"), hashed)] if hashed else lines
 
 
-def outcome_lines(outcome: Outcome) -> list[str]:
+def outcome_lines(outcome: RunOutcome) -> list[str]:
     """What there is to say about a finished run beside its message."""
     lines = proof_lines(outcome.proof)
     if lines:
@@ -195,7 +204,7 @@ def outcome_lines(outcome: Outcome) -> list[str]:
         lines.append(f"Longest exclusive section: {milliseconds(outcome.exclusive_ms)}")
     if outcome.backup:
         lines.append(f"Backup: {outcome.backup}")
-    if outcome.state == "done":
+    if outcome.state == OutcomeState.DONE:
         lines.append(f"Took {duration(outcome.seconds)}")
     return lines
 
@@ -231,13 +240,15 @@ def current_run_lines(run: RunRecord) -> list[str]:
     at = f", at step {run.current_step!r}" if run.current_step else ""
     head = f"Run {run.run_id} ({run.phase}) is {run.state}: {run.steps_done} of {run.steps_total} steps done{at}."
     who = f"  started {moment(run.started_at)} by {run.started_by}"
-    if run.state == "running":
+    if run.is_running:
         return [head, who]
+    if not run.phase.is_known:
+        return [head, who, f"  {NEWER_PROGRAM}"]
     return [
         head,
         who,
         "  To go on:  python run_migration.py resume",
-        f"  To undo:   python run_migration.py {UNDO[run.phase]}",
+        f"  To undo:   python run_migration.py {run.phase.undo_command}",
     ]
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from src.cli.text import table
-from src.journal.activity import Happening
+from src.journal.activity import ActivityEntry
 from src.text import duration, milliseconds, moment
 
 
-def happening_lines(happenings: Sequence[Happening]) -> list[str]:
+def happening_lines(happenings: Sequence[ActivityEntry]) -> list[str]:
     """Runs and actions, one a line; a run's number is what `history RUN` wants."""
     rows = []
     for one in happenings:

@@ -1,7 +1,7 @@
 """Where a live schema differs from what its version should be, in words."""
 
 from src.health.model import Trouble
-from src.journal.model import UNDO, RunRecord
+from src.journal.model import NEWER_PROGRAM, RunRecord
 from src.schema.catalog import Drift, Item
 from src.schema.versions import SchemaState
 from src.text import plural
@@ -15,21 +15,20 @@ ADVICE = (
 def schema_trouble(state: SchemaState, drift: Drift, run: RunRecord | None) -> Trouble | None:
     """What to say of the differences; None where there are none that matter."""
     faults = count(drift)
-    if run is not None and is_unfinished(run) and (faults or state.warning is not None or drift.extra):
+    if run is not None and run.is_unfinished and (faults or state.warning is not None or drift.extra):
         text = f"{run.phase.value} is {run.state}: what differs from {state.title} may belong to it."
-        if run.state == "running":
+        if run.is_running:
             return Trouble(text, "")
+        if not run.phase.is_known:
+            return Trouble(text, NEWER_PROGRAM)
         return Trouble(
             text,
-            f"Resume it (`python run_migration.py resume`) or undo it (`python run_migration.py {UNDO[run.phase]}`).",
+            "Resume it (`python run_migration.py resume`) or undo it "
+            f"(`python run_migration.py {run.phase.undo_command}`).",
         )
     if not faults:
         return None
     return Trouble(f"{plural(faults, 'difference')} from what it should be (drift).", ADVICE)
-
-
-def is_unfinished(run: RunRecord | None) -> bool:
-    return run is not None and run.state in ("running", "paused", "interrupted", "failed")
 
 
 def count(drift: Drift) -> int:

@@ -10,10 +10,10 @@ from src.backup.manifest import Backup
 from src.cache import CacheStatus
 from src.health import server as health
 from src.health.background_poll import Answer
-from src.health.drift import difference_lines, is_unfinished, repairs, schema_trouble
+from src.health.drift import difference_lines, repairs, schema_trouble
 from src.health.model import SILENT, Component, State, Trouble
 from src.health.probes import OwnGlance, ServerGlance, StructureGlance
-from src.journal.model import UNDO, RunRecord
+from src.journal.model import NEWER_PROGRAM, RunRecord, RunState
 from src.postgres.pool import PoolStatus
 from src.text import duration, milliseconds, plural, size
 
@@ -134,7 +134,8 @@ def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answ
         if not drift.extra and found.state is State.HEALTHY:
             lines.append("every table, column, index and rule is as it should be")
         return replace(found, lines=(*differences, *lines))
-    unfinished, calm = is_unfinished(run), run is not None and run.state == "running"
+    unfinished = run is not None and run.is_unfinished
+    calm = run is not None and run.is_running
     return replace(
         found,
         state=State.HEALTHY if calm else State.DEGRADED,
@@ -237,12 +238,14 @@ def run(own: Answer[OwnGlance]) -> Component:
     stall = last.longest_stall_ms
     lines = () if stall is None else (f"longest stall of a client: {milliseconds(stall)}",)
     head = f"{last.phase.value} (run {last.run_id})"
-    if last.state in ("paused", "interrupted", "failed"):
+    if last.is_resumable:
         at = f"{last.steps_done} of {last.steps_total} steps are done"
-        why = f" {last.message}" if last.state != "interrupted" and last.message else ""
+        why = f" {last.message}" if last.state != RunState.INTERRUPTED and last.message else ""
         advice = (
             "Resume it or roll it back: on System Status, or with `python run_migration.py resume` or "
-            f"`python run_migration.py {UNDO[last.phase]}`."
+            f"`python run_migration.py {last.phase.undo_command}`."
+            if last.phase.is_known
+            else NEWER_PROGRAM
         )
         text = f"{head} is {last.state}: {at}.{why}"
         return Component("run", "Last run", State.DEGRADED, text, advice, lines, details)
@@ -250,11 +253,11 @@ def run(own: Answer[OwnGlance]) -> Component:
 
 
 def _ended(last: RunRecord) -> str:
-    if last.state == "running" or last.finished_at is None:
+    if last.is_running or last.finished_at is None:
         return f"is running: step {min(last.steps_done + 1, last.steps_total)} of {last.steps_total}."
     since = (datetime.now(UTC) - last.finished_at).total_seconds()
     took = (last.finished_at - last.started_at).total_seconds()
-    word = "was undone" if last.state == "undone" else "is done"
+    word = "was undone" if last.state == RunState.UNDONE else "is done"
     return f"{word}, {ago(since)}; it took {duration(took)}."
 
 

@@ -9,10 +9,9 @@ from src.health.drift import count
 from src.health.judgements import is_up, newest_verified
 from src.health.model import State
 from src.health.monitor import Seen
-from src.journal.model import RunRecord
+from src.journal.model import RunRecord, RunState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-RUN_STATES = ("running", "interrupted", "paused", "failed", "done", "undone")
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _run(out: _Text, last: RunRecord | None) -> None:
     out.several(
         "hk_run_state",
         "1 for the state of the last run.",
-        [({**labels, "state": state}, state == last.state) for state in RUN_STATES],
+        [({**labels, "state": state}, state == last.state) for state in RunState],
     )
     end = last.finished_at or datetime.now(UTC)
     seconds = round((end - last.started_at).total_seconds(), 3)

@@ -9,29 +9,30 @@ import psycopg2
 from psycopg2.extras import Json
 
 from src.errors import DatabaseUnavailable, PrerequisiteError
+from src.journal.model import AuditOutcome
 from src.journal.runs import ensure_own_schema
 from src.postgres.connection import Connection, connect, redact
 from src.postgres.queries import query
 
 
 @dataclass(frozen=True)
-class Entry:
-    """`outcome`: "started", and then "done", "nothing", "refused", "failed", "paused" or "stopped".
+class AuditEntry:
+    """The start or the end of an admin's action; of one done at once, the end alone.
 
-    `detail` says more, in values that JSON knows; where it has a "task", start and end of one command have the same.
-    `at`: when, with a time zone; None until the database has written it down.
+    `detail`: values that JSON knows. The start and the end of one command have the same `detail["task"]`. `at` has a
+    time zone; None until the database has recorded the entry.
     """
 
     by: str
     role: str
     address: str
     action: str
-    outcome: str
+    outcome: AuditOutcome
     detail: Mapping[str, object] = field(default_factory=dict)
     at: datetime | None = None
 
 
-def record(url: str, entry: Entry, *, make: bool = True) -> None:
+def record(url: str, entry: AuditEntry, *, make: bool = True) -> None:
     """Write `entry` down, and the project's own schema first where it is not there yet (without `make`: leave it).
 
     Raises DatabaseUnavailable, and PrerequisiteError where the role may not write it.
@@ -61,7 +62,7 @@ def record(url: str, entry: Entry, *, make: bool = True) -> None:
         raise DatabaseUnavailable(f"The audit cannot be written: {redact(str(error).strip(), url)}") from None
 
 
-def read(url: str, limit: int = 200) -> list[Entry]:
+def read(url: str, limit: int = 200) -> list[AuditEntry]:
     """The newest first. Empty where nothing has been written down yet. Raises DatabaseUnavailable."""
     try:
         with closing(connect(url, purpose="audit")) as conn, conn, conn.cursor() as cur:
@@ -69,7 +70,7 @@ def read(url: str, limit: int = 200) -> list[Entry]:
                 return []
             cur.execute(query("journal.audit.read"), {"limit": limit})
             return [
-                Entry(by, role, address, action, outcome, detail, at)
+                AuditEntry(by, role, address, action, AuditOutcome(outcome), detail, at)
                 for at, by, role, address, action, detail, outcome in cur.fetchall()
             ]
     except psycopg2.Error as error:

@@ -1,41 +1,169 @@
-"""What is written down of runs, and of who is connected. Plain frozen data: no I/O here."""
+"""The values of the journal: phases, runs, their events and proofs, clients. Frozen data, no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
+
+from src.errors import PrerequisiteError
+
+NEWER_PROGRAM = "A newer version of this program began it: resume or undo it with that version."
 
 
-class Phase(StrEnum):
-    """What an admin can ask for."""
+class OpenEnum(StrEnum):
+    """Text that a database holds, where another version of this program may have written a value unknown here.
+
+    An unknown value is read as its own text. It equals no member and is not listed among them.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        unknown = str.__new__(cls, value)
+        unknown._name_ = unknown._value_ = str(value)
+        return unknown
+
+    @property
+    def is_known(self) -> bool:
+        return any(self == member for member in type(self))
+
+
+class Phase(OpenEnum):
+    """A change of the schema by one version. The value stands in hk_migration.run.phase.
+
+    The properties raise PrerequisiteError for a phase that this program does not know.
+    """
 
     PHASE1 = "phase1"
     PHASE2 = "phase2"
     ROLLBACK_V2 = "rollback to v2"
     ROLLBACK_V1 = "rollback to v1"
 
+    @property
+    def _facts(self) -> "_PhaseFacts":
+        if not self.is_known:
+            raise PrerequisiteError(f"This program does not know the phase {self.value!r}. {NEWER_PROGRAM}")
+        return _PHASES[self]
 
-TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.0)", "3.0": "multi-portfolio (v3.0)"}
+    @property
+    def from_version(self) -> str:
+        """The schema version that it starts from, "1.0" say."""
+        return self._facts.from_version
+
+    @property
+    def to_version(self) -> str:
+        """The schema version that it leads to, "2.0" say."""
+        return self._facts.to_version
+
+    @property
+    def command(self) -> str:
+        """The arguments of run_migration.py that do it, "rollback --to v1" say."""
+        return self._facts.command
+
+    @property
+    def subcommand(self) -> str:
+        """The first word of `command`. An admin types it to confirm."""
+        return self.command.split()[0]
+
+    @property
+    def label(self) -> str:
+        """Its name on the dashboard, "Roll back to v1" say."""
+        return self._facts.label
+
+    @property
+    def opposite(self) -> "Phase":
+        """The phase that undoes it."""
+        return self._facts.opposite
+
+    @property
+    def undo_command(self) -> str:
+        """The arguments of run_migration.py that undo it."""
+        return self.opposite.command
 
 
-# What to type to do a phase, and to undo it.
-COMMANDS = {
-    Phase.PHASE1: "phase1",
-    Phase.PHASE2: "phase2",
-    Phase.ROLLBACK_V2: "rollback --to v2",
-    Phase.ROLLBACK_V1: "rollback --to v1",
+@dataclass(frozen=True)
+class _PhaseFacts:
+    from_version: str
+    to_version: str
+    command: str
+    label: str
+    opposite: Phase
+
+
+_PHASES = {
+    Phase.PHASE1: _PhaseFacts("1.0", "2.0", "phase1", "Phase 1", Phase.ROLLBACK_V1),
+    Phase.PHASE2: _PhaseFacts("2.0", "3.0", "phase2", "Phase 2", Phase.ROLLBACK_V2),
+    Phase.ROLLBACK_V2: _PhaseFacts("3.0", "2.0", "rollback --to v2", "Roll back to v2", Phase.PHASE2),
+    Phase.ROLLBACK_V1: _PhaseFacts("2.0", "1.0", "rollback --to v1", "Roll back to v1", Phase.PHASE1),
 }
+VERSION_TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.0)", "3.0": "multi-portfolio (v3.0)"}
 
 
-OPPOSITE = {
-    Phase.PHASE1: Phase.ROLLBACK_V1,
-    Phase.PHASE2: Phase.ROLLBACK_V2,
-    Phase.ROLLBACK_V2: Phase.PHASE2,
-    Phase.ROLLBACK_V1: Phase.PHASE1,
-}
+class RunState(OpenEnum):
+    """The state of a run, as its events and the run lock tell it.
+
+    `INTERRUPTED`: no process executes it any more, and it has no outcome (killed, power cut). `UNDONE`: a later run, or
+    a restore, has undone it, or it failed before its first step.
+    """
+
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    PAUSED = "paused"
+    FAILED = "failed"
+    DONE = "done"
+    UNDONE = "undone"
 
 
-UNDO = {phase: COMMANDS[opposite] for phase, opposite in OPPOSITE.items()}
+class EventKind(OpenEnum):
+    """The kind of an event of a run."""
+
+    RUN = "run"
+    STEP = "step"
+    PROGRESS = "progress"
+    BLOCKED = "blocked"
+    STALL = "stall"
+    PROOF = "proof"
+    PAUSE = "pause"
+    LOG = "log"
+    OUTCOME = "outcome"
+
+
+class StepState(OpenEnum):
+    """What an event of kind step says of its step. `SKIPPED`: not needed, or its effect was there already."""
+
+    STARTED = "started"
+    DONE = "done"
+    SKIPPED = "skipped"
+
+
+class OutcomeState(OpenEnum):
+    """How a run or a command ended.
+
+    `NOTHING`: there was nothing to do. `REFUSED`: prerequisites are not met, and nothing was touched. `BUSY`: another
+    run is in progress. `STOPPED`: by a signal. `USAGE`: the arguments are wrong.
+    """
+
+    DONE = "done"
+    NOTHING = "nothing"
+    PAUSED = "paused"
+    UNDONE = "undone"
+    FAILED = "failed"
+    REFUSED = "refused"
+    BUSY = "busy"
+    STOPPED = "stopped"
+    USAGE = "usage"
+
+
+class AuditOutcome(OpenEnum):
+    """How an action of the audit stands or ended."""
+
+    STARTED = "started"
+    DONE = "done"
+    NOTHING = "nothing"
+    REFUSED = "refused"
+    FAILED = "failed"
+    PAUSED = "paused"
+    STOPPED = "stopped"
 
 
 class Keep(StrEnum):
@@ -68,19 +196,25 @@ class Client:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of a run's story. `kind`: run, step, progress, blocked, stall, proof, pause, log, outcome.
+    """One entry of a run's event log.
 
-    `done`/`total` are set for progress. `detail` is JSON-serialisable.
+    `at` has a time zone. `done` and `total` are set for progress: rows, blocks or bytes. `detail` is JSON-serialisable.
     """
 
     at: datetime
     run_id: int | None
-    kind: str
+    kind: EventKind
     step: str | None
     message: str
     done: int | None = None
     total: int | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def step_state(self) -> StepState | None:
+        """What it says of its step. None for an event of another kind."""
+        state = self.detail.get("state")
+        return StepState(str(state)) if self.kind == EventKind.STEP and state is not None else None
 
 
 @dataclass(frozen=True)
@@ -103,16 +237,16 @@ class ProofRow:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a run ended. `state`: done, nothing, paused or failed. Times in seconds, stalls in milliseconds.
+class RunOutcome:
+    """How a run ended. Times in seconds, stalls in milliseconds.
 
-    `longest_stall_ms`: the longest that the canary's statements waited. `exclusive_ms`: the longest time
-    that ACCESS EXCLUSIVE locks were held.
+    `longest_stall_ms`: the longest that a statement of the stall probe took. `exclusive_ms`: the longest time that
+    ACCESS EXCLUSIVE locks were held. `run_id`: None where there was nothing to do.
     """
 
     run_id: int | None
     phase: Phase
-    state: str
+    state: OutcomeState
     message: str
     next_step: str
     seconds: float
@@ -122,12 +256,15 @@ class Outcome:
     proof: tuple[ProofRow, ...] = ()
 
 
+UNFINISHED = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.INTERRUPTED, RunState.FAILED})
+
+
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as the history tells it. `state`: running, interrupted, paused, failed, done or undone.
+    """A run as hk_migration holds it. Times have a time zone, stalls are in milliseconds.
 
-    `interrupted`: nobody works on it any more, though it never ended (killed, power cut). `sql_files`: SHA-256 of each
-    file that it executed, as it was when the run began.
+    `sql_files`: SHA-256 of each file that it executed, as it was when the run began. `longest_stall_ms`: the longest
+    that a statement of the stall probe took.
     """
 
     run_id: int
@@ -137,7 +274,7 @@ class RunRecord:
     started_at: datetime
     finished_at: datetime | None
     started_by: str
-    state: str
+    state: RunState
     message: str
     backup: str | None
     longest_stall_ms: float | None
@@ -146,3 +283,22 @@ class RunRecord:
     current_step: str | None
     proof: tuple[ProofRow, ...] = ()
     sql_files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == RunState.RUNNING
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it is running, or waits for an admin to resume or to undo it."""
+        return self.state in UNFINISHED
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether it has stopped before its end: an admin can resume or undo it."""
+        return self.is_unfinished and not self.is_running
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is left to do: it is done, or undone."""
+        return self.state in (RunState.DONE, RunState.UNDONE)

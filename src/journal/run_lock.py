@@ -36,7 +36,7 @@ def _who_is_at_work(conn: Connection) -> str:
     if holder is not None and holder.application_name == f"{APPLICATION_NAME} {RESTORE}":
         return f"A restore is in progress on this database (role {holder.role}, pid {holder.pid}). Wait for it to end."
     records = runs.read_records(conn, limit=1)
-    if records and records[0].state == "running":
+    if records and records[0].is_running:
         run, since = records[0], records[0].started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         return (
             f"Another run is in progress: {run.phase.value}, started by {run.started_by} at {since}. "

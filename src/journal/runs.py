@@ -14,20 +14,13 @@ from psycopg2.extras import Json
 
 from src.errors import DatabaseUnavailable
 from src.journal import runs as store
-from src.journal.model import Event, Phase, ProofRow, RunRecord
+from src.journal.model import Event, EventKind, Phase, ProofRow, RunRecord, RunState
 from src.postgres.connection import Connection, connect, is_gone, redact
 from src.postgres.queries import query
 from src.schema import own_schema
 
 # One run per database: a session-level advisory lock, held by the session that executes the steps.
 LOCK_CLASS, LOCK_OBJECT = 0x484B53, 1
-
-VERSIONS = {
-    Phase.PHASE1: ("1.0", "2.0"),
-    Phase.PHASE2: ("2.0", "3.0"),
-    Phase.ROLLBACK_V2: ("3.0", "2.0"),
-    Phase.ROLLBACK_V1: ("2.0", "1.0"),
-}
 
 
 def own_schema_exists(conn: Connection) -> bool:
@@ -90,7 +83,7 @@ def add_event(conn: Connection, event: Event) -> None:
             (
                 event.run_id,
                 event.at,
-                event.kind,
+                str(event.kind),
                 event.step,
                 event.message,
                 event.done,
@@ -110,7 +103,7 @@ def read_events(conn: Connection, run_id: int, after: int = 0) -> list[tuple[int
             "WHERE run_id = %s AND event_id > %s ORDER BY event_id",
             (run_id, after),
         )
-        return [(int(row[0]), Event(*row[1:])) for row in cur.fetchall()]
+        return [(int(row[0]), _event(row[1:])) for row in cur.fetchall()]
 
 
 def read_records(conn: Connection, limit: int = 50) -> list[RunRecord]:
@@ -161,16 +154,14 @@ def pause_asked_by(conn: Connection, run_id: int) -> str | None:
 
 def unfinished(records: Sequence[RunRecord]) -> RunRecord | None:
     """The newest run, if it did not end: it is running, paused, failed or interrupted."""
-    if records and records[0].state in ("running", "paused", "failed", "interrupted"):
-        return records[0]
-    return None
+    return records[0] if records and records[0].is_unfinished else None
 
 
 def end_unfinished(conn: Connection, message: str) -> None:
     """Note on the run that did not end, if there is one, that there is nothing of it left to resume or to undo."""
     run = unfinished(read_records(conn, limit=1))
     if run is not None:
-        add_event(conn, Event(now(), run.run_id, "outcome", None, message, detail={"state": "undone"}))
+        add_event(conn, Event(now(), run.run_id, EventKind.OUTCOME, None, message, detail={"state": RunState.UNDONE}))
 
 
 def _record(row: Sequence[Any]) -> RunRecord:
@@ -200,7 +191,7 @@ def _record(row: Sequence[Any]) -> RunRecord:
         started_at=started_at,
         finished_at=finished_at,
         started_by=started_by,
-        state=state,
+        state=RunState(state),
         message=message,
         backup=backup,
         longest_stall_ms=float(stall) if stall is not None else None,
@@ -210,6 +201,11 @@ def _record(row: Sequence[Any]) -> RunRecord:
         proof=tuple(_proof_row(entry) for entry in proof or ()),
         sql_files=sql_files,
     )
+
+
+def _event(row: Sequence[Any]) -> Event:
+    at, run_id, kind, step, message, done, total, detail = row
+    return Event(at, run_id, EventKind(kind), step, message, done, total, detail)
 
 
 def _proof_row(entry: Mapping[str, Any]) -> ProofRow:

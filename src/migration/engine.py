@@ -13,7 +13,17 @@ import psycopg2.errors
 from src.config import Settings
 from src.errors import DatabaseUnavailable, MigrationError, PrerequisiteError, ProofFailed, RunPaused
 from src.journal import runs
-from src.journal.model import COMMANDS, OPPOSITE, TITLES, UNDO, Event, Keep, Outcome, Phase, RunRecord
+from src.journal.model import (
+    VERSION_TITLES,
+    Event,
+    EventKind,
+    Keep,
+    OutcomeState,
+    Phase,
+    RunOutcome,
+    RunRecord,
+    RunState,
+)
 from src.journal.run_lock import keep_others_out, wait_for_orphan
 from src.journal.runs import current_run, reader
 from src.migration.model import Finding, Options, Plan, TableSize
@@ -66,7 +76,7 @@ def _looked(url: str, look: Callable[[Connection], T]) -> T:
         time.sleep(0.05)
 
 
-def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: OnEvent) -> RunOutcome:
     """Do a phase. A run of the same phase that did not end goes on where it stopped.
 
     Raises PrerequisiteError (nothing touched), RunInProgress, RunPaused (resumable), ProofFailed, MigrationError,
@@ -77,7 +87,7 @@ def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: 
         plan = open_plan(url, phase, options, settings, work)
         if plan.nothing_to_do:
             _close_unbegun(work, phase)
-            return Outcome(None, phase, "nothing", plan.nothing_to_do, "", 0.0)
+            return RunOutcome(None, phase, OutcomeState.NOTHING, plan.nothing_to_do, "", 0.0)
         refuse(plan)
         if plan.from_version == "3.0" and phase is Phase.ROLLBACK_V1:
             return _both_rollbacks(url, work, options, settings, on_event)
@@ -96,13 +106,14 @@ def end_unbegun(url: str, phase: Phase) -> int | None:
         return _close_unbegun(work, phase)
 
 
-def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) -> RunOutcome:
     """Go on with the run that did not end, with the choices it was started with. Raises as `run` does."""
     _let_orphan_end(url)
     with _exclusive(url) as work:
         open_run = runs.unfinished(runs.read_records(work, limit=1))
         if open_run is None:
-            return Outcome(None, Phase.PHASE1, "nothing", "Nothing to do: no run is paused or interrupted.", "", 0.0)
+            message = "Nothing to do: no run is paused or interrupted."
+            return RunOutcome(None, Phase.PHASE1, OutcomeState.NOTHING, message, "", 0.0)
         stored, _ = runs.read_run(work, open_run.run_id)
         options = _stored_options(stored, options)
         if _half_done(open_run):
@@ -120,10 +131,10 @@ def request_pause(url: str, by: str) -> RunRecord | None:
     """
     with reader(url) as conn:
         record = runs.unfinished(runs.read_records(conn, limit=1))
-        if record is None or record.state != "running":
+        if record is None or not record.is_running:
             return None
         if runs.pause_asked_by(conn, record.run_id) is None:
-            asked = Event(runs.now(), record.run_id, "pause", None, f"{by} asks for a pause", detail={"by": by})
+            asked = Event(runs.now(), record.run_id, EventKind.PAUSE, None, f"{by} asks for a pause", detail={"by": by})
             runs.add_event(conn, asked)
         return record
 
@@ -135,7 +146,9 @@ def refuse(plan: Plan) -> None:
         raise PrerequisiteError(f"Nothing was touched. {reasons}")
 
 
-def _begin(url: str, work: Connection, plan: Plan, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+def _begin(
+    url: str, work: Connection, plan: Plan, options: Options, settings: Settings, on_event: OnEvent
+) -> RunOutcome:
     _prepare(work)
     configure(work, plan.legacy_roles, options)
     earlier = runs.unfinished(runs.read_records(work, limit=1))
@@ -167,47 +180,51 @@ def _write_down(journal: Connection, plan: Plan, options: Options, settings: Set
     )
 
 
-def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url: str) -> Outcome:
+def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url: str) -> RunOutcome:
     """Execute, and say how it ended: the last event of every run is its outcome."""
     phase = execution.plan.phase
-    advice = f"Type: python run_migration.py resume (to go on) or python run_migration.py {UNDO[phase]} (to undo)."
+    advice = (
+        f"Type: python run_migration.py resume (to go on) or python run_migration.py {phase.undo_command} (to undo)."
+    )
     started = time.monotonic()
     try:
         execution.proof = tuple(execution.execute())
     except RunPaused as error:
-        execution.end("paused", f"Paused: {error}", advice, time.monotonic() - started)
+        execution.end(OutcomeState.PAUSED, f"Paused: {error}", advice, time.monotonic() - started)
         raise RunPaused(f"Paused: {error} {advice}") from None
     except ProofFailed as error:
-        execution.end("failed", str(error), advice, time.monotonic() - started)
+        execution.end(OutcomeState.FAILED, str(error), advice, time.monotonic() - started)
         raise ProofFailed(f"{error} {advice}") from None
     except KeyboardInterrupt:
-        execution.end("paused", "Paused: interrupted.", advice, time.monotonic() - started)
+        execution.end(OutcomeState.PAUSED, "Paused: interrupted.", advice, time.monotonic() - started)
         raise RunPaused(f"Paused: interrupted. {advice}") from None
     except (MigrationError, DatabaseUnavailable, psycopg2.Error) as error:
         text = redact(" ".join(str(error).split()), url)
         if isinstance(error, DatabaseUnavailable) or execution.server_is_gone:
-            execution.end("paused", f"Paused: the server went away: {text}", advice, time.monotonic() - started)
+            execution.end(
+                OutcomeState.PAUSED, f"Paused: the server went away: {text}", advice, time.monotonic() - started
+            )
             raise RunPaused(f"Paused: the server went away ({text}). When it is back: {advice}") from None
         if not execution.touched and (earlier is None or resumed):
             # There is nothing to resume or to undo: the run is over.
             message = f"Failed before its first step, the database is as it was: {text}"
-            again = f"When that is settled: python run_migration.py {COMMANDS[phase]}."
-            execution.end("undone", message, again, time.monotonic() - started)
+            again = f"When that is settled: python run_migration.py {phase.command}."
+            execution.end(OutcomeState.UNDONE, message, again, time.monotonic() - started)
             raise (PrerequisiteError if isinstance(error, PrerequisiteError) else MigrationError)(
                 f"{message} {again}"
             ) from None
-        execution.end("failed", f"Failed: {text}", advice, time.monotonic() - started)
+        execution.end(OutcomeState.FAILED, f"Failed: {text}", advice, time.monotonic() - started)
         raise MigrationError(f"Failed, and all before the failed step stays: {text} {advice}") from None
     if earlier is not None and not resumed:
         execution.undone(earlier.run_id)
     name = f"{phase.value[0].upper()}{phase.value[1:]}"
-    message = f"{name} is complete: the database is {TITLES[execution.plan.to_version]}."
-    return execution.end("done", message, _next_step(phase), time.monotonic() - started)
+    message = f"{name} is complete: the database is {VERSION_TITLES[execution.plan.to_version]}."
+    return execution.end(OutcomeState.DONE, message, _next_step(phase), time.monotonic() - started)
 
 
 def _unbegun(open_run: RunRecord | None, phase: Phase) -> bool:
     """Whether `phase`, which finds nothing to do, would have undone the run that did not end."""
-    return open_run is not None and OPPOSITE[open_run.phase] is phase
+    return open_run is not None and open_run.phase.opposite is phase
 
 
 def _close_unbegun(work: Connection, phase: Phase) -> int | None:
@@ -216,11 +233,13 @@ def _close_unbegun(work: Connection, phase: Phase) -> int | None:
     if open_run is None or not _unbegun(open_run, phase):
         return None
     message = f"Undone: {phase.value} found nothing to undo"
-    runs.add_event(work, Event(runs.now(), open_run.run_id, "outcome", None, message, detail={"state": "undone"}))
+    runs.add_event(
+        work, Event(runs.now(), open_run.run_id, EventKind.OUTCOME, None, message, detail={"state": RunState.UNDONE})
+    )
     return open_run.run_id
 
 
-def _both_rollbacks(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+def _both_rollbacks(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> RunOutcome:
     """From v3 to v1: two runs, one after the other, with one backup."""
     options = replace(options, then_v1=True)
     first = open_plan(url, Phase.ROLLBACK_V2, options, settings, work)
@@ -229,7 +248,7 @@ def _both_rollbacks(url: str, work: Connection, options: Options, settings: Sett
     return _second_half(url, work, options, settings, on_event)
 
 
-def _second_half(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> Outcome:
+def _second_half(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> RunOutcome:
     options = replace(options, backup=False, then_v1=False)
     second = open_plan(url, Phase.ROLLBACK_V1, options, settings, work)
     refuse(second)
@@ -238,7 +257,7 @@ def _second_half(url: str, work: Connection, options: Options, settings: Setting
 
 def _half_done(run_: RunRecord) -> bool:
     """Whether this run did all that it had to do, and the second half of the rollback is missing."""
-    return run_.state in ("interrupted", "running") and run_.finished_at is not None
+    return run_.state in (RunState.INTERRUPTED, RunState.RUNNING) and run_.finished_at is not None
 
 
 def _prepare(work: Connection) -> None:
@@ -262,7 +281,7 @@ def _next_step(phase: Phase) -> str:
             "v1 clients go on working. When they are retired: python run_migration.py phase2. "
             "To undo: python run_migration.py rollback."
         )
-    return f"To undo: python run_migration.py {UNDO[phase]}."
+    return f"To undo: python run_migration.py {phase.undo_command}."
 
 
 def _changed_files(stored: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:

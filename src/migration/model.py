@@ -22,6 +22,19 @@ class Kind(StrEnum):
     PROVE = "prove"
 
 
+class StepMode(StrEnum):
+    """How a step is executed.
+
+    `TRANSACTION`: in one transaction. `AUTOCOMMIT`: a statement that cannot run in a transaction. `BATCH`: repeated,
+    each time in a transaction, until the step's `done` is true. `ENGINE`: by Python code; no file has such a step.
+    """
+
+    TRANSACTION = "transaction"
+    AUTOCOMMIT = "autocommit"
+    BATCH = "batch"
+    ENGINE = "engine"
+
+
 @dataclass(frozen=True)
 class Options:
     """An admin's choices for one run. `then_v1`: it is the first half of a rollback from v3 to v1."""
@@ -39,21 +52,20 @@ class Options:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a file in migrations/.
+    """One step of a phase: of a file in migrations/, or of the engine itself.
 
-    `mode`: "transaction" (one transaction), "autocommit" (a statement that refuses to run in one) or
-    "batch" (repeated until `done` is true). `locks`: tables taken ACCESS EXCLUSIVE for the step, never
-    queued for. `lock`: for a step without `locks`, the strongest lock that it takes on a table of clients, in
-    PostgreSQL's words. `done`: a query that is true once the step's effect is there. `when`: a query; the step belongs
-    to the plan only if it is true. `index`: the index that the step builds. `why`: what it is for, in plain words.
-    `grows`: the tables whose size decides how long it takes. `refuses_v1_clients`: it does not begin while one is
-    connected. `repeat`: a query; the steps that have it run again, as a group, while it is true.
+    `locks`: tables that it locks in ACCESS EXCLUSIVE mode, without queueing for them. `lock`: for a step without
+    `locks`, the strongest lock that it takes on a table of clients, in PostgreSQL's words. `done`: a query that is true
+    once the step has had its effect. `when`: a query; the step belongs to the plan only if it is true. `index`: the
+    index that it builds. `why`: its purpose, in plain words. `grows`: the tables whose size decides how long it takes.
+    `refuses_v1_clients`: it does not begin while one is connected. `repeat`: a query; the steps that have it run again,
+    as a group, while it is true.
     """
 
     name: str
     title: str
     kind: Kind
-    mode: str
+    mode: StepMode
     locks: tuple[str, ...]
     sql: str
     done: str | None = None

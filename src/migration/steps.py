@@ -10,7 +10,7 @@ import psycopg2.errors
 from src.config import PROJECT_ROOT
 from src.errors import MigrationError
 from src.journal.model import Phase
-from src.migration.model import Kind, Step
+from src.migration.model import Kind, Step, StepMode
 from src.postgres.connection import Connection
 
 MIGRATIONS = PROJECT_ROOT / "migrations"
@@ -24,7 +24,7 @@ FILES = {
 
 _HEADING = re.compile(r"^-- (step|title|why|grows|kind|mode|locks|lock|before|repeat|when|done|index): (.+)$")
 _KINDS = {kind.value for kind in Kind}
-_MODES = {"transaction", "autocommit", "batch"}
+_MODES = {StepMode.TRANSACTION, StepMode.AUTOCOMMIT, StepMode.BATCH}
 _LOCKS = {"ACCESS SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE"}
 _REFUSE_V1_CLIENTS = "refuse v1 clients"
 
@@ -62,6 +62,7 @@ def _read(path: Path) -> bytes:
 
 def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
     index, sql, mode = headings.get("index"), "\n".join(body).strip(), headings.get("mode")
+    batch, autocommit = mode == StepMode.BATCH, mode == StepMode.AUTOCOMMIT
     faults = {
         "its title is missing": "title" not in headings,
         "it does not say why": "why" not in headings,
@@ -71,8 +72,8 @@ def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
         "its lock is missing or unknown": "locks" not in headings and headings.get("lock") not in _LOCKS,
         "it has both locks and a lock (locks are ACCESS EXCLUSIVE)": "locks" in headings and "lock" in headings,
         "what is to be done before it is unknown": headings.get("before", _REFUSE_V1_CLIENTS) != _REFUSE_V1_CLIENTS,
-        "its done is missing (a batch is repeated until that is true)": mode == "batch" and "done" not in headings,
-        "its index is missing (only the build of one runs in autocommit)": mode == "autocommit" and index is None,
+        "its done is missing (a batch is repeated until that is true)": batch and "done" not in headings,
+        "its index is missing (only the build of one runs in autocommit)": autocommit and index is None,
     }
     for fault, found in faults.items():
         if found:
@@ -81,7 +82,7 @@ def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
         name=headings["step"],
         title=headings["title"],
         kind=Kind(headings["kind"]),
-        mode=headings["mode"],
+        mode=StepMode(headings["mode"]),
         locks=_names(headings.get("locks")),
         sql=sql,
         done=f"SELECT hk_migration.has_valid_index('{index}')" if index else headings.get("done"),

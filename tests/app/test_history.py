@@ -7,7 +7,7 @@ import pytest
 from src.auth.store import Role
 from src.config import load_settings
 from src.journal import audit
-from src.journal.audit import Entry
+from src.journal.audit import AuditEntry
 from src.journal.model import Phase
 from src.migration import engine
 from src.migration.model import Options
@@ -20,10 +20,12 @@ def url(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> str:
     made = make_database("v1", sample=True)
     settings = dataclasses.replace(load_settings(), database_url=made, acting_for="mei")
     engine.run(made, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
-    audit.record(made, Entry("tom", "trader", "192.0.2.7", "restore", "refused", {"why": "Only an admin <b>may</b>."}))
-    audit.record(made, Entry("ann", "admin", "192.0.2.8", "backup", "started", {"task": "a"}))
+    audit.record(
+        made, AuditEntry("tom", "trader", "192.0.2.7", "restore", "refused", {"why": "Only an admin <b>may</b>."})
+    )
+    audit.record(made, AuditEntry("ann", "admin", "192.0.2.8", "backup", "started", {"task": "a"}))
     message = {"task": "a", "message": "Backup B made and verified.", "backup": "B-of-ann"}
-    audit.record(made, Entry("ann", "admin", "the dashboard", "backup", "done", message))
+    audit.record(made, AuditEntry("ann", "admin", "the dashboard", "backup", "done", message))
     return made
 
 

@@ -8,7 +8,7 @@ import pytest
 from src.backup.api import list_backups, make_backup, restore_backup, verify_backup
 from src.errors import BackupError
 from src.journal import audit
-from src.journal.audit import Entry
+from src.journal.audit import AuditEntry
 from src.journal.model import Phase
 from tests.backup.test_make import quiet
 from tests.backup.test_restore import drop_kept_databases, make_clerk_database
@@ -119,8 +119,8 @@ def clerk(make_clerk_database: object, tmp_path: Path) -> MigrationEnv:
     return migration_env(make_clerk_database(), tmp_path, rows="")
 
 
-def line(number: int) -> Entry:
-    return Entry("mei", "admin", "192.0.2.7", f"action {number}", "done", {"number": number})
+def line(number: int) -> AuditEntry:
+    return AuditEntry("mei", "admin", "192.0.2.7", f"action {number}", "done", {"number": number})
 
 
 @pytest.mark.parametrize("way", ["swapped", "in place"])

@@ -9,13 +9,13 @@ from psycopg2 import sql
 
 from src.errors import DatabaseUnavailable, PrerequisiteError
 from src.journal import audit
-from src.journal.audit import Entry
+from src.journal.audit import AuditEntry
 from src.journal.model import Phase
 from tests.conftest import MakeDatabase, Servers
 from tests.support.migration_env import migration_env
 
-REFUSED = Entry("tom", "trader", "192.0.2.7", "phase1", "refused", {"why": "Only an admin may do this."})
-STARTED = Entry("mei", "admin", "127.0.0.1", "restore", "started", {"backup": "20260101-v1", "typed": True})
+REFUSED = AuditEntry("tom", "trader", "192.0.2.7", "phase1", "refused", {"why": "Only an admin may do this."})
+STARTED = AuditEntry("mei", "admin", "127.0.0.1", "restore", "started", {"backup": "20260101-v1", "typed": True})
 
 
 @pytest.mark.parametrize("schema", ["v1", "v3", None])

@@ -17,7 +17,7 @@ from src.embedded.api import PrivateServer
 from src.errors import DatabaseUnavailable, PrerequisiteError, RunInProgress, RunPaused
 from src.journal import runs
 from src.journal import runs as store
-from src.journal.model import Event, Outcome, Phase
+from src.journal.model import Event, Phase, RunOutcome
 from src.migration import engine
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.support.dumps import difference, whole_dump
@@ -168,7 +168,7 @@ def test_a_second_run_is_told_of_the_first(v1: MigrationEnv) -> None:
     first.wait_for(step="columns", state="started")
     record = runs.current_run(v1.url)
     assert record is not None and record.state == "running"
-    attempts: list[Callable[[], Outcome]] = [
+    attempts: list[Callable[[], RunOutcome]] = [
         lambda: v1.run(Phase.PHASE1), lambda: v1.run(Phase.ROLLBACK_V1), lambda: v1.resume(),
     ]  # fmt: skip
     for attempt in attempts:

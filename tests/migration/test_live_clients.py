@@ -15,7 +15,7 @@ import pytest
 from src.config import Settings
 from src.database_enhanced import DatabaseManager
 from src.errors import Conflict, PrerequisiteError
-from src.journal.model import Event, Keep, Outcome, Phase
+from src.journal.model import Event, Keep, Phase, RunOutcome
 from src.migration import engine
 from src.migration.model import Options
 from tests.conftest import MakeDatabase
@@ -34,7 +34,7 @@ class Live:
     settings: Settings
     manager: DatabaseManager
 
-    def run(self, phase: Phase, *, keep: Keep = Keep.DEFAULT, force: bool = False) -> Outcome:
+    def run(self, phase: Phase, *, keep: Keep = Keep.DEFAULT, force: bool = False) -> RunOutcome:
         events: list[Event] = []
         options = Options(backup=False, keep=keep, force=force)
         outcome = engine.run(self.url, phase, options, self.settings, events.append)

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from src.errors import RunPaused
 from src.journal import runs
-from src.journal.model import Client, Outcome, Phase
+from src.journal.model import Client, Phase, RunOutcome
 from src.migration.run import locks
 from src.migration.run.locks import acquire, lock_targets
 from tests.conftest import MakeDatabase
@@ -170,7 +170,7 @@ def test_maintenance_in_the_way_is_named(v2: MigrationEnv, monkeypatch: pytest.M
 def test_a_transaction_that_reads_prices_and_then_updates_a_position(v1: MigrationEnv) -> None:
     """While the switch tries for both tables: no deadlock, neither for the client nor for the run."""
     with ThreadPoolExecutor(1) as pool, reading(v1, "SELECT price FROM price_history LIMIT 1") as client:
-        running: Future[Outcome] = pool.submit(v1.run, Phase.PHASE1)
+        running: Future[RunOutcome] = pool.submit(v1.run, Phase.PHASE1)
         wait_until(lambda: blocked(v1) or running.done(), "the switch meets the reader")
         assert any("Switch" in message for message in blocked(v1))
         with client.cursor() as cur:

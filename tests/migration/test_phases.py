@@ -9,7 +9,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 
 from src.journal import runs
-from src.journal.model import Keep, Outcome, Phase
+from src.journal.model import Keep, Phase, RunOutcome
 from src.migration import engine
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.support.dumps import difference, schema_dump, whole_dump
@@ -23,7 +23,7 @@ def make_lab(make_database: MakeDatabase, tmp_path: Path) -> MakeEnv:
     return lambda version=18: migration_env(make_database("v1", version=version), tmp_path, version)
 
 
-def done(outcome: Outcome) -> None:
+def done(outcome: RunOutcome) -> None:
     assert outcome.state == "done"
     assert [row for row in outcome.proof if row.equal is False] == []
     assert outcome.proof

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from src.cli.text import plan_lines
-from src.journal.model import Keep, Outcome, Phase
+from src.journal.model import Keep, Phase, RunOutcome
 from src.migration import engine
 from src.migration.model import Options
 from tests.conftest import MakeDatabase
@@ -61,14 +61,14 @@ def fill(it: MigrationEnv, rows: list[tuple[str, str, int, Decimal, Decimal | No
         psycopg2.extras.execute_values(cur, POSITION, rows)
 
 
-def back(it: MigrationEnv, keep: Keep = Keep.MERGE) -> Outcome:
+def back(it: MigrationEnv, keep: Keep = Keep.MERGE) -> RunOutcome:
     outcome = it.run(Phase.ROLLBACK_V1, keep=keep)
     assert outcome.state == "done"
     assert [row for row in outcome.proof if row.equal is False] == []
     return outcome
 
 
-def forth(it: MigrationEnv, **choices: Any) -> Outcome:
+def forth(it: MigrationEnv, **choices: Any) -> RunOutcome:
     outcome = it.run(Phase.PHASE1, **choices)
     assert outcome.state == "done"
     assert [row for row in outcome.proof if row.equal is False] == []

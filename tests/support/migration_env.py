@@ -20,7 +20,7 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from src.config import Settings
 from src.errors import MigrationError
-from src.journal.model import Event, Outcome, Phase
+from src.journal.model import Event, Phase, RunOutcome
 from src.migration import engine
 from src.migration.model import Options
 
@@ -83,11 +83,11 @@ class MigrationEnv:
     version: int = 18
     told: list[Event] = field(default_factory=list)
 
-    def run(self, phase: Phase, on_event: Callable[[Event], None] | None = None, **choices: Any) -> Outcome:
+    def run(self, phase: Phase, on_event: Callable[[Event], None] | None = None, **choices: Any) -> RunOutcome:
         self.told = []
         return engine.run(self.url, phase, Options(backup=False, **choices), self.settings, self._listen(on_event))
 
-    def resume(self, on_event: Callable[[Event], None] | None = None, **choices: Any) -> Outcome:
+    def resume(self, on_event: Callable[[Event], None] | None = None, **choices: Any) -> RunOutcome:
         self.told = []
         return engine.resume(self.url, Options(backup=False, **choices), self.settings, self._listen(on_event))
 

@@ -13,7 +13,7 @@ from src.errors import DatabaseUnavailable
 from src.journal import runs
 from src.journal.model import Phase
 from src.journal.sessions import long_transactions
-from src.migration.model import Finding, Kind, Options, Plan, Step
+from src.migration.model import Finding, Kind, Options, Plan, Step, StepMode
 from src.migration.plan.estimate import earlier_runs, expected
 from src.migration.preflight.rollback_preview import merge_preview, portfolios_to_archive
 from src.migration.preflight.survey import Survey, survey
@@ -24,7 +24,7 @@ BACKUP = Step(
     "backup",
     "Back up, restore the backup into a scratch database, compare table by table",
     Kind.BACKUP,
-    "engine",
+    StepMode.ENGINE,
     (),
     "",
     why="If all else fails there is a copy of everything that is known to restore. Nothing is changed before it does.",
@@ -33,7 +33,7 @@ MEASURE = Step(
     "measure",
     "Measure: rows, sums and P&L per portfolio before",
     Kind.PROVE,
-    "engine",
+    StepMode.ENGINE,
     (),
     "",
     why="What the last step holds the result against: each table's rows and hash, each portfolio's cost, value, P&L.",
@@ -42,7 +42,7 @@ PROVE = Step(
     "prove",
     "Prove: rows, sums and P&L per portfolio, before and after",
     Kind.PROVE,
-    "engine",
+    StepMode.ENGINE,
     (),
     "",
     why="The same figures again, from one snapshot. What clients changed meanwhile is told apart; anything else fails "
@@ -65,7 +65,7 @@ def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, setti
     found = survey(conn, phase, options)
     configure(conn, found.legacy_roles, options)
     begun = runs.unfinished(runs.read_records(conn, limit=1))
-    version_from, version_to = runs.VERSIONS[phase]
+    version_from, version_to = phase.from_version, phase.to_version
     both = phase is Phase.ROLLBACK_V1 and found.version == "3.0"
     steps = _pending(conn, phase)
     phases = (phase,) * len(steps)

@@ -7,7 +7,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from src.journal import sessions
-from src.journal.model import TITLES, Client, Phase
+from src.journal.model import VERSION_TITLES, Client, Phase
 from src.migration.model import Finding, Options, TableSize
 from src.migration.preflight import access_rules, reference_rules, row_rules, table_rules
 from src.migration.preflight.facts import (
@@ -108,7 +108,7 @@ def _survey(conn: Connection, look: Look, phase: Phase | None, options: Options)
 def _title(state: SchemaState) -> str:
     if state.version is None:
         return "empty database" if state.empty else "unrecognised schema"
-    return TITLES[str(state.version)]
+    return VERSION_TITLES[str(state.version)]
 
 
 def _scene(

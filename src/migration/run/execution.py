@@ -9,7 +9,7 @@ from src.backup.api import make_backup, verify_backup
 from src.config import Settings
 from src.errors import ProofFailed, RunPaused
 from src.journal import runs
-from src.journal.model import Event, Keep, Outcome, Phase, ProofRow
+from src.journal.model import Event, EventKind, Keep, OutcomeState, Phase, ProofRow, RunOutcome, RunState, StepState
 from src.journal.sessions import legacy_clients
 from src.migration.model import Options, Plan, Step
 from src.migration.plan.planner import BACKUP, MEASURE, PROVE, backup_dir
@@ -59,15 +59,19 @@ class Execution:
         """Say that the run begins, or goes on; and what an earlier part of it left to build upon."""
         if resumed:
             for _, event in runs.read_events(self._journal.conn, self.run_id):
-                self.touched = self.touched or (event.kind == "step" and event.step not in ENGINE_STEPS)
+                self.touched = self.touched or (event.kind == EventKind.STEP and event.step not in ENGINE_STEPS)
                 self._backup = str(event.detail["backup"]) if "backup" in event.detail else self._backup
-                if event.kind == "proof" and "before" in event.detail:
+                if event.kind == EventKind.PROOF and "before" in event.detail:
                     self._before = Measurement.from_json(cast(dict[str, Any], event.detail["before"]))
         verb = "goes on" if resumed else "begins"
         sizes = {size.table: size.bytes for size in self.plan.tables}
-        self._journal.tell("run", f"{self.plan.phase.value} {verb}", pid=self._work.info.backend_pid, tables=sizes)
+        self._journal.tell(
+            EventKind.RUN, f"{self.plan.phase.value} {verb}", pid=self._work.info.backend_pid, tables=sizes
+        )
         for name in changed_files:
-            self._journal.tell("log", f"{name} is not the file that this run began with: its steps are those of today.")
+            self._journal.tell(
+                EventKind.LOG, f"{name} is not the file that this run began with: its steps are those of today."
+            )
 
     def execute(self) -> list[ProofRow]:
         """Everything. Returns the proof."""
@@ -97,10 +101,10 @@ class Execution:
         while repeated and is_true(self._work, repeated[0].repeat):
             yield from repeated
 
-    def end(self, state: str, message: str, next_step: str, seconds: float) -> Outcome:
+    def end(self, state: OutcomeState, message: str, next_step: str, seconds: float) -> RunOutcome:
         """Write the outcome down (as far as the server is there to write to) and return it."""
         stall = self._canary.whole()
-        outcome = Outcome(
+        outcome = RunOutcome(
             run_id=self.run_id,
             phase=self.plan.phase,
             state=state,
@@ -123,7 +127,7 @@ class Execution:
         if outcome.longest_stall_ms is not None:
             detail["stall_ms"] = outcome.longest_stall_ms
         try:
-            self._journal.tell("outcome", message, **detail)
+            self._journal.tell(EventKind.OUTCOME, message, **detail)
         except psycopg2.Error:
             # The server is gone; the history will show this run as interrupted, and the caller is told.
             if not self.server_is_gone:
@@ -139,14 +143,15 @@ class Execution:
         """Note on an earlier run that did not end that this one undid it."""
         message = f"Undone by run {self.run_id} ({self.plan.phase.value})"
         runs.add_event(
-            self._journal.conn, Event(runs.now(), run_id, "outcome", None, message, detail={"state": "undone"})
+            self._journal.conn,
+            Event(runs.now(), run_id, EventKind.OUTCOME, None, message, detail={"state": RunState.UNDONE}),
         )
 
     def _make_backup(self) -> None:
-        self._journal.tell("step", BACKUP.title, BACKUP, state="started")
+        self._journal.tell(EventKind.STEP, BACKUP.title, BACKUP, state=StepState.STARTED)
 
         def on_progress(message: str, done: int | None, total: int | None) -> None:
-            self._journal.tell("progress", message, BACKUP, done=done, total=total)
+            self._journal.tell(EventKind.PROGRESS, message, BACKUP, done=done, total=total)
             self._journal.pause_if_asked("in the middle of the backup, which is made anew", anew=False)
 
         backup = make_backup(
@@ -158,42 +163,42 @@ class Execution:
         backup = verify_backup(backup, url=self._url, on_progress=on_progress)
         self._backup = backup.name
         self._journal.tell(
-            "step",
+            EventKind.STEP,
             f"Backup {backup.name}: restored and equal",
             BACKUP,
-            state="done",
+            state=StepState.DONE,
             backup=backup.name,
             bytes=backup.bytes,
             verified_how=backup.verified_how,
         )
 
     def _measure(self) -> None:
-        self._journal.tell("step", MEASURE.title, MEASURE, state="started")
+        self._journal.tell(EventKind.STEP, MEASURE.title, MEASURE, state=StepState.STARTED)
         self._before = measure(self._work, self.run_id)
-        self._journal.tell("proof", "Measured before the first step", MEASURE, before=self._before.as_json())
-        self._journal.tell("step", MEASURE.title, MEASURE, state="done")
+        self._journal.tell(EventKind.PROOF, "Measured before the first step", MEASURE, before=self._before.as_json())
+        self._journal.tell(EventKind.STEP, MEASURE.title, MEASURE, state=StepState.DONE)
 
     def _prove(self) -> list[ProofRow]:
         assert self._before is not None
-        self._journal.tell("step", PROVE.title, PROVE, state="started")
+        self._journal.tell(EventKind.STEP, PROVE.title, PROVE, state=StepState.STARTED)
         after = measure(self._work)
         phase = self.plan.phase
         merged = phase is Phase.ROLLBACK_V1 and self._options.keep is Keep.MERGE and len(self._before.portfolios) > 1
         restored = self._restored_archive() if phase is Phase.PHASE1 else None
         writes, moved = own_writes(self._work, self.run_id)
-        changed, reshaped = changed_positions(self._work, self.run_id), merged or restored == "merge"
+        changed, reshaped = changed_positions(self._work, self.run_id), merged or restored is Keep.MERGE
         rows = compare(self._before, after, changed=changed, reshaped=reshaped, moved=moved)
         rows.append(writes)
         if merged or restored:
             rows += archive_rows(self._work, phase, self.run_id)
         if self.plan.to_version == "2.0" and self.plan.legacy_roles:
             rows += one_snapshot(self._work, self.plan.legacy_roles[0])
-        self._journal.tell("proof", "Before and after", PROVE, rows=[row.__dict__ for row in rows])
+        self._journal.tell(EventKind.PROOF, "Before and after", PROVE, rows=[row.__dict__ for row in rows])
         failed = [row for row in rows if row.equal is False]
         if failed:
             differences = "; ".join(f"{r.subject}: {r.before} before, {r.after} after" for r in failed)
             raise ProofFailed(f"The proof failed: {differences}.")
-        self._journal.tell("step", PROVE.title, PROVE, state="done")
+        self._journal.tell(EventKind.STEP, PROVE.title, PROVE, state=StepState.DONE)
         return rows
 
     def _refuse_v1_clients(self) -> None:
@@ -205,8 +210,8 @@ class Execution:
             )
             raise RunPaused(f"v1 clients have connected meanwhile: {names}. Stop them, or resume with --force.")
 
-    def _restored_archive(self) -> str | None:
-        """What the archive that this run restored had kept ("merge" or "default"); None: it restored none."""
+    def _restored_archive(self) -> Keep | None:
+        """How the archive that this run restored was made. None: it restored none."""
         with self._work.cursor() as cur:
             cur.execute(
                 "SELECT max(a.keep) FROM hk_migration.archive a "
@@ -214,4 +219,4 @@ class Execution:
                 (self.run_id,),
             )
             row = cur.fetchone()
-        return str(row[0]) if row and row[0] else None
+        return Keep(row[0]) if row and row[0] else None

@@ -15,8 +15,8 @@ from psycopg2 import sql
 
 from src.errors import MigrationError, RunPaused
 from src.journal import runs
-from src.journal.model import Client, Event
-from src.migration.model import Options, Step
+from src.journal.model import Client, Event, EventKind, StepState
+from src.migration.model import Options, Step, StepMode
 from src.migration.run.locks import STOPPED, acquire, name_them
 from src.migration.run.stall_probe import Canary
 from src.migration.steps import is_true
@@ -40,7 +40,7 @@ class Journal:
         self._looked = 0.0
         self._asked_by: str | None = None
 
-    def tell(self, kind: str, message: str, step: Step | None = None, **detail: Any) -> Event:
+    def tell(self, kind: EventKind, message: str, step: Step | None = None, **detail: Any) -> Event:
         done, total = detail.pop("done", None), detail.pop("total", None)
         event = Event(runs.now(), self.run_id, kind, step.name if step else None, message, done, total, detail)
         runs.add_event(self.conn, event)
@@ -80,25 +80,25 @@ class Runner:
         """Do one step, unless its effect is there already. Raises RunPaused or MigrationError."""
         self._journal.pause_if_asked(f"before: {step.title}")
         if not is_true(self._work, step.when, default=True):
-            self._journal.tell("step", f"{step.title}: not needed", step, state="skipped")
+            self._journal.tell(EventKind.STEP, f"{step.title}: not needed", step, state=StepState.SKIPPED)
             return
         if step.done and is_true(self._work, step.done):
-            self._journal.tell("step", f"{step.title}: there already", step, state="skipped")
+            self._journal.tell(EventKind.STEP, f"{step.title}: there already", step, state=StepState.SKIPPED)
             return
-        self._journal.tell("step", step.title, step, state="started")
+        self._journal.tell(EventKind.STEP, step.title, step, state=StepState.STARTED)
         self._canary.lap()
         self._stall_told_ms = STALL_TOLD_MS / STALL_GROWTH
         started = time.monotonic()
         detail: dict[str, Any]
-        if step.mode == "autocommit":
+        if step.mode is StepMode.AUTOCOMMIT:
             detail = self._build(step)
-        elif step.mode == "batch":
+        elif step.mode is StepMode.BATCH:
             detail = self._batches(step)
         else:
             detail = self._transaction(step)
         stall = self._canary.lap()
         detail |= {"seconds": round(time.monotonic() - started, 3), "stall_ms": round(stall.longest_ms, 2)}
-        self._journal.tell("step", step.title, step, state="done", **detail)
+        self._journal.tell(EventKind.STEP, step.title, step, state=StepState.DONE, **detail)
 
     def _transaction(self, step: Step) -> dict[str, Any]:
         detail = self._interruptible(lambda: self._locked(step) if step.locks else self._unlocked(step), step)
@@ -192,7 +192,7 @@ class Runner:
                 time.sleep(random.uniform(0.01, 0.05))
             if now - last_told > 1.0:
                 last_told = now
-                self._journal.tell("progress", f"{step.title}: {rows:,} rows", step, done=rows)
+                self._journal.tell(EventKind.PROGRESS, f"{step.title}: {rows:,} rows", step, done=rows)
 
     def _one_batch(self, step: Step) -> int:
         with self._work.cursor() as cur:
@@ -245,24 +245,24 @@ class Runner:
         longest = self._canary.longest_of_lap_ms()
         if longest > self._stall_told_ms * STALL_GROWTH:
             self._stall_told_ms = longest
-            self._journal.tell("stall", f"A client waited {longest:.0f} ms", step, stall_ms=round(longest, 2))
+            self._journal.tell(EventKind.STALL, f"A client waited {longest:.0f} ms", step, stall_ms=round(longest, 2))
 
     def _tell_build(self, step: Step) -> bool:
         """Tell how far an index is. Whether it waits for somebody's transaction to end."""
-        if step.mode != "autocommit":
+        if step.mode is not StepMode.AUTOCOMMIT:
             return False
         found = build_progress(self._journal.conn, self._work.info.backend_pid)
         if found is None:
             return False
         phase, done, total, waiting_for = found
         message = f"{step.title}: {phase}" + (f", waiting for {waiting_for}" if waiting_for else "")
-        self._journal.tell("progress", message, step, done=done, total=total)
+        self._journal.tell(EventKind.PROGRESS, message, step, done=done, total=total)
         return bool(waiting_for)
 
     def _blocked(self, step: Step) -> Callable[[int, tuple[Client, ...]], None]:
         def tell(attempts: int, holders: tuple[Client, ...]) -> None:
             self._journal.tell(
-                "blocked",
+                EventKind.BLOCKED,
                 f"{step.title}: {attempts} tries for the lock. {name_them(holders)}",
                 step,
                 attempts=attempts,

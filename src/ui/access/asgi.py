@@ -23,6 +23,7 @@ from src.config import Settings, load_settings
 from src.embedded.api import database_url
 from src.errors import HKStrategyError
 from src.journal import audit
+from src.journal.model import AuditOutcome
 from src.ui.access import current_user, oidc, scripts
 from src.ui.access.loopback import ANY, is_loopback
 
@@ -81,7 +82,8 @@ def _farewell() -> bytes:
 
 def _write_down(user: User, action: str, address: str) -> None:
     try:
-        audit.record(database_url(load_settings()), audit.Entry(user.name, user.role.value, address, action, "done"))
+        entry = audit.AuditEntry(user.name, user.role.value, address, action, AuditOutcome.DONE)
+        audit.record(database_url(load_settings()), entry)
     except HKStrategyError as error:
         _log.error("%s", error)
 

@@ -118,7 +118,7 @@ def history(source: Source) -> tuple[RunRecord, ...]:
 
 
 @cached(ttl=3, most=5, follows=NOTHING)
-def activity(source: Source) -> tuple[activities.Happening, ...]:
+def activity(source: Source) -> tuple[activities.ActivityEntry, ...]:
     """Runs and actions, the newest first."""
     return activities.read(source.url)
 

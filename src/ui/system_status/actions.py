@@ -15,7 +15,7 @@ from src.backup import api as backup
 from src.backup.api import Rule
 from src.errors import Conflict, HKStrategyError, InvalidInput, RunInProgress
 from src.journal import audit, runs
-from src.journal.model import UNDO, Keep, Phase
+from src.journal.model import AuditOutcome, Keep, Phase
 from src.journal.runs import who
 from src.migration import engine
 from src.migration.preflight import blockers
@@ -23,15 +23,6 @@ from src.ui.access import current_user
 from src.ui.reads import commands, queries
 from src.ui.reads.commands import Task
 from src.ui.widgets import format as fmt
-
-# What an admin types, and what run_migration.py is told.
-NAMES = {
-    Phase.PHASE1: "phase1",
-    Phase.PHASE2: "phase2",
-    Phase.ROLLBACK_V2: "rollback",
-    Phase.ROLLBACK_V1: "rollback",
-}
-
 
 _log = logging.getLogger("hk_strategy.admin")
 
@@ -45,10 +36,10 @@ class Asked:
     action: str
     detail: dict[str, object]
 
-    def write_down(self, outcome: str, **more: object) -> None:
+    def write_down(self, outcome: AuditOutcome, **more: object) -> None:
         """In the audit, and in the log file: that is there also where the database is not."""
         by, role = ("nobody", "none") if self.who is None else (self.who.name, self.who.role.value)
-        entry = audit.Entry(by, role, self.address, self.action, outcome, {**self.detail, **more})
+        entry = audit.AuditEntry(by, role, self.address, self.action, outcome, {**self.detail, **more})
         _log.info("%s (%s) from %s: %s %s", by, role, entry.address, self.action, outcome)
         try:
             audit.record(queries.database_url(), entry)
@@ -71,7 +62,7 @@ def asked_by(who: User | None, address: str, action: str, **detail: object) -> I
         current_user.check_admin(who)
         yield asked
     except HKStrategyError as error:
-        asked.write_down("refused", why=str(error))
+        asked.write_down(AuditOutcome.REFUSED, why=str(error))
         raise
 
 
@@ -85,10 +76,10 @@ def _start(argv: Sequence[str], asked: Asked) -> Task:
         if task is not None and task.running:
             raise RunInProgress(f"`{task.name}` is under way, started by {task.by}. Nothing else was started.")
         run = runs.current_run(url)
-        if run is not None and run.state == "running":
+        if run is not None and run.is_running:
             since = fmt.clock(run.started_at)
             raise RunInProgress(f"{run.phase} is under way since {since}, started by {run.started_by}.")
-        asked.write_down("started")
+        asked.write_down(AuditOutcome.STARTED)
         return commands.start(settings, url, argv, by)
 
 
@@ -110,12 +101,10 @@ def start_phase(
 
     `shown_version`: the schema version that the admin was looking at. Raises Conflict when the database has moved on.
     """
-    with as_admin(NAMES[phase], phase=phase.value, keep=keep.value, force=force) as asked:
-        _check_typed(typed, NAMES[phase])
+    with as_admin(phase.subcommand, phase=phase.value, keep=keep.value, force=force) as asked:
+        _check_typed(typed, phase.subcommand)
         _check_still(shown_version)
-        argv = [NAMES[phase], "--yes"]
-        if phase in (Phase.ROLLBACK_V1, Phase.ROLLBACK_V2):
-            argv += ["--to", "v1" if phase is Phase.ROLLBACK_V1 else "v2"]
+        argv = [*phase.command.split(), "--yes"]
         if phase is Phase.ROLLBACK_V1:
             argv += ["--keep", keep.value]
         if force and phase is Phase.PHASE2:
@@ -148,7 +137,7 @@ def pause() -> str:
         run = engine.request_pause(queries.database_url(), who(asked.who.name if asked.who else None))
         if run is None:
             raise Conflict("No run is under way any more: there is nothing to pause.")
-        asked.write_down("done", run=run.run_id)
+        asked.write_down(AuditOutcome.DONE, run=run.run_id)
         return f"{run.phase} was asked to pause. It stops at its next safe point."
 
 
@@ -158,7 +147,9 @@ def interrupt(pid: int, since: datetime, how: blockers.How, *, insists: bool) ->
         if not insists:
             raise InvalidInput("Tick the box first: a client loses what it has not committed. Nobody was interrupted.")
         client, obeyed = blockers.interrupt(queries.database_url(), pid, since, how)
-        asked.write_down("done" if obeyed else "failed", client=f"{client.role}, {client.application_name}")
+        asked.write_down(
+            AuditOutcome.DONE if obeyed else AuditOutcome.FAILED, client=f"{client.role}, {client.application_name}"
+        )
         name = f"{client.role}, {client.application_name or 'no application name'} (pid {pid})"
         if not obeyed:
             raise Conflict(f"{name} was told to end, and has not within five seconds. Look again in a moment.")
@@ -167,7 +158,7 @@ def interrupt(pid: int, since: datetime, how: blockers.How, *, insists: bool) ->
 
 def undo_command(phase: Phase) -> str:
     """What undoes an unfinished run of `phase`, as run_migration.py calls it: "rollback --to v1", say."""
-    return UNDO[phase]
+    return phase.undo_command
 
 
 def undo(phase: Phase, typed: str) -> Task:
@@ -217,7 +208,7 @@ def delete(name: str, typed: str) -> str:
         _check_word(typed)
         found = backup.find_backup(queries.settings().backup_dir, name)
         backup.delete_backup(found, wanted=backup.holder_of(queries.database_url()).wanted)
-        asked.write_down("done")
+        asked.write_down(AuditOutcome.DONE)
         return f"Deleted {name}: {fmt.size(found.bytes)} freed."
 
 
@@ -226,7 +217,7 @@ def prune(keep: int, days: int, shown: Sequence[str], typed: str) -> str:
     with as_admin("prune", keep=keep, days=days) as asked:
         _check_word(typed)
         gone = backup.prune(queries.database_url(), queries.settings().backup_dir, Rule(keep, days), shown)
-        asked.write_down("done", deleted=[one.name for one in gone])
+        asked.write_down(AuditOutcome.DONE, deleted=[one.name for one in gone])
         if not gone:
             return "Nothing was deleted: look at what goes now."
         return f"Deleted {fmt.plural(len(gone), 'backup')}: {fmt.size(sum(one.bytes for one in gone))} freed."

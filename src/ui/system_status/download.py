@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from src.auth import web
 from src.backup.api import Archive, find_backup
 from src.errors import HKStrategyError
+from src.journal.model import AuditOutcome
 from src.ui.access import current_user
 from src.ui.access.current_user import NotAllowed
 from src.ui.reads import queries
@@ -54,7 +55,7 @@ class Download(StreamingResponse):
         message = f"Sent, {fmt.size(self._sent)}."
         if not whole:
             message = f"{fmt.size(self._sent)} of {fmt.size(self._length)} were sent: the browser went away."
-        self._asked.write_down("done" if whole else "failed", message=message, bytes=self._sent)
+        self._asked.write_down(AuditOutcome.DONE if whole else AuditOutcome.FAILED, message=message, bytes=self._sent)
 
 
 def headers_of(archive: Archive) -> dict[str, str]:
@@ -78,7 +79,7 @@ def answer(request: Request) -> Response:
             if request.method == "HEAD":
                 return Response(media_type="application/x-tar", headers=headers_of(archive))
             asked.detail["task"] = secrets.token_hex(8)
-            asked.write_down("started")
+            asked.write_down(AuditOutcome.STARTED)
             return Download(archive, asked)
     except NotAllowed as error:
         return PlainTextResponse(f"{error}\n", 403)

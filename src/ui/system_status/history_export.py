@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from src.cli.output import to_json
-from src.journal.activity import Happening
+from src.journal.activity import ActivityEntry
 from src.transfer.texts import guarded
 
 COLUMNS = (
@@ -15,7 +15,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def to_csv(happenings: Sequence[Happening]) -> bytes:
+def to_csv(happenings: Sequence[ActivityEntry]) -> bytes:
     """UTF-8 with a byte order mark, CRLF, comma; times in ISO 8601 with their zone. Not known is empty."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
@@ -37,7 +37,7 @@ def to_csv(happenings: Sequence[Happening]) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def _of_a_run(one: Happening) -> tuple[object, ...]:
+def _of_a_run(one: ActivityEntry) -> tuple[object, ...]:
     run = one.run
     assert run is not None
     stall = "" if run.longest_stall_ms is None else f"{run.longest_stall_ms:.1f}"
@@ -45,6 +45,6 @@ def _of_a_run(one: Happening) -> tuple[object, ...]:
     return run.run_id, run.from_version, run.to_version, stall, equal, len(run.proof)
 
 
-def to_json_file(happenings: Sequence[Happening]) -> bytes:
+def to_json_file(happenings: Sequence[ActivityEntry]) -> bytes:
     """A list of objects, those of runs with their proof and the SQL files' checksums."""
     return (json.dumps(to_json(list(happenings)), ensure_ascii=False, indent=1) + "\n").encode()

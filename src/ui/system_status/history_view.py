@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from src.journal.activity import ACTION, RUN, Happening, Wanted
+from src.journal.activity import ACTION, RUN, ActivityEntry, ActivityFilter
+from src.journal.model import AuditOutcome, RunState
 from src.ui.reads import queries
 from src.ui.system_status import history_export, run_view
 from src.ui.widgets import components, markup
@@ -24,7 +25,7 @@ COLUMNS = (
     Column("By"),
     Column("Outcome", "wide"),
 )
-GOOD = ("done", "undone", "nothing", "running")
+GOOD = (RunState.DONE, RunState.UNDONE, RunState.RUNNING, AuditOutcome.NOTHING)
 
 
 def show(may: bool) -> None:
@@ -46,7 +47,7 @@ def show(may: bool) -> None:
     _closer(shown[part], may)
 
 
-def _filter(found: Sequence[Happening], may: bool) -> Wanted:
+def _filter(found: Sequence[ActivityEntry], may: bool) -> ActivityFilter:
     names = dict.fromkeys(one.name for one in found)
     kinds = KINDS | {name: name for name in names} if may else {ANY: KINDS[ANY]} | {name: name for name in names}
     by = {ANY: "Everybody"} | {name: name for name in dict.fromkeys(one.by for one in found)}
@@ -58,7 +59,7 @@ def _filter(found: Sequence[Happening], may: bool) -> Wanted:
         period = _choice("When", PERIODS, "history_when")
     since = None if period not in SPANS else datetime.now(UTC) - SPANS[period]
     what, person, ended = (None if one == ANY else one for one in (kind, who, outcome))
-    return Wanted(what, person, ended, since)
+    return ActivityFilter(what, person, ended, since)
 
 
 def _choice(label: str, options: Mapping[str, str], key: str) -> str:
@@ -68,7 +69,7 @@ def _choice(label: str, options: Mapping[str, str], key: str) -> str:
     return str(chosen)
 
 
-def _row(one: Happening, may: bool) -> tuple[Cell | str, ...]:
+def _row(one: ActivityEntry, may: bool) -> tuple[Cell | str, ...]:
     who = Cell(one.by, note=_from(one)) if may else Cell(one.by)
     took = fmt.seconds(one.seconds)
     return (
@@ -80,11 +81,11 @@ def _row(one: Happening, may: bool) -> tuple[Cell | str, ...]:
     )
 
 
-def _title(one: Happening) -> str:
+def _title(one: ActivityEntry) -> str:
     return one.name if one.run is None else f"Run {one.run.run_id}: {one.name}"
 
 
-def _note(one: Happening) -> str:
+def _note(one: ActivityEntry) -> str:
     parts = []
     if one.run is not None:
         parts.append(f"v{one.run.from_version} → v{one.run.to_version}")
@@ -95,11 +96,11 @@ def _note(one: Happening) -> str:
     return ", ".join(parts)
 
 
-def _from(one: Happening) -> str:
+def _from(one: ActivityEntry) -> str:
     return ", ".join(part for part in (one.role, f"from {one.address}" if one.address else "") if part)
 
 
-def _exports(shown: Sequence[Happening]) -> None:
+def _exports(shown: Sequence[ActivityEntry]) -> None:
     """Made when asked for, not when the page is drawn."""
     kept = tuple(shown)
     day = f"{datetime.now(UTC).astimezone():%Y-%m-%d}"
@@ -115,7 +116,7 @@ def _exports(shown: Sequence[Happening]) -> None:
         st.caption(f"{fmt.plural(len(kept), 'entry', 'entries')}, as filtered, with all that is known of each.")
 
 
-def _closer(shown: Sequence[Happening], may: bool) -> None:
+def _closer(shown: Sequence[ActivityEntry], may: bool) -> None:
     by_key = {one.key: one for one in shown}
     chosen = st.selectbox(
         "Look closer at", list(by_key), index=None, key="history_look", placeholder="Choose an entry",
@@ -135,7 +136,7 @@ def _closer(shown: Sequence[Happening], may: bool) -> None:
             st.html(markup.table((Column("Kept in the audit", "title"), Column("", "wide")), facts, caption="Details"))
 
 
-def _named(one: Happening) -> str:
+def _named(one: ActivityEntry) -> str:
     return f"{_title(one)}, {fmt.moment(one.began)}"
 
 

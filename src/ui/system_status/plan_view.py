@@ -16,14 +16,8 @@ from src.ui.reads.commands import last_task
 from src.ui.system_status import actions, blockers_view
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
-from src.ui.widgets.markup import Cell, Column, StepLine
+from src.ui.widgets.markup import Cell, Column, StepLine, StepMark
 
-TITLES = {
-    Phase.PHASE1: "Phase 1",
-    Phase.PHASE2: "Phase 2",
-    Phase.ROLLBACK_V2: "Roll back to v2",
-    Phase.ROLLBACK_V1: "Roll back to v1",
-}
 POSSIBLE = {
     "1.0": (Phase.PHASE1,),
     "2.0": (Phase.PHASE2, Phase.ROLLBACK_V1),
@@ -78,15 +72,15 @@ def show(live: queries.LiveState) -> None:
     if len(phases) > 1:
         chosen = st.segmented_control(
             "Action",
-            [TITLES[one] for one in phases],
-            default=TITLES[phase],
+            [one.label for one in phases],
+            default=phase.label,
             required=True,
             key="action",
             bind="query-params",
             label_visibility="collapsed",
         )
         # What was chosen before the schema moved may not be there any more.
-        phase = next((one for one in phases if TITLES[one] == chosen), phase)
+        phase = next((one for one in phases if one.label == chosen), phase)
     keep, force = Keep.MERGE, False
     if phase is Phase.ROLLBACK_V1:
         chosen_keep = st.radio("The other portfolios", list(Keep), key="keep", format_func=lambda one: KEEPS[Keep(one)])
@@ -142,7 +136,7 @@ def _look_again(phase: Phase, keep: Keep, force: bool, shown: tuple[int, int]) -
 def _line(number: int, step: Step, expected: str) -> StepLine:
     lock = lock_of(step)
     facts = (f"Lock: {lock.mode}, {lock.felt}", expected)
-    return StepLine(f"{number}. {step.title}", step.kind.value, "planned", step.why, facts=facts)
+    return StepLine(f"{number}. {step.title}", step.kind.value, StepMark.PLANNED, step.why, facts=facts)
 
 
 def _sql(plan: Plan) -> None:
@@ -162,7 +156,7 @@ def _afterwards(plan: Plan) -> None:
 
 
 def _effect(plan: Plan) -> None:
-    st.markdown(f"**{TITLES[plan.phase]}**: v{plan.from_version} → v{plan.to_version}. {EFFECTS[plan.phase]}")
+    st.markdown(f"**{plan.phase.label}**: v{plan.from_version} → v{plan.to_version}. {EFFECTS[plan.phase]}")
     if plan.nothing_to_do:
         st.info(plan.nothing_to_do)
         return
@@ -258,16 +252,16 @@ def _start(phase: Phase, version: str | None) -> None:
 
 def _button(plan: Plan, live: queries.LiveState) -> None:
     if plan.refusals:
-        st.caption(f"{TITLES[plan.phase]} cannot start: see above for what to do first.")
+        st.caption(f"{plan.phase.label} cannot start: see above for what to do first.")
         return
-    name = actions.NAMES[plan.phase]
+    name = plan.phase.subcommand
     with st.form(f"start {plan.phase}"):
         if plan.phase is Phase.PHASE1 and plan.archived_portfolios:
             names = ", ".join(plan.archived_portfolios)
             st.checkbox(f"Bring back the portfolios in the archive: {names}", value=True, key="restore_archive")
         st.text_input(f"Type {name} to start it", key=f"typed {plan.phase}", placeholder=name, autocomplete="off")
         st.form_submit_button(
-            f"Start {TITLES[plan.phase].lower()}" if "Phase" in TITLES[plan.phase] else TITLES[plan.phase],
+            f"Start {plan.phase.label.lower()}" if "Phase" in plan.phase.label else plan.phase.label,
             key=f"start_{name}",
             type="primary",
             on_click=_start,

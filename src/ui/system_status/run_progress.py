@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from src.journal.model import Event
+from src.journal.model import Event, EventKind, RunState, StepState
 from src.ui.widgets import format as fmt
-from src.ui.widgets.markup import StepLine
+from src.ui.widgets.markup import StepLine, StepMark
 
 LOG_LINES = 200
 
@@ -33,29 +33,29 @@ def chapters(events: Sequence[Event]) -> list[Chapter]:
     for event in events:
         last = found[-1] if found else None
         under_way = last is not None and last.ended_at is None
-        if event.kind == "step":
-            _turn(found, event, event.detail.get("state", "started"))
+        if event.kind == EventKind.STEP:
+            _turn(found, event, event.step_state or StepState.STARTED)
         elif last is None:
             continue
-        elif event.kind == "outcome" and under_way:
+        elif event.kind == EventKind.OUTCOME and under_way:
             found[-1] = replace(last, ended_at=event.at)
-        elif event.kind == "progress":
+        elif event.kind == EventKind.PROGRESS:
             found[-1] = replace(last, progress=event, blocked=None)
-        elif event.kind == "blocked":
+        elif event.kind == EventKind.BLOCKED:
             found[-1] = replace(last, blocked=event)
     return found
 
 
-def _turn(found: list[Chapter], event: Event, state: object) -> None:
+def _turn(found: list[Chapter], event: Event, state: StepState) -> None:
     """A step begins, ends or is passed over."""
     last = found[-1] if found else None
     if last is not None and last.ended_at is None:
         found[-1] = replace(last, ended_at=event.at, blocked=None)
-        if state == "done":
+        if state == StepState.DONE:
             found[-1] = replace(found[-1], title=event.message, felt=_felt(event), done=True)
-    if state == "started":
+    if state == StepState.STARTED:
         found.append(Chapter(event.message, event.at))
-    elif state == "skipped" and not event.message.endswith("not needed"):
+    elif state == StepState.SKIPPED and not event.message.endswith("not needed"):
         found.append(Chapter(event.message, event.at, event.at, done=True))
 
 
@@ -69,11 +69,11 @@ def _felt(event: Event) -> str:
     return " · ".join(parts)
 
 
-def _note(chapter: Chapter, state: str, now: datetime) -> str:
+def _note(chapter: Chapter, state: StepMark, now: datetime) -> str:
     parts = [fmt.seconds(((chapter.ended_at or now) - chapter.started_at).total_seconds())]
     if chapter.felt:
         parts.append(chapter.felt)
-    if state in ("running", "blocked", "stopped"):
+    if state in (StepMark.RUNNING, StepMark.BLOCKED, StepMark.STOPPED):
         if chapter.blocked is not None:
             parts.append(chapter.blocked.message.removeprefix(f"{chapter.title}: "))
         elif chapter.progress is not None:
@@ -83,19 +83,19 @@ def _note(chapter: Chapter, state: str, now: datetime) -> str:
     return " · ".join(parts)
 
 
-def lines(events: Sequence[Event], state: str, now: datetime) -> list[StepLine]:
+def lines(events: Sequence[Event], state: RunState, now: datetime) -> list[StepLine]:
     """`state`: that of the run."""
     story = chapters(events)
     drawn = []
     for place, chapter in enumerate(story):
-        step = "done"
-        if place == len(story) - 1 and state not in ("done", "undone") and not chapter.done:
-            step = "running" if state == "running" else "stopped"
-            if step == "running" and chapter.blocked is not None:
-                step = "blocked"
+        step = StepMark.DONE
+        if place == len(story) - 1 and state not in (RunState.DONE, RunState.UNDONE) and not chapter.done:
+            step = StepMark.RUNNING if state == RunState.RUNNING else StepMark.STOPPED
+            if step == StepMark.RUNNING and chapter.blocked is not None:
+                step = StepMark.BLOCKED
         share = None
-        progress = chapter.progress
-        if step in ("running", "blocked") and progress is not None and progress.done is not None and progress.total:
+        progress = chapter.progress if step in (StepMark.RUNNING, StepMark.BLOCKED) else None
+        if progress is not None and progress.done is not None and progress.total:
             share = progress.done / progress.total
         drawn.append(StepLine(chapter.title, fmt.clock(chapter.started_at), step, _note(chapter, step, now), share))
     return drawn
@@ -113,7 +113,7 @@ class LockTries:
 
 def lock_tries(events: Sequence[Event]) -> LockTries | None:
     """The newest; None where no step has needed a lock yet."""
-    titles = {event.step: event.message for event in events if _state(event) == "started"}
+    titles = {event.step: event.message for event in events if event.step_state == StepState.STARTED}
     for event in reversed(events):
         tries = event.detail.get("attempts")
         if not isinstance(tries, int) or not tries:
@@ -131,22 +131,18 @@ def lock_tries(events: Sequence[Event]) -> LockTries | None:
 def pause_asked_by(events: Sequence[Event]) -> str | None:
     """Who asked for a pause since the run began, or went on, last."""
     for event in reversed(events):
-        if event.kind == "run":
+        if event.kind == EventKind.RUN:
             return None
-        if event.kind == "pause":
+        if event.kind == EventKind.PAUSE:
             return str(event.detail.get("by", ""))
     return None
 
 
-def _state(event: Event) -> object:
-    return event.detail.get("state") if event.kind == "step" else None
-
-
 def log(events: Sequence[Event]) -> list[tuple[str, str]]:
     """Newest first: the box that shows them is filled from below."""
-    told = [event for event in events if event.kind != "progress"][-LOG_LINES:]
+    told = [event for event in events if event.kind != EventKind.PROGRESS][-LOG_LINES:]
     return [(fmt.clock(event.at), f"{event.kind:<8}{event.message}{_ended(event)}") for event in reversed(told)]
 
 
 def _ended(event: Event) -> str:
-    return ": done" if _state(event) == "done" else ""
+    return ": done" if event.step_state == StepState.DONE else ""

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from src.journal.model import Event, Phase, RunRecord
+from src.journal.model import NEWER_PROGRAM, Event, OutcomeState, Phase, RunRecord, RunState
 from src.ui.reads import queries
 from src.ui.reads.commands import OF_A_RUN, Task, last_task
 from src.ui.system_status import actions, blockers_view, proof_view, run_progress
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
-from src.ui.widgets.markup import Figure
+from src.ui.widgets.markup import Figure, StepMark
 
 WATCHED = "hk_watched"
 SAFE_POINTS = "between two steps or batches, or while it waits for others; an index is finished first."
@@ -20,12 +20,12 @@ EVERY_S = 1
 # So long after its end the proof of a run stands open; later what can be done next comes first.
 RECENT = timedelta(minutes=15)
 STATES = {
-    "running": "running",
-    "paused": "paused: all as before the step it stopped at",
-    "done": "done",
-    "undone": "rolled back",
-    "interrupted": "interrupted: nobody works on it any more",
-    "failed": "failed",
+    RunState.RUNNING: "running",
+    RunState.PAUSED: "paused: all as before the step it stopped at",
+    RunState.DONE: "done",
+    RunState.UNDONE: "rolled back",
+    RunState.INTERRUPTED: "interrupted: nobody works on it any more",
+    RunState.FAILED: "failed",
 }
 
 
@@ -33,7 +33,7 @@ def panel(may: bool) -> None:
     """The run under way, else the last one. Polled each second only while something runs."""
     task = last_task(queries.settings())
     run = queries.current_run()
-    busy = (run is not None and run.state == "running") or (task is not None and task.running)
+    busy = (run is not None and run.is_running) or (task is not None and task.running)
     st.session_state[WATCHED] = _watched(run, busy)
     queries.catch_up(_watched(run, busy), drawn=True)
     st.fragment(_panel, run_every=EVERY_S if busy else None)(may, busy)
@@ -47,7 +47,7 @@ def _panel(may: bool, busy: bool) -> None:
     with components.edge():
         run = queries.current_run()
         task = last_task(queries.settings())
-        now_busy = (run is not None and run.state == "running") or (task is not None and task.running)
+        now_busy = (run is not None and run.is_running) or (task is not None and task.running)
         if _watched(run, now_busy) != st.session_state.get(WATCHED):
             queries.catch_up(_watched(run, now_busy))
             st.rerun()
@@ -76,7 +76,8 @@ def _task(task: Task, run: RunRecord | None, last: RunRecord | None) -> None:
     outcome = task.outcome()
     told_by_the_run = task.name in OF_A_RUN and run is not None
     news = task.is_news(last.started_at if last else None)
-    if not news or (told_by_the_run and (outcome is None or outcome.get("state") in ("paused", "failed"))):
+    stopped = outcome is None or outcome.get("state") in (OutcomeState.PAUSED, OutcomeState.FAILED)
+    if not news or (told_by_the_run and stopped):
         return
     if outcome is None:
         st.error(f"`{task.name}`, started by {task.by}, ended without a word. Its output is in {task.output}.")
@@ -89,10 +90,10 @@ def _task(task: Task, run: RunRecord | None, last: RunRecord | None) -> None:
 
 
 def _run(run: RunRecord, may: bool, *, current: bool) -> None:
-    st.subheader("Run under way" if run.state == "running" else "Run that has not ended" if current else "Last run")
+    st.subheader("Run under way" if run.is_running else "Run that has not ended" if current else "Last run")
     events = queries.events(run)
     _figures(run, events)
-    if run.state == "running":
+    if run.is_running:
         _running(run, events, may)
     elif current:
         st.warning(run.message or f"This run is {STATES.get(run.state, run.state)}.")
@@ -101,14 +102,14 @@ def _run(run: RunRecord, may: bool, *, current: bool) -> None:
             _in_the_way()
     now = datetime.now(UTC)
     story = run_progress.lines(events, run.state, now)
-    at_one = story and story[-1].state != "done"
+    at_one = story and story[-1].state != StepMark.DONE
     to_come = run.steps_total - done_steps(run) - bool(at_one)
     if current and to_come > 0:
-        story.append(markup.StepLine(f"{fmt.plural(to_come, 'more step')}", "", "waiting"))
+        story.append(markup.StepLine(f"{fmt.plural(to_come, 'more step')}", "", StepMark.WAITING))
     if current:
         _details(events, story, run, may)
         return
-    if run.state in ("failed", "undone"):
+    if run.state in (RunState.FAILED, RunState.UNDONE):
         st.error(run.message)
     equal = all(row.equal is True for row in run.proof)
     recent = run.finished_at is None or now - run.finished_at < RECENT
@@ -126,12 +127,12 @@ def done_steps(run: RunRecord) -> int:
 
 def _figures(run: RunRecord, events: Sequence[Event]) -> None:
     story = run_progress.chapters(events)
-    told = story[-1].title if story and run.state == "running" else ""
+    told = story[-1].title if story and run.is_running else ""
     took = (run.finished_at or datetime.now(UTC)) - run.started_at
-    tone = {"done": "up", "undone": "", "running": ""}.get(run.state, "warn")
+    tone = {RunState.DONE: "up", RunState.UNDONE: "", RunState.RUNNING: ""}.get(run.state, "warn")
     figures = [
         Figure("Run", str(run.phase), f"v{run.from_version} → v{run.to_version}, by {run.started_by}"),
-        Figure("State", run.state, run.message if run.state == "done" else "", tone),
+        Figure("State", run.state, run.message if run.state == RunState.DONE else "", tone),
         Figure("Steps", f"{done_steps(run)} of {run.steps_total}", told),
         Figure(
             "Took" if run.finished_at else "For",
@@ -205,6 +206,9 @@ def _undo(phase: Phase) -> None:
 
 
 def _choices(run: RunRecord) -> None:
+    if not run.phase.is_known:
+        st.caption(NEWER_PROGRAM)
+        return
     word = actions.undo_command(run.phase).split()[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button("Resume", key="resume", type="primary", icon=":material/play_arrow:", on_click=_resume)

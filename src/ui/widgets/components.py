@@ -117,7 +117,7 @@ def _running_text(live: queries.LiveState) -> str | None:
         return None
     by = fmt.who_started(run.started_by)
     at = f"step {min(run.steps_done + 1, run.steps_total)} of {run.steps_total}"
-    if run.state == "running":
+    if run.is_running:
         return f"The database is being migrated; go on working. Started {fmt.clock(run.started_at)} by {by}; {at}."
     me = current_user.user()
     if me is not None and me.is_admin:
@@ -144,7 +144,7 @@ def notices(*, patient: bool) -> None:
     `patient`: as in live_state().
     """
     live = queries.live_state(patient=patient)
-    alert = live.problem is not None or (live.run is not None and live.run.state == "running")
+    alert = live.problem is not None or (live.run is not None and live.run.is_running)
     st.fragment(_notices, run_every=ALERT_S if alert else POLL_S)(patient)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -176,19 +177,37 @@ def stages(items: Sequence[Stage]) -> str:
     return f'<ol class="hk-stages">{"".join(parts)}</ol>'
 
 
+class StepMark(StrEnum):
+    """How a step is drawn. The values are CSS classes and titles."""
+
+    DONE = "done"
+    RUNNING = "running"
+    BLOCKED = "blocked"
+    STOPPED = "stopped"
+    WAITING = "waiting"
+    PLANNED = "planned"
+
+
 @dataclass(frozen=True)
 class StepLine:
-    """A step of a run or of a plan. `state`: done, running, waiting, blocked, stopped, planned. `facts`: in small."""
+    """A step of a run or of a plan. `facts`: in small."""
 
     title: str
     kind: str
-    state: str
+    state: StepMark
     note: str = ""
     share: float | None = None
     facts: Sequence[str] = ()
 
 
-_MARKS = {"done": "✓", "running": "●", "blocked": "‖", "stopped": "!", "waiting": "○", "planned": "○"}
+_MARKS = {
+    StepMark.DONE: "✓",
+    StepMark.RUNNING: "●",
+    StepMark.BLOCKED: "‖",
+    StepMark.STOPPED: "!",
+    StepMark.WAITING: "○",
+    StepMark.PLANNED: "○",
+}
 
 
 def steps(items: Sequence[StepLine]) -> str:
@@ -203,7 +222,7 @@ def steps(items: Sequence[StepLine]) -> str:
             bar += f'<div class="hk-facts">{facts}</div>'
         parts.append(
             f'<li class="hk-step hk-step-{item.state}"><span class="hk-mark" title="{item.state}">'
-            f'{_MARKS.get(item.state, "○")}</span><span class="hk-step-text">{escape(item.title)}{note}{bar}</span>'
+            f'{_MARKS[item.state]}</span><span class="hk-step-text">{escape(item.title)}{note}{bar}</span>'
             f'<span class="hk-kind">{escape(item.kind)}</span></li>'
         )
     return f'<ol class="hk-steps">{"".join(parts)}</ol>'

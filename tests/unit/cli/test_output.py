@@ -13,7 +13,7 @@ import pytest
 
 from src.cli.output import Ending, JsonRenderer, PlainRenderer, TerminalRenderer, bar, to_json
 from src.cli.text import current_run_lines, merged_lines, outcome_lines, plan_lines, proof_lines, run_lines
-from src.journal.model import Client, Event, Outcome, Phase, ProofRow, RunRecord
+from src.journal.model import Client, Event, Phase, ProofRow, RunOutcome, RunRecord
 from src.logs import mask
 from src.migration.model import Finding, Kind, MergedSymbol, Options, Plan, Step, TableSize
 from src.text import duration, size
@@ -126,7 +126,7 @@ def test_proof_tells_equal_from_different_and_from_explained() -> None:
 
 
 def test_an_outcome_tells_the_stall_and_the_backup() -> None:
-    outcome = Outcome(1, Phase.PHASE1, "done", "Done.", "", 75.2, 8.25, 6.5, "b-1")
+    outcome = RunOutcome(1, Phase.PHASE1, "done", "Done.", "", 75.2, 8.25, 6.5, "b-1")
     text = "\n".join(outcome_lines(outcome))
     assert "Longest wait of a client: 8.2 ms" in text
     assert "Backup: b-1" in text

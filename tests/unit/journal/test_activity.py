@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from src.cli.parser import UsageError, parse
-from src.journal.activity import NO_END, Happening, Wanted, merged, person
-from src.journal.audit import Entry
+from src.journal.activity import NO_END, ActivityEntry, ActivityFilter, merged, person
+from src.journal.audit import AuditEntry
 from src.journal.model import Phase, ProofRow, RunRecord
 from src.ui.system_status import history_export
 
@@ -20,8 +20,8 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def line(seconds: float, action: str, outcome: str, *, by: str = "mei", **detail: object) -> Entry:
-    return Entry(by, "admin", "192.0.2.7", action, outcome, detail, at(seconds))
+def line(seconds: float, action: str, outcome: str, *, by: str = "mei", **detail: object) -> AuditEntry:
+    return AuditEntry(by, "admin", "192.0.2.7", action, outcome, detail, at(seconds))
 
 
 def run(number: int, seconds: float, *, phase: Phase = Phase.PHASE1, state: str = "done") -> RunRecord:
@@ -93,7 +93,7 @@ def test_who_it_was(started_by: str, who: str) -> None:
     assert person(started_by) == who
 
 
-def some() -> tuple[Happening, ...]:
+def some() -> tuple[ActivityEntry, ...]:
     lines = [
         line(500, "delete", "refused", by="tom", why="=1+1"),
         line(0, "backup", "done", message="Made.", backup="B"),
@@ -104,17 +104,17 @@ def some() -> tuple[Happening, ...]:
 @pytest.mark.parametrize(
     ("wanted", "names"),
     [
-        (Wanted(), ["delete", "phase1", "backup"]),
-        (Wanted(kind="run"), ["phase1"]),
-        (Wanted(kind="action"), ["delete", "backup"]),
-        (Wanted(kind="backup"), ["backup"]),
-        (Wanted(by="tom"), ["delete"]),
-        (Wanted(outcome="done"), ["phase1", "backup"]),
-        (Wanted(since=at(100)), ["delete", "phase1"]),
-        (Wanted(kind="action", by="mei", outcome="refused"), []),
+        (ActivityFilter(), ["delete", "phase1", "backup"]),
+        (ActivityFilter(kind="run"), ["phase1"]),
+        (ActivityFilter(kind="action"), ["delete", "backup"]),
+        (ActivityFilter(kind="backup"), ["backup"]),
+        (ActivityFilter(by="tom"), ["delete"]),
+        (ActivityFilter(outcome="done"), ["phase1", "backup"]),
+        (ActivityFilter(since=at(100)), ["delete", "phase1"]),
+        (ActivityFilter(kind="action", by="mei", outcome="refused"), []),
     ],
 )
-def test_filters(wanted: Wanted, names: list[str]) -> None:
+def test_filters(wanted: ActivityFilter, names: list[str]) -> None:
     assert [one.name for one in some() if wanted.fits(one)] == names
 
 
@@ -137,7 +137,7 @@ def test_the_file_for_a_program_has_the_proof_too() -> None:
 
 
 def test_how_a_filter_is_typed() -> None:
-    assert parse(["history", "--kind", "restore", "--who", "mei", "--outcome", "done"]).wanted == Wanted(
+    assert parse(["history", "--kind", "restore", "--who", "mei", "--outcome", "done"]).wanted == ActivityFilter(
         "restore", "mei", "done"
     )
     day = parse(["history", "--since", "2026-11-24"]).wanted.since
