@@ -12,11 +12,11 @@ if __name__ == "__main__":
 import streamlit as st  # only now: the Python that has the packages may have had to be found
 from starlette.middleware import Middleware
 
-from src.ui.access.asgi import door
+from src.ui.access.asgi import authentication
 from src.ui.process.endpoints import ROUTES
 from src.ui.process.process import lifespan, serve
 
-app = st.App("src/ui/script.py", lifespan=lifespan, middleware=[Middleware(door)], routes=ROUTES)
+app = st.App("src/ui/script.py", lifespan=lifespan, middleware=[Middleware(authentication)], routes=ROUTES)
 
 if __name__ == "__main__":
     raise SystemExit(serve(app))

@@ -1,4 +1,4 @@
-"""The server's door: nothing behind it runs for a request, or a WebSocket, of somebody who is not logged in.
+"""The authentication middleware: nothing behind it runs for a request, or a WebSocket, of who is not logged in.
 
 Plain ASGI, since Starlette's BaseHTTPMiddleware does not see WebSockets.
 """
@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.auth import web
-from src.auth.gate import Gate, Mode, User
+from src.auth.authenticator import Authenticator, Mode, User
 from src.errors import HKStrategyError
 
 HEALTH = frozenset({"/healthz", "/_stcore/health"})  # asked by load balancers, which know no name; they hold no secret
@@ -27,34 +27,34 @@ ENDED = "Your session has ended. Load this page again to log in."
 class Policy:
     """`hosts`: the names, in lower case, that a browser may know us by. `cookie`: the session cookie's name.
 
-    `trusted_proxy`: whose X-Forwarded headers count. `ticket`: the cookie that a provider's word comes in.
+    `trusted_proxy`: whose X-Forwarded headers count. `id_token_cookie`: Streamlit's, with what the provider says.
     """
 
     hosts: frozenset[str]
     cookie: str
     trusted_proxy: str | None = None
     script_hashes: tuple[str, ...] = ()
-    ticket: str | None = None
+    id_token_cookie: str | None = None
 
 
 @dataclass(frozen=True)
-class Socket:
-    """What the door has to know about what is spoken on a WebSocket.
+class SocketRules:
+    """What the middleware has to know about the messages on a WebSocket.
 
-    `allows`: whether this user may send this message; one that may not is dropped. `farewell`: the last message, after
-    which the page asks for a login.
+    `allows`: whether this user may send this message; one that may not is dropped. `logout_message`: the last one,
+    after which the page asks for a login.
     """
 
     allows: Callable[[User, bytes], bool] = field(default=lambda _user, _message: True)
-    farewell: bytes | None = None
+    logout_message: bytes | None = None
 
 
-class Door:
+class AuthenticationMiddleware:
     """ASGI middleware. Behind it `scope["user"]` is the User, on public paths None."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, policy: Policy, socket: Socket) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, policy: Policy, socket: SocketRules) -> None:
         self._app = app
-        self._gate = gate
+        self._authenticator = authenticator
         self._policy = policy
         self._socket = socket
 
@@ -89,13 +89,13 @@ class Door:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
         else:
-            watch = _Watch(lambda: self._user(scope), self._socket, receive, send)
-            await self._app(_known(scope, user), watch.receive, watch.send)
+            checked = _CheckedSocket(lambda: self._user(scope), self._socket, receive, send)
+            await self._app(_known(scope, user), checked.receive, checked.send)
 
     def _user(self, scope: Scope) -> User | None:
         if scope["path"] in HEALTH:
             return None
-        return self._gate.authenticate(web.cookie(scope, self._policy.cookie))
+        return self._authenticator.authenticate(web.cookie(scope, self._policy.cookie))
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Why this request is not looked at, whoever sends it."""
@@ -109,15 +109,15 @@ class Door:
 
     def _is_open(self, scope: Scope) -> bool:
         path = scope["path"]
-        if path in PUBLIC or (path in IDENTITY and self._gate.mode is Mode.IDENTITY):
+        if path in PUBLIC or (path in IDENTITY and self._authenticator.mode is Mode.IDENTITY):
             return True
-        return path == METRICS and self._gate.may_read_metrics(web.header(scope, b"authorization"))
+        return path == METRICS and self._authenticator.may_read_metrics(web.header(scope, b"authorization"))
 
     def _ask_to_log_in(self, scope: Scope) -> Response:
         accept = web.header(scope, b"accept") or ""
         if scope["method"] != "GET" or "text/html" not in accept:
             return PlainTextResponse(ENDED, 401)
-        if self._policy.ticket is not None and web.cookie(scope, self._policy.ticket):
+        if self._policy.id_token_cookie is not None and web.cookie(scope, self._policy.id_token_cookie):
             return RedirectResponse("/auth/identity", 303)
         return RedirectResponse(web.login_path(scope), 303)
 
@@ -146,10 +146,10 @@ def _known(scope: Scope, user: User | None) -> dict[str, Any]:
     return {**scope, "headers": headers, "user": user}
 
 
-class _Watch:
-    """A WebSocket that is looked at with each message: it does not outlive the session that opened it."""
+class _CheckedSocket:
+    """A WebSocket whose session is checked with each message: it does not outlive the session that opened it."""
 
-    def __init__(self, user: Callable[[], User | None], socket: Socket, receive: Receive, send: Send) -> None:
+    def __init__(self, user: Callable[[], User | None], socket: SocketRules, receive: Receive, send: Send) -> None:
         self._user = user
         self._socket = socket
         self._receive = receive
@@ -177,6 +177,6 @@ class _Watch:
 
     async def _end(self) -> None:
         self._closed = True
-        if self._socket.farewell is not None:
-            await self._send({"type": "websocket.send", "bytes": self._socket.farewell})
+        if self._socket.logout_message is not None:
+            await self._send({"type": "websocket.send", "bytes": self._socket.logout_message})
         await self._send({"type": "websocket.close", "code": 1008})

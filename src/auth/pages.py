@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse
 
-from src.auth.gate import User
+from src.auth.authenticator import User
 from src.auth.passwords import MIN_LENGTH
 
 STYLE = (Path(__file__).parent / "assets" / "page.css").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from src.auth import pages, web
-from src.auth.gate import Gate, LoginRefused, Mode, Throttled, User
+from src.auth.authenticator import Authenticator, LoginRefused, Mode, Throttled, User
 from src.auth.middleware import Policy
 from src.auth.sessions import LIFETIME_S
 from src.errors import InvalidInput
@@ -23,7 +23,7 @@ HASHES_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
-class Ticket:
+class IdToken:
     """What an OpenID Connect provider says: an address that it vouches for.
 
     `unique`: what no other login has. `expires`: when it stops to count, in seconds since the epoch.
@@ -38,31 +38,31 @@ class Ticket:
 class Provider:
     """Streamlit's side of OpenID Connect. `start`: where a login with the provider of that name begins.
 
-    `names`: the providers. `ticket`: what the cookies of a request say, None when nothing valid. `cookies`: whether a
-    cookie of that name is a part of the ticket.
+    `names`: the providers. `id_token`: what the cookies of a request say, None when nothing valid. `is_cookie`:
+    whether a cookie of that name is a part of the id token.
     """
 
     names: Callable[[], tuple[str, ...]]
     start: Callable[[str], str]
-    ticket: Callable[[Mapping[str, str]], Ticket | None]
-    cookies: Callable[[str], bool]
+    id_token: Callable[[Mapping[str, str]], IdToken | None]
+    is_cookie: Callable[[str], bool]
 
 
 class Routes:
-    """What is behind /auth/. Behind the Door, which says who it is."""
+    """What is behind /auth/. Behind the authentication middleware, which says who it is."""
 
     def __init__(
         self,
-        gate: Gate,
+        authenticator: Authenticator,
         policy: Policy,
         provider: Provider | None = None,
-        write_down: Callable[[User, str, str], None] = lambda _user, _action, _address: None,
+        record: Callable[[User, str, str], None] = lambda _user, _action, _address: None,
     ) -> None:
-        """`write_down`: who changed what of an account, and from where."""
-        self._gate = gate
+        """`record`: notes in the audit who changed what of an account, and from where."""
+        self._authenticator = authenticator
         self._policy = policy
         self._provider = provider
-        self._write_down = write_down
+        self._record = record
         self._limiter: CapacityLimiter | None = None
 
     def before(self, app: ASGIApp) -> ASGIApp:
@@ -95,7 +95,7 @@ class Routes:
         return found
 
     async def login(self, request: Request) -> Response:
-        if request.method == "POST" and self._gate.mode is Mode.ACCOUNTS:
+        if request.method == "POST" and self._authenticator.mode is Mode.ACCOUNTS:
             return await self._log_in(request)
         wanted = web.local_path(request.query_params.get("next"))
         if request.scope["user"] is not None:
@@ -105,11 +105,11 @@ class Routes:
         return self._login_page(wanted, "You are logged out." if "left" in request.query_params else "")
 
     def _login_page(self, wanted: str, said: str) -> Response:
-        mode = self._gate.mode
+        mode = self._authenticator.mode
         if mode is Mode.IDENTITY and self._provider is not None:
             return pages.providers(self._provider.names(), wanted, said=said)
         if mode is Mode.TOKEN:
-            self._gate.token.ensure()
+            self._authenticator.token.ensure()
             return pages.terminal(said=said)
         return pages.login(wanted, said=said) if mode is Mode.ACCOUNTS else pages.closed()
 
@@ -117,7 +117,9 @@ class Routes:
         form = await _form(request)
         name, wanted = form.get("name", ""), web.local_path(form.get("next"))
         try:
-            cookie = await self._slowly(self._gate.log_in, name, form.get("password", ""), self._address(request))
+            cookie = await self._slowly(
+                self._authenticator.log_in, name, form.get("password", ""), self._address(request)
+            )
         except Throttled as error:
             answer = pages.login(wanted, name=name, problem=str(error), status=429)
             answer.headers["Retry-After"] = str(error.wait_s)
@@ -135,9 +137,9 @@ class Routes:
         given = (await _form(request)).get("token") if request.method == "POST" else request.query_params.get("token")
         try:
             token = (given or "").strip().rpartition("token=")[2]  # pasted with the rest of the link, or alone
-            cookie = self._gate.log_in_with_token(token, self._address(request))
+            cookie = self._authenticator.log_in_with_token(token, self._address(request))
         except LoginRefused as error:
-            if self._gate.mode is not Mode.TOKEN:
+            if self._authenticator.mode is not Mode.TOKEN:
                 return RedirectResponse("/auth/login", 303)
             return pages.terminal(problem=str(error), status=403)
         return self._with_session(request, RedirectResponse("/", 303), cookie)
@@ -145,7 +147,7 @@ class Routes:
     async def logout(self, request: Request) -> Response:
         if request.method != "POST":
             return RedirectResponse("/auth/account", 303)
-        self._gate.log_out(request.cookies.get(self._policy.cookie))
+        self._authenticator.log_out(request.cookies.get(self._policy.cookie))
         answer = RedirectResponse("/auth/login?left=1", 303)
         answer.delete_cookie(self._policy.cookie, path="/", httponly=True, samesite="strict")
         return answer
@@ -165,14 +167,14 @@ class Routes:
         address = self._address(request)
         try:
             cookie = await self._slowly(
-                self._gate.change_password, user, form.get("old", ""), form.get("new", ""), address
+                self._authenticator.change_password, user, form.get("old", ""), form.get("new", ""), address
             )
         except Throttled as error:
             return pages.password(user, problem=str(error), status=429)
         except (LoginRefused, InvalidInput) as error:
             return pages.password(user, problem=str(error), status=400)
         told = pages.message("Password changed", "Your other sessions have ended.", kind="good")
-        told.background = BackgroundTask(self._write_down, user, "account passwd", address)
+        told.background = BackgroundTask(self._record, user, "account passwd", address)
         return self._with_session(request, told, cookie)
 
     async def start(self, request: Request) -> Response:
@@ -192,20 +194,20 @@ class Routes:
     async def identity(self, request: Request) -> Response:
         """The provider's word becomes a session of ours, once; its own cookie goes."""
         assert self._provider is not None
-        ticket = self._provider.ticket(request.cookies)
-        if ticket is None or ticket.email is None:
+        id_token = self._provider.id_token(request.cookies)
+        if id_token is None or id_token.email is None:
             text = "The provider did not vouch for an e-mail address. Log in again, or ask its administrator."
             answer: Response = pages.message("Not logged in", text, kind="bad", status=403)
         else:
             address = self._address(request)
             try:
-                cookie = self._gate.log_in_identity(ticket.email, ticket.unique, ticket.expires, address)
+                cookie = self._authenticator.log_in_identity(id_token.email, id_token.unique, id_token.expires, address)
                 wanted = web.local_path(unquote(request.cookies.get(NEXT_COOKIE, "")))
                 answer = self._with_session(request, pages.onward(wanted), cookie)
             except LoginRefused as error:
                 answer = pages.message("Not logged in", str(error), kind="bad", status=403)
         for name in request.cookies:
-            if name == NEXT_COOKIE or self._provider.cookies(name):
+            if name == NEXT_COOKIE or self._provider.is_cookie(name):
                 answer.delete_cookie(name, path="/")
         return answer
 
@@ -234,7 +236,7 @@ class Routes:
 
 def _user(request: Request) -> User:
     user = request.scope["user"]
-    assert isinstance(user, User), "the door lets nobody else through to here"
+    assert isinstance(user, User), "the middleware lets nobody else through to here"
     return user
 
 

@@ -71,9 +71,9 @@ class Sessions:
         """From now on its cookie is refused, whoever sends it."""
         self._ended.add(session.session_id, session.expires)
 
-    def use_once(self, ticket: str, expires: float) -> bool:
-        """Whether nobody has used `ticket` before; from now on somebody has."""
-        return self._ended.add(ticket, math.ceil(expires))
+    def use_once(self, key: str, expires: float) -> bool:
+        """Whether `key` was never used before; from now on it was."""
+        return self._ended.add(key, math.ceil(expires))
 
 
 class Ended:

@@ -22,7 +22,7 @@ st.set_page_config(page_title="HK Strategy", page_icon=str(ICON), layout="wide",
 st.html(markup.STYLE)
 me = current_user.user()
 if me is None:
-    # The door lets nobody in without a login. This is for a session that has ended, and for a script run past the door.
+    # For a session that has ended, and for a script that runs without the middleware, which lets nobody else in.
     components.ask_to_log_in()
     st.stop()
 page = st.navigation(

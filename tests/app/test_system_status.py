@@ -90,7 +90,7 @@ def test_a_trader_sees_health_and_no_button(
 def test_nobody_sees_nothing_where_there_is_no_door(
     make_database: MakeDatabase, settings_env: pytest.MonkeyPatch, page: str
 ) -> None:
-    """`streamlit run src/ui/script.py` has no door in front of it."""
+    """`streamlit run src/ui/script.py` has no middleware in front of it."""
     log_in(settings_env, None)
     settings_env.setenv("DATABASE_URL", make_database("v1", sample=True))
     app = AppTest.from_file(SCRIPT, default_timeout=60).run()

@@ -183,9 +183,9 @@ def test_the_providers_word_counts_once_and_logging_out_is_for_good(
     answer = client.get("/auth/start?provider=default")
     while "_streamlit_user" not in client.cookies:
         answer = client.get(answer.headers["location"])
-    ticket = client.cookies["_streamlit_user"]
+    id_token = client.cookies["_streamlit_user"]
     assert client.get("/auth/identity").status_code == 200
-    assert "This login has been used" in browser(_streamlit_user=ticket).get("/auth/identity").text
+    assert "This login has been used" in browser(_streamlit_user=id_token).get("/auth/identity").text
     session = client.cookies[dashboard.cookie_name]
     client.post("/auth/logout", headers={"Origin": dashboard.url})
     assert browser(**{dashboard.cookie_name: session}).get("/portfolios").status_code == 303

@@ -1,4 +1,4 @@
-"""The door of src/auth in front of Streamlit's app: its names, its policy, what is spoken on its WebSocket."""
+"""The authentication middleware of src/auth in front of Streamlit's app: host names, policy, WebSocket messages."""
 
 import base64
 import hashlib
@@ -16,8 +16,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
-from src.auth.gate import User
-from src.auth.middleware import Door, Policy, Socket
+from src.auth.authenticator import User
+from src.auth.middleware import AuthenticationMiddleware, Policy, SocketRules
 from src.auth.routes import Routes
 from src.config import Settings, load_settings
 from src.embedded.api import database_url
@@ -72,7 +72,7 @@ def _allows(user: User, message: bytes) -> bool:
     return parsed.WhichOneof("type") != "clear_cache"
 
 
-def _farewell() -> bytes:
+def _logout_message() -> bytes:
     """Makes the page load itself again, and so come to the login."""
     message = ForwardMsg()
     message.auth_redirect.url = ""
@@ -80,7 +80,7 @@ def _farewell() -> bytes:
     return bytes(message.SerializeToString())
 
 
-def _write_down(user: User, action: str, address: str) -> None:
+def _record(user: User, action: str, address: str) -> None:
     try:
         entry = audit.AuditEntry(user.name, user.role.value, address, action, AuditOutcome.DONE)
         audit.record(database_url(load_settings()), entry)
@@ -88,7 +88,7 @@ def _write_down(user: User, action: str, address: str) -> None:
         _log.error("%s", error)
 
 
-def door(app: ASGIApp) -> ASGIApp:
+def authentication(app: ASGIApp) -> ASGIApp:
     """For `st.App(middleware=…)`. Built when the server starts, once Streamlit's options are known."""
     settings = load_settings()
     provider = oidc.provider() if oidc.is_configured() else None
@@ -97,7 +97,12 @@ def door(app: ASGIApp) -> ASGIApp:
         cookie=current_user.cookie_name(),
         trusted_proxy=settings.trusted_proxy,
         script_hashes=script_hashes(),
-        ticket=USER_COOKIE_NAME if provider is not None else None,
+        id_token_cookie=USER_COOKIE_NAME if provider is not None else None,
     )
-    gate = current_user.gate()
-    return Door(Routes(gate, policy, provider, _write_down).before(app), gate, policy, Socket(_allows, _farewell()))
+    authenticator = current_user.authenticator()
+    return AuthenticationMiddleware(
+        Routes(authenticator, policy, provider, _record).before(app),
+        authenticator,
+        policy,
+        SocketRules(_allows, _logout_message()),
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from src.auth.gate import Gate, Rules, User
+from src.auth.authenticator import Authenticator, Rules, User
 from src.auth.middleware import ENDED
 from src.config import load_settings
 from src.errors import HKStrategyError
@@ -18,8 +18,8 @@ class NotAllowed(HKStrategyError):
     """Whoever asked may not do it. Nothing was done."""
 
 
-def gate() -> Gate:
-    """The door's own: what is thrown out there is not known here either."""
+def authenticator() -> Authenticator:
+    """The middleware's own: a session that was ended there is not known here either."""
     settings = load_settings()
     listening = st.get_option("server.address") or ""
     rules = Rules(
@@ -29,12 +29,12 @@ def gate() -> Gate:
         traders=settings.trader_emails,
         metrics_token=settings.metrics_token,
     )
-    return _gate(settings.home, rules)
+    return _authenticator(settings.home, rules)
 
 
 @functools.lru_cache(maxsize=4)
-def _gate(home: Path, rules: Rules) -> Gate:
-    return Gate(home, rules, _Announcer())
+def _authenticator(home: Path, rules: Rules) -> Authenticator:
+    return Authenticator(home, rules, _Announcer())
 
 
 class _Announcer:
@@ -66,7 +66,7 @@ def presented_cookie() -> str | None:
 
 def user() -> User | None:
     """Who is logged in here, by what is valid now: a session that has ended since is nobody's."""
-    return gate().authenticate(presented_cookie())
+    return authenticator().authenticate(presented_cookie())
 
 
 def require_user() -> User:

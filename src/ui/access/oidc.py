@@ -19,9 +19,9 @@ from streamlit.web.server.server_util import get_cookie_secret
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
-from src.auth.routes import Provider, Ticket
+from src.auth.routes import IdToken, Provider
 
-TICKET_S = 300
+ID_TOKEN_S = 300
 
 
 def is_configured() -> bool:
@@ -30,7 +30,7 @@ def is_configured() -> bool:
 
 
 def provider() -> Provider:
-    return Provider(_names, _start, _ticket, lambda name: name.startswith(USER_COOKIE_NAME))
+    return Provider(_names, _start, _id_token, lambda name: name.startswith(USER_COOKIE_NAME))
 
 
 def _names() -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def _start(name: str) -> str:
     return f"/auth/login?provider={quote(encode_provider_token(name), safe='')}"
 
 
-def _ticket(cookies: Mapping[str, str]) -> Ticket | None:
+def _id_token(cookies: Mapping[str, str]) -> IdToken | None:
     """What Streamlit's callback wrote down about the user, while it is fresh and of this dashboard."""
 
     def signed(name: str) -> bytes | None:
@@ -52,7 +52,7 @@ def _ticket(cookies: Mapping[str, str]) -> Ticket | None:
         if value is None:
             return None
         secret = get_cookie_secret()
-        return decode_signed_value(secret, name, value.encode("latin-1"), max_age_days=TICKET_S / 86400)
+        return decode_signed_value(secret, name, value.encode("latin-1"), max_age_days=ID_TOKEN_S / 86400)
 
     content = get_cookie_with_chunks(signed, USER_COOKIE_NAME)
     if content is None:
@@ -63,4 +63,4 @@ def _ticket(cookies: Mapping[str, str]) -> Ticket | None:
     email = said.get("email")
     vouched = isinstance(email, str) and said.get("email_verified") is not False
     unique = hashlib.sha256(cookies[USER_COOKIE_NAME].encode("latin-1")).hexdigest()
-    return Ticket(email if vouched else None, f"oidc {unique}", time.time() + TICKET_S + 1)
+    return IdToken(email if vouched else None, f"oidc {unique}", time.time() + ID_TOKEN_S + 1)

@@ -1,4 +1,4 @@
-"""The scripts that our pages bring. Their texts never change: the door lets a browser run these and no others."""
+"""The scripts of our pages. Their texts never change: the Content-Security-Policy allows these and no others."""
 
 # Reads what to keep from the element before it. An empty value takes the cookie away.
 KEEP = """(() => {
@@ -20,5 +20,5 @@ ALL = (KEEP, ASK, DO_NOT_ASK)
 def tag(script: str) -> str:
     """For `st.html(…, unsafe_allow_javascript=True)`. `script`: one of ALL."""
     if script not in ALL:
-        raise ValueError("the door would not let it run")
+        raise ValueError("the Content-Security-Policy would not let it run")
     return f"<script>{script}</script>"

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import streamlit as st
 
-from src.auth.gate import Gate, Mode
+from src.auth.authenticator import Authenticator, Mode
 from src.config import Settings, load_settings
 from src.embedded.api import cache_url, is_embedded
 from src.embedded.stop import processes_of
@@ -109,9 +109,9 @@ def _keep_a_log() -> None:
         sys.stderr.write(f"{error}\n")
 
 
-def check_way_in(gate: Gate) -> None:
+def check_way_in(authenticator: Authenticator) -> None:
     """Raise ConfigurationError where nobody could log in: on an address that others reach, without an account."""
-    if gate.mode is Mode.CLOSED:
+    if authenticator.mode is Mode.CLOSED:
         raise ConfigurationError(
             "The dashboard does not start on an address that others reach while there is no account. Add one, "
             "python -m src.accounts add NAME --role admin, or leave DASHBOARD_ADDRESS at 127.0.0.1."
@@ -143,7 +143,7 @@ async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     _keep_a_log()
     _end_in_time()
     try:
-        check_way_in(current_user.gate())
+        check_way_in(current_user.authenticator())
     except ConfigurationError:
         sys.tracebacklimit = 0  # what uvicorn prints of it is for whoever starts the dashboard, not for a programmer
         raise
@@ -153,8 +153,8 @@ async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     await asyncio.to_thread(warm_up)
     _say_what_is_not_heeded(address)
     _say_what_is_readable(address)
-    if current_user.gate().mode is Mode.TOKEN:
-        current_user.gate().token.ensure()
+    if current_user.authenticator().mode is Mode.TOKEN:
+        current_user.authenticator().token.ensure()
     else:
         sys.stdout.write(f"HK Strategy is at {url_of(address, st.get_option('server.port'))}   (Ctrl-C ends it)\n")
         sys.stdout.flush()

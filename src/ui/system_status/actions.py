@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from src.auth.gate import User
+from src.auth.authenticator import User
 from src.backup import api as backup
 from src.backup.api import Rule
 from src.errors import Conflict, HKStrategyError, InvalidInput, RunInProgress

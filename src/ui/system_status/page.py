@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from src.auth.gate import User
+from src.auth.authenticator import User
 from src.ui.reads import queries
 from src.ui.system_status import actions, backups_view, health_view, history_view, plan_view, run_view
 from src.ui.widgets import components, markup

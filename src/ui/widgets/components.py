@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import streamlit as st
 
-from src.auth.gate import User
+from src.auth.authenticator import User
 from src.config import PROJECT_ROOT
 from src.errors import CapabilityMissing, DatabaseUnavailable, HKStrategyError, PortfolioNotFound
 from src.ui.access import current_user

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 import streamlit as st
 
-from src.auth.gate import User
+from src.auth.authenticator import User
 from src.domain.portfolio import check_text
 from src.errors import InvalidInput
 from src.ui.access import current_user, scripts

@@ -72,7 +72,7 @@ class Rules:
     metrics_token: str | None = None
 
 
-class Gate:
+class Authenticator:
     """Safe for several threads. Raises ConfigurationError when the files are damaged: then nobody is let in."""
 
     def __init__(
@@ -149,13 +149,13 @@ class Gate:
         _log.info("%s (admin) logged in by the terminal's link from %s", name, address)
         return self._sessions.issue("token", name)
 
-    def log_in_identity(self, email: str, ticket: str, ticket_expires: float, address: str) -> str:
+    def log_in_identity(self, email: str, token_key: str, expires: float, address: str) -> str:
         """A new session's cookie for an address that the provider vouches for. Raises LoginRefused.
 
-        `ticket`: what the vouching came with; it counts once, and not after `ticket_expires` (seconds since the epoch).
+        `token_key`: unique to the id token that says so; it counts once, and until `expires` (seconds since the epoch).
         """
         name = email.strip().lower()
-        fresh = self._now() < ticket_expires and self._sessions.use_once(ticket, ticket_expires)
+        fresh = self._now() < expires and self._sessions.use_once(token_key, expires)
         if not self.rules.identities or not fresh:
             raise LoginRefused("This login has been used. Log in again.")
         if self._role_of(name) is None:

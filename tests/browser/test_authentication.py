@@ -1,4 +1,4 @@
-"""The door, spoken to without a browser: what nobody, a trader, and a forged message get."""
+"""Requests without a browser: what nobody, a trader, and a forged message get."""
 
 import json
 import time
@@ -25,9 +25,9 @@ METRICS_TOKEN = "t0ken-of-prometheus-and-nobody-else"
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """A dashboard with an admin mei and a trader tom, and nothing behind it."""
-    place = tmp_path_factory.mktemp("door")
+    place = tmp_path_factory.mktemp("dashboard")
     dashboard = launch(NOWHERE, "redis://127.0.0.1:9/0", place, METRICS_TOKEN=METRICS_TOKEN)
     dashboard.account("mei", Role.ADMIN)
     dashboard.account("tom", Role.TRADER)
@@ -73,34 +73,34 @@ def test_on_a_cold_server_no_page_runs_for_nobody(
     assert sessions_of(servers[18], database) > 0
 
 
-def test_health_is_open_and_says_nothing_else(door: Dashboard) -> None:
-    answer = ask(door, "/_stcore/health", Host="10.0.0.1")
+def test_health_is_open_and_says_nothing_else(dashboard: Dashboard) -> None:
+    answer = ask(dashboard, "/_stcore/health", Host="10.0.0.1")
     assert (answer.status, answer.text) == (200, "ok")
-    answer = ask(door, "/healthz", Host="10.0.0.1", Accept="*/*")
+    answer = ask(dashboard, "/healthz", Host="10.0.0.1", Accept="*/*")
     assert answer.status == 503, "nothing can be shown without the database"
     assert json.loads(answer.text)["components"]["database"] == "down"
-    for told in ("127.0.0.1", "trader", "hk_strategy", str(door.home)):
+    for told in ("127.0.0.1", "trader", "hk_strategy", str(dashboard.home)):
         assert told not in answer.text
 
 
-def test_metrics_are_for_who_is_logged_in_and_for_who_has_the_token(door: Dashboard) -> None:
+def test_metrics_are_for_who_is_logged_in_and_for_who_has_the_token(dashboard: Dashboard) -> None:
     def status(cookie: str = "", **headers: str) -> int:
-        return ask(door, "/metrics", cookie=cookie, Accept="*/*", **headers).status
+        return ask(dashboard, "/metrics", cookie=cookie, Accept="*/*", **headers).status
 
     assert status() == status(Authorization="Bearer wrong") == status(Authorization=METRICS_TOKEN) == 401
-    assert status(cookie=door.account("tom", Role.TRADER)) == 200
-    answer = ask(door, "/metrics", Accept="*/*", Authorization=f"Bearer {METRICS_TOKEN}")
+    assert status(cookie=dashboard.account("tom", Role.TRADER)) == 200
+    answer = ask(dashboard, "/metrics", Accept="*/*", Authorization=f"Bearer {METRICS_TOKEN}")
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert "hk_up 0\n" in answer.text
     assert METRICS_TOKEN not in answer.text
-    assert ask(door, "/portfolios", Accept="*/*", Authorization=f"Bearer {METRICS_TOKEN}").status == 401
+    assert ask(dashboard, "/portfolios", Accept="*/*", Authorization=f"Bearer {METRICS_TOKEN}").status == 401
 
 
 @pytest.mark.parametrize("path", ["/", "/auth/login", "/auth/token", "/_stcore/health", "/system_status", "/nothing"])
-def test_every_answer_forbids_frames_and_foreign_scripts(door: Dashboard, path: str) -> None:
-    for cookie in ("", door.account("mei", Role.ADMIN)):
-        headers = ask(door, path, cookie=cookie).headers
+def test_every_answer_forbids_frames_and_foreign_scripts(dashboard: Dashboard, path: str) -> None:
+    for cookie in ("", dashboard.account("mei", Role.ADMIN)):
+        headers = ask(dashboard, path, cookie=cookie).headers
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert "script-src 'self' 'sha256-" in headers["content-security-policy"]
         assert headers["x-frame-options"] == "DENY"
@@ -108,9 +108,9 @@ def test_every_answer_forbids_frames_and_foreign_scripts(door: Dashboard, path: 
         assert "strict-transport-security" not in headers
 
 
-def forged(door: Dashboard) -> dict[str, str]:
-    good = door.account("mei", Role.ADMIN)
-    old = Sessions(door.home, now=lambda: time.time() - LIFETIME_S - 1)
+def forged(dashboard: Dashboard) -> dict[str, str]:
+    good = dashboard.account("mei", Role.ADMIN)
+    old = Sessions(dashboard.home, now=lambda: time.time() - LIFETIME_S - 1)
     account = good.partition(".")[0]
     return {
         "none": "",
@@ -118,48 +118,48 @@ def forged(door: Dashboard) -> dict[str, str]:
         "tampered": good[:-3] + ("AAA" if good[-3:] != "AAA" else "BBB"),
         "unsigned": account,
         "expired": old.issue("account", "mei", "whatever"),
-        "another generation": Sessions(door.home).issue("account", "mei", "0123456789abcdef"),
-        "nobody's account": Sessions(door.home).issue("account", "eve", "0"),
-        "the terminal's, while there are accounts": door.admin(),
-        "another kind": Sessions(door.home).issue("god", "mei", ""),
+        "another generation": Sessions(dashboard.home).issue("account", "mei", "0123456789abcdef"),
+        "nobody's account": Sessions(dashboard.home).issue("account", "eve", "0"),
+        "the terminal's, while there are accounts": dashboard.admin(),
+        "another kind": Sessions(dashboard.home).issue("god", "mei", ""),
     }
 
 
-def test_a_cookie_that_is_not_good_is_none(door: Dashboard) -> None:
-    assert ask(door, "/portfolios", cookie=door.account("mei", Role.ADMIN)).status == 200
-    assert handshake(door, cookie=door.account("mei", Role.ADMIN)) == 101
-    for kind, cookie in forged(door).items():
-        assert ask(door, "/portfolios", cookie=cookie).status == 303, kind
-        assert handshake(door, cookie=cookie) == 403, kind
+def test_a_cookie_that_is_not_good_is_none(dashboard: Dashboard) -> None:
+    assert ask(dashboard, "/portfolios", cookie=dashboard.account("mei", Role.ADMIN)).status == 200
+    assert handshake(dashboard, cookie=dashboard.account("mei", Role.ADMIN)) == 101
+    for kind, cookie in forged(dashboard).items():
+        assert ask(dashboard, "/portfolios", cookie=cookie).status == 303, kind
+        assert handshake(dashboard, cookie=cookie) == 403, kind
 
 
-def test_a_forged_host_or_origin_is_refused_with_the_best_of_cookies(door: Dashboard) -> None:
-    good, port = door.account("mei", Role.ADMIN), door.url.rsplit(":", 1)[1]
+def test_a_forged_host_or_origin_is_refused_with_the_best_of_cookies(dashboard: Dashboard) -> None:
+    good, port = dashboard.account("mei", Role.ADMIN), dashboard.url.rsplit(":", 1)[1]
     here = f"127.0.0.1:{port}"
-    assert handshake(door, cookie=good, host=f"localhost:{port}", origin=f"http://localhost:{port}") == 101
+    assert handshake(dashboard, cookie=good, host=f"localhost:{port}", origin=f"http://localhost:{port}") == 101
     for host, origin in (
         (here, "http://evil.example"),
         (here, f"http://127.0.0.1:{int(port) - 1}"),
         (here, "null"),
         (here, None),
         (f"evil.example:{port}", f"http://evil.example:{port}"),
-        (f"evil.example:{port}", door.url),
+        (f"evil.example:{port}", dashboard.url),
     ):
-        assert handshake(door, cookie=good, host=host, origin=origin) == 403, (host, origin)
-    assert ask(door, "/portfolios", cookie=good, Host=f"evil.example:{port}").status == 421
+        assert handshake(dashboard, cookie=good, host=host, origin=origin) == 403, (host, origin)
+    assert ask(dashboard, "/portfolios", cookie=good, Host=f"evil.example:{port}").status == 421
     for origin in ("http://evil.example", "null", None):
-        answer = ask(door, "/auth/logout", cookie=good, form={}, Origin=origin)
+        answer = ask(dashboard, "/auth/logout", cookie=good, form={}, Origin=origin)
         assert answer.status == 403, origin
-    assert ask(door, "/portfolios", cookie=good).status == 200
+    assert ask(dashboard, "/portfolios", cookie=good).status == 200
 
 
-def test_a_replay_after_logout_is_refused_and_open_pages_end(door: Dashboard) -> None:
-    cookie = door.account("tom", Role.TRADER)
-    with page_of(door, cookie=cookie) as page:
+def test_a_replay_after_logout_is_refused_and_open_pages_end(dashboard: Dashboard) -> None:
+    cookie = dashboard.account("tom", Role.TRADER)
+    with page_of(dashboard, cookie=cookie) as page:
         page.run("portfolios")
-        assert ask(door, "/auth/logout", cookie=cookie).status == 303, "a link cannot log out"
-        assert ask(door, "/portfolios", cookie=cookie).status == 200
-        out = ask(door, "/auth/logout", cookie=cookie, form={})
+        assert ask(dashboard, "/auth/logout", cookie=cookie).status == 303, "a link cannot log out"
+        assert ask(dashboard, "/portfolios", cookie=cookie).status == 200
+        out = ask(dashboard, "/auth/logout", cookie=cookie, form={})
         assert (out.status, out.goes_to) == (303, "/auth/login?left=1")
         before = len(page.heard)
         message = BackMsg()
@@ -169,51 +169,53 @@ def test_a_replay_after_logout_is_refused_and_open_pages_end(door: Dashboard) ->
         said = page.heard[before:]
         assert any(one.HasField("auth_redirect") for one in said)
         assert not any(one.HasField("new_session") for one in said), "the page ran once more"
-    assert ask(door, "/portfolios", cookie=cookie).status == 303
-    assert ask(door, "/_stcore/host-config", cookie=cookie, Accept="*/*").status == 401
-    assert handshake(door, cookie=cookie) == 403
+    assert ask(dashboard, "/portfolios", cookie=cookie).status == 303
+    assert ask(dashboard, "/_stcore/host-config", cookie=cookie, Accept="*/*").status == 401
+    assert handshake(dashboard, cookie=cookie) == 403
 
 
-def test_the_login_leads_back_and_its_cookie_is_for_this_site_and_no_script(door: Dashboard) -> None:
-    page = ask(door, "/auth/login?next=%2Fportfolio%3Fid%3DTECH%22%3E%3Cscript%3E")
+def test_the_login_leads_back_and_its_cookie_is_for_this_site_and_no_script(dashboard: Dashboard) -> None:
+    page = ask(dashboard, "/auth/login?next=%2Fportfolio%3Fid%3DTECH%22%3E%3Cscript%3E")
     assert 'value="/portfolio?id=TECH&quot;&gt;&lt;script&gt;"' in page.text
     form = {"name": "Tom", "password": PASSWORD, "next": "/portfolio?id=TECH"}
-    answer = ask(door, "/auth/login", form=form)
+    answer = ask(dashboard, "/auth/login", form=form)
     assert (answer.status, answer.goes_to) == (303, "/portfolio?id=TECH")
     (cookie,) = answer.cookies
     parts = {part.strip().lower() for part in cookie.split(";")[1:]}
     assert {"httponly", "samesite=strict", "path=/", f"max-age={LIFETIME_S}"} <= parts
     assert "secure" not in parts
     value = cookie.split(";")[0].split("=", 1)[1]
-    assert ask(door, "/portfolios", cookie=value).status == 200
+    assert ask(dashboard, "/portfolios", cookie=value).status == 200
     for elsewhere in ("//evil.example", "http://evil.example", "/\\evil.example"):
-        assert ask(door, "/auth/login", form={**form, "next": elsewhere}).goes_to == "/"
+        assert ask(dashboard, "/auth/login", form={**form, "next": elsewhere}).goes_to == "/"
 
 
-def test_tries_are_limited_and_told_for_how_long(door: Dashboard) -> None:
+def test_tries_are_limited_and_told_for_how_long(dashboard: Dashboard) -> None:
     wrong = {"name": "mei", "password": "wrong", "next": "/"}
     for _ in range(5):
-        answer = ask(door, "/auth/login", form=wrong, X_Forwarded_For="203.0.113.5")
+        answer = ask(dashboard, "/auth/login", form=wrong, X_Forwarded_For="203.0.113.5")
         assert answer.status == 403
         assert "Name or password is wrong." in answer.text
     # Whoever invents an address to come from does not begin anew with it.
-    blocked = ask(door, "/auth/login", form={**wrong, "password": PASSWORD}, X_Forwarded_For="203.0.113.6")
+    blocked = ask(dashboard, "/auth/login", form={**wrong, "password": PASSWORD}, X_Forwarded_For="203.0.113.6")
     assert blocked.status == 429
     assert 0 < int(blocked.headers["retry-after"]) <= 300
-    assert ask(door, "/auth/login", form={**wrong, "password": PASSWORD}).status == 303
+    assert ask(dashboard, "/auth/login", form={**wrong, "password": PASSWORD}).status == 303
 
 
-def test_a_request_too_large_or_odd_is_answered_calmly(door: Dashboard) -> None:
-    assert ask(door, "/auth/login", form={"name": "x" * 100_000, "password": "y"}).status == 403
-    assert ask(door, "/auth/login", form={}).status == 403
-    assert ask(door, "/auth/login", method="DELETE", Origin=door.url).status == 405
-    assert ask(door, "/auth/nothing", cookie=door.account("tom", Role.TRADER)).status == 404
-    assert ask(door, "/%2e%2e/%2e%2e/etc/passwd").status in (303, 401)
+def test_a_request_too_large_or_odd_is_answered_calmly(dashboard: Dashboard) -> None:
+    assert ask(dashboard, "/auth/login", form={"name": "x" * 100_000, "password": "y"}).status == 403
+    assert ask(dashboard, "/auth/login", form={}).status == 403
+    assert ask(dashboard, "/auth/login", method="DELETE", Origin=dashboard.url).status == 405
+    assert ask(dashboard, "/auth/nothing", cookie=dashboard.account("tom", Role.TRADER)).status == 404
+    assert ask(dashboard, "/%2e%2e/%2e%2e/etc/passwd").status in (303, 401)
 
 
-def test_nobody_is_told_whether_a_name_exists(door: Dashboard) -> None:
+def test_nobody_is_told_whether_a_name_exists(dashboard: Dashboard) -> None:
     answers = {
-        ask(door, "/auth/login", form={"name": name, "password": "wrong password"}).text.replace(f'value="{name}"', "")
+        ask(dashboard, "/auth/login", form={"name": name, "password": "wrong password"}).text.replace(
+            f'value="{name}"', ""
+        )
         for name in ("tom", "eve")
     }
     assert len(answers) == 1
@@ -242,16 +244,16 @@ def dashboard_with_mei(dashboard: Dashboard) -> str:
     return cookie
 
 
-def test_no_secret_is_in_a_log_or_on_the_terminal(door: Dashboard) -> None:
-    cookie = door.account("mei", Role.ADMIN)
-    ask(door, "/auth/login", form={"name": "mei", "password": PASSWORD})
-    ask(door, "/portfolios", cookie=cookie)
-    logs = "".join(path.read_text() for path in Path(door.environment["HK_STRATEGY_LOGS"]).iterdir())
+def test_no_secret_is_in_a_log_or_on_the_terminal(dashboard: Dashboard) -> None:
+    cookie = dashboard.account("mei", Role.ADMIN)
+    ask(dashboard, "/auth/login", form={"name": "mei", "password": PASSWORD})
+    ask(dashboard, "/portfolios", cookie=cookie)
+    logs = "".join(path.read_text() for path in Path(dashboard.environment["HK_STRATEGY_LOGS"]).iterdir())
     assert "mei (admin) logged in from 127.0.0.1" in logs
-    key = (door.home / "auth" / "session.key").read_text()
+    key = (dashboard.home / "auth" / "session.key").read_text()
     for secret in (PASSWORD, "wrong password", cookie, key, "n0t-told"):
-        assert secret not in logs + "".join(door.said)
-    assert "WARNING" not in "".join(door.said), "what whoever starts it can do nothing about"
+        assert secret not in logs + "".join(dashboard.said)
+    assert "WARNING" not in "".join(dashboard.said), "what whoever starts it can do nothing about"
 
 
 def test_a_trader_starts_nothing_by_any_message(make_database: MakeDatabase, start_dashboard: StartDashboard) -> None:
