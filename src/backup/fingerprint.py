@@ -41,15 +41,6 @@ CAST = re.compile(
     r"(\([\d,]+\))?(\[\])*"
 )
 VERBATIM = ("function", "comment", "grant", "extension", "schema")
-# "(t.*)" and not "t", which would be a column of that name where there is one.
-TABLE_DIGEST = sql.SQL(
-    "SELECT count(*), coalesce(sum(('x' || left(md5((t.*)::text), 16))::bit(64)::bigint), 0)::text FROM ONLY {} AS t"
-)
-LARGE_OBJECTS_DIGEST = (
-    "SELECT count(*),"
-    " coalesce(sum(('x' || left(md5(oid::text || ':' || md5(lo_get(oid))), 16))::bit(64)::bigint), 0)::text"
-    " FROM pg_catalog.pg_largeobject_metadata"
-)
 
 
 @dataclass(frozen=True)
@@ -134,9 +125,9 @@ def readable_tables(conn: Connection) -> list[tuple[str, str, int]]:
 
 def digest_table(conn: Connection, schema: str, table: str) -> TableDigest:
     """Count and digest of the table's rows, as the connection's snapshot sees them."""
-    query = TABLE_DIGEST.format(sql.Identifier(schema, table))
+    statement = sql.SQL(query("backup.fingerprint.rows")).format(tbl=sql.Identifier(schema, table))
     with conn.cursor() as cur:
-        cur.execute(query)
+        cur.execute(statement)
         return _digest(cur.fetchone())
 
 
@@ -178,7 +169,7 @@ def digest_large_objects(conn: Connection) -> TableDigest | None:
         cur.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)")
         if cur.fetchone() == (False,):
             return None
-        cur.execute(LARGE_OBJECTS_DIGEST)
+        cur.execute(query("backup.fingerprint.large_objects"))
         return _digest(cur.fetchone())
 
 

@@ -50,8 +50,7 @@ def maintenance_url(url: str, database: str) -> str:
     """A URL to another database of the same server, from which `database` can be renamed or dropped."""
     with session(url, purpose="restore") as conn, conn.cursor() as cur:
         cur.execute(
-            "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND datname <> %s"
-            " AND has_database_privilege(oid, 'CONNECT')",
+            query("backup.scratch.other_databases"),
             (database,),
         )
         names = [str(row[0]) for row in cur.fetchall()]

@@ -22,6 +22,7 @@ from src.backup.scratch import content_of, create_database, drop_database, fill,
 from src.embedded.api import PrivateServer, has_version
 from src.errors import BackupError, BackupNotVerified, PrerequisiteError
 from src.postgres.connection import Connection
+from src.postgres.queries import query
 
 SCRATCH = "hk_verify"
 # Nobody needs the scratch server's data after a crash.
@@ -119,10 +120,7 @@ def _lacks(conn: Connection, backup: Backup) -> list[str]:
     with conn.cursor() as cur:
         cur.execute("SELECT name FROM pg_catalog.pg_available_extensions")
         extensions = {str(row[0]) for row in cur.fetchall()}
-        cur.execute(
-            "SELECT format('%I.%I', n.nspname, c.collname) FROM pg_catalog.pg_collation c"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace"
-        )
+        cur.execute(query("backup.verify.collations"))
         collations = {str(row[0]) for row in cur.fetchall()}
     return [name for name in backup.needs.extensions if name not in extensions] + [
         name for name in backup.needs.collations if name not in collations

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from src.diagnostics.model import Check, Result, Subject, failed, passed
+from src.postgres.queries import query
 from src.schema.catalog import Item, compare, expected_catalog, read_catalog
 from src.schema.versions import SchemaVersion
 
@@ -69,14 +70,12 @@ def check_rights(subject: Subject) -> Iterator[Result]:
         f"{right} on {table}"
         for table in tables
         for right in ("SELECT", "INSERT", "UPDATE", "DELETE")
-        if not subject.value("SELECT pg_catalog.has_table_privilege(%s::regclass, %s)", f"public.{table}", right)
+        if not subject.value(query("diagnostics.catalog.may_use_table"), f"public.{table}", right)
     ]
     lacking += [
         f"USAGE on sequence {row[0]}"
         for row in subject.rows(
-            "SELECT s.seq FROM unnest(%s::text[]) t, "
-            "LATERAL (SELECT pg_catalog.pg_get_serial_sequence('public.' || t, 'id') AS seq) s "
-            "WHERE s.seq IS NOT NULL AND NOT pg_catalog.has_sequence_privilege(s.seq, 'USAGE')",
+            query("diagnostics.catalog.sequences_lacking"),
             [table for table in tables if table != "portfolios"],
         )
     ]
@@ -93,8 +92,7 @@ def _migration_rights(subject: Subject, tables: list[str]) -> Result:
     lacking = [
         f"ownership of {row[0]}"
         for row in subject.rows(
-            "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.oid = ANY (%s::regclass[]) "
-            "AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')",
+            query("diagnostics.catalog.not_owned"),
             [f"public.{table}" for table in tables],
         )
     ]
@@ -116,11 +114,7 @@ def check_compatibility_views(subject: Subject) -> Iterator[Result]:
     if subject.state.version is not SchemaVersion.V2:
         return
     found = subject.rows(
-        "SELECT n.nspname, c.relname, array_agg(a.attname || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod) "
-        "ORDER BY a.attnum) FROM pg_catalog.pg_class c "
-        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-        "JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
-        "WHERE c.relkind = 'v' AND pg_catalog.obj_description(c.oid, 'pg_class') = %s GROUP BY 1, 2 ORDER BY 1, 2",
+        query("diagnostics.catalog.views"),
         VIEW_COMMENT,
     )
     roles = sorted({str(row[0]) for row in found})
@@ -136,9 +130,7 @@ def _views_of(subject: Subject, role: str, views: dict[str, object]) -> Result:
     faults = []
     for table in POSITION_TABLES:
         columns = subject.rows(
-            "SELECT a.attname || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a "
-            "WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped "
-            "AND NOT (a.attname IN ('portfolio_id', 'legacy_symbol') AND %s) ORDER BY a.attnum",
+            query("diagnostics.catalog.columns"),
             f"public.{table}",
             table != "price_history",
         )

@@ -14,6 +14,7 @@ from psycopg2 import sql
 from src.diagnostics.catalog import VIEW_COMMENT
 from src.diagnostics.model import Check, Result, Subject, error_advice, failed, passed
 from src.errors import HKStrategyError
+from src.postgres.queries import query
 from src.schema.versions import SchemaVersion
 
 _ADVICE = "See the catalog checks above; `python run_migration.py check` says what to do."
@@ -40,56 +41,48 @@ def _v1_probes() -> tuple[Probe, ...]:
     return (
         Probe(
             "INSERT … ON CONFLICT (symbol) DO UPDATE … RETURNING id",
-            "INSERT INTO portfolio_positions (id, symbol, company_name, quantity, avg_cost, current_price, sector) "
-            "VALUES (%(id)s, %(symbol)s, 'Diagnostics', 100, 10, 12, 'Other') "
-            "ON CONFLICT (symbol) DO UPDATE SET quantity = EXCLUDED.quantity RETURNING id = %(id)s",
+            query("diagnostics.client_statements.v1_upsert"),
             (True,),
         ),
         Probe(
             "INSERT … ON CONFLICT (symbol) DO NOTHING",
-            "INSERT INTO portfolio_positions (id, symbol, quantity, avg_cost) VALUES (%(other)s, %(symbol)s, 1, 1) "
-            "ON CONFLICT (symbol) DO NOTHING",
+            query("diagnostics.client_statements.v1_insert_or_nothing"),
             0,
         ),
         Probe(
             "the same upsert again changes the row that is there",
-            "INSERT INTO portfolio_positions (id, symbol, quantity, avg_cost) VALUES (%(other)s, %(symbol)s, 200, 10) "
-            "ON CONFLICT (symbol) DO UPDATE SET quantity = EXCLUDED.quantity, avg_cost = EXCLUDED.avg_cost "
-            "RETURNING id = %(id)s",
+            query("diagnostics.client_statements.v1_upsert_again"),
             (True,),
         ),
         Probe(
             "UPDATE … SET current_price … WHERE symbol",
-            "UPDATE portfolio_positions SET current_price = 13, last_updated = now() WHERE symbol = %(symbol)s",
+            query("diagnostics.client_statements.v1_update"),
             1,
         ),
         Probe(
             "SELECT of columns",
-            "SELECT symbol = %(symbol)s, quantity, market_value, unrealized_pnl FROM portfolio_positions "
-            "WHERE symbol = %(symbol)s",
+            query("diagnostics.client_statements.v1_select"),
             (True, 200, 2600, 600),
         ),
         Probe(
             "INSERT INTO trading_signals",
-            "INSERT INTO trading_signals (id, symbol, signal_type, signal_strength, price) "
-            "VALUES (%(id)s, %(symbol)s, 'A', 0.9, 13)",
+            query("diagnostics.client_statements.v1_insert_signal"),
             1,
         ),
         Probe(
             "INSERT INTO price_history",
-            "INSERT INTO price_history (id, symbol, price, volume) VALUES (%(id)s, %(symbol)s, 13, 1000)",
+            query("diagnostics.client_statements.v1_insert_price"),
             1,
         ),
         Probe(
             "SELECT of signals with their positions",
-            "SELECT count(*) FROM trading_signals s JOIN portfolio_positions p ON p.symbol = s.symbol "
-            "WHERE s.symbol = %(symbol)s",
+            query("diagnostics.client_statements.v1_join"),
             (1,),
         ),
-        Probe("DELETE … WHERE symbol", "DELETE FROM portfolio_positions WHERE symbol = %(symbol)s", 1),
+        Probe("DELETE … WHERE symbol", query("diagnostics.client_statements.v1_delete"), 1),
         Probe(
             "the signals follow their position",
-            "SELECT count(*) FROM trading_signals WHERE symbol = %(symbol)s",
+            query("diagnostics.client_statements.v1_count_signals"),
             (0,),
         ),
     )
@@ -111,10 +104,7 @@ def probe_v1_clients(subject: Subject) -> Iterator[Result]:
     schemas = [
         str(row[0])
         for row in subject.rows(
-            "SELECT DISTINCT n.nspname FROM pg_catalog.pg_class c "
-            "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE c.relkind = 'v' AND pg_catalog.obj_description(c.oid, 'pg_class') = %s "
-            "AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY 1",
+            query("diagnostics.client_statements.v1_schemas"),
             VIEW_COMMENT,
         )
     ]
@@ -161,27 +151,19 @@ def probe_isolation(subject: Subject) -> Iterator[Result]:
     if not subject.state.multi_portfolio:
         return
     values = {**_values(), "portfolio": f"~{uuid.uuid4().hex[:20]}"}
-    has_id = subject.value(
-        "SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid = 'public.portfolios'::regclass AND attname = 'id'"
-    )
+    has_id = subject.value(query("diagnostics.client_statements.has_portfolio_ids"))
     with subject.conn.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO public.portfolios (id, portfolio_id, name) VALUES (%(id)s, %(portfolio)s, 'Diagnostics')"
+            query("diagnostics.client_statements.insert_portfolio")
             if has_id
-            else "INSERT INTO public.portfolios (portfolio_id, name) VALUES (%(portfolio)s, 'Diagnostics')",
+            else query("diagnostics.client_statements.insert_portfolio_without_id"),
             values,
         )
         cursor.execute(
-            "INSERT INTO public.portfolio_positions (id, portfolio_id, symbol, quantity, avg_cost, current_price) "
-            "VALUES (%(id)s, 'DEFAULT', %(symbol)s, 100, 10, 12), (%(other)s, %(portfolio)s, %(symbol)s, 50, 11, 12)",
+            query("diagnostics.client_statements.insert_positions"),
             values,
         )
-        for row_id, owner in ((values["id"], "DEFAULT"), (values["other"], values["portfolio"])):
-            cursor.execute(
-                "INSERT INTO public.trading_signals (id, portfolio_id, symbol, signal_type, price) "
-                "VALUES (%s, %s, %s, 'B', 12)",
-                (row_id, owner, values["symbol"]),
-            )
+        cursor.execute(query("diagnostics.client_statements.insert_signals"), values)
     yield passed("isolation: two portfolios hold the same symbol", "works")
     yield _isolated_change(subject, values)
     yield _shared_price(subject, values)
@@ -192,19 +174,18 @@ def _isolated_change(subject: Subject, values: dict[str, object]) -> Result:
     name = "isolation: a change of one position leaves the other alone"
     with subject.conn.cursor() as cursor:
         cursor.execute(
-            "UPDATE public.portfolio_positions SET quantity = 7 WHERE portfolio_id = %(portfolio)s "
-            "AND symbol = %(symbol)s",
+            query("diagnostics.client_statements.change_quantity"),
             values,
         )
-    quantity = subject.value("SELECT quantity FROM public.portfolio_positions WHERE id = %s", values["id"])
+    quantity = subject.value(query("diagnostics.client_statements.quantity"), values["id"])
     return passed(name, "works") if quantity == 100 else failed(name, f"it became {quantity}", _ADVICE)
 
 
 def _shared_price(subject: Subject, values: dict[str, object]) -> Result:
     name = "a price reaches the symbol in every portfolio"
     with subject.conn.cursor() as cursor:
-        cursor.execute("UPDATE public.portfolio_positions SET current_price = 15 WHERE id = %(id)s", values)
-    price = subject.value("SELECT current_price FROM public.portfolio_positions WHERE id = %s", values["other"])
+        cursor.execute(query("diagnostics.client_statements.change_price"), values)
+    price = subject.value(query("diagnostics.client_statements.price"), values["other"])
     if price != 15:
         return failed(name, f"the other portfolio's price stayed {price}", _ADVICE)
     return passed(name, "works")
@@ -213,8 +194,8 @@ def _shared_price(subject: Subject, values: dict[str, object]) -> Result:
 def _isolated_delete(subject: Subject, values: dict[str, object]) -> Result:
     name = "isolation: a deleted position takes its own signals, not the other's"
     with subject.conn.cursor() as cursor:
-        cursor.execute("DELETE FROM public.portfolio_positions WHERE id = %(id)s", values)
-    left = subject.rows("SELECT id FROM public.trading_signals WHERE symbol = %s", values["symbol"])
+        cursor.execute(query("diagnostics.client_statements.delete_position"), values)
+    left = subject.rows(query("diagnostics.client_statements.signals"), values["symbol"])
     if left != [(values["other"],)]:
         return failed(name, f"{len(left)} signals are left, 1 should be", _ADVICE)
     return passed(name, "works")

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
+from psycopg2 import sql
+
 from src.diagnostics.model import Check, Result, Subject, failed, passed
+from src.postgres.queries import query
 
 INTEGRITY_FAULTS = ("price_differs", "unknown_portfolio")
 
@@ -10,39 +13,20 @@ INTEGRITY_FAULTS = ("price_differs", "unknown_portfolio")
 def check_portfolio_ids(subject: Subject) -> Iterator[Result]:
     """No row without a portfolio, none whose portfolio or position is not there."""
     if not subject.state.multi_portfolio:
-        orphans = subject.value(
-            "SELECT count(*) FROM public.trading_signals t WHERE NOT EXISTS "
-            "(SELECT FROM public.portfolio_positions h WHERE h.symbol = t.symbol)"
-        )
+        orphans = subject.value(query("diagnostics.data.orphans_v1"))
         yield _none_wrong("signals belong to positions", orphans, "signals without their position")
         return
     for table in ("portfolio_positions", "trading_signals"):
         without, unknown = _count_portfolio_ids(subject, table)
         yield _none_wrong(f"{table} have a portfolio", without, "rows whose portfolio_id is NULL")
         yield _none_wrong(f"{table} belong to known portfolios", unknown, "rows of a portfolio that is not there")
-    orphans = subject.value(
-        "SELECT count(*) FROM public.trading_signals t WHERE NOT EXISTS (SELECT FROM public.portfolio_positions h "
-        "WHERE h.portfolio_id = t.portfolio_id AND h.symbol = t.symbol)"
-    )
+    orphans = subject.value(query("diagnostics.data.orphans"))
     yield _none_wrong("signals belong to positions", orphans, "signals without their position")
 
 
-_PORTFOLIO_ID_COUNTS = {
-    "portfolio_positions": (
-        "SELECT count(*) FILTER (WHERE x.portfolio_id IS NULL), "
-        "count(*) FILTER (WHERE p.portfolio_id IS NULL AND x.portfolio_id IS NOT NULL) "
-        "FROM public.portfolio_positions x LEFT JOIN public.portfolios p USING (portfolio_id)"
-    ),
-    "trading_signals": (
-        "SELECT count(*) FILTER (WHERE x.portfolio_id IS NULL), "
-        "count(*) FILTER (WHERE p.portfolio_id IS NULL AND x.portfolio_id IS NOT NULL) "
-        "FROM public.trading_signals x LEFT JOIN public.portfolios p USING (portfolio_id)"
-    ),
-}
-
-
 def _count_portfolio_ids(subject: Subject, table: str) -> tuple[object, object]:
-    row = subject.rows(_PORTFOLIO_ID_COUNTS[table])[0]
+    statement = sql.SQL(query("diagnostics.data.portfolio_ids")).format(tbl=sql.Identifier("public", table))
+    row = subject.rows(statement)[0]
     return row[0], row[1]
 
 
@@ -53,11 +37,7 @@ def _none_wrong(name: str, count: object, what: str) -> Result:
 
 
 def check_generated_columns(subject: Subject) -> Iterator[Result]:
-    wrong, rows = subject.rows(
-        "SELECT count(*) FILTER (WHERE market_value IS DISTINCT FROM (quantity * current_price)::numeric(12,2) "
-        "OR unrealized_pnl IS DISTINCT FROM ((current_price - avg_cost) * quantity)::numeric(12,2)), count(*) "
-        "FROM public.portfolio_positions"
-    )[0]
+    wrong, rows = subject.rows(query("diagnostics.data.computed"))[0]
     name = "market value and P&L are computed right"
     if wrong:
         yield failed(name, f"{wrong} of {rows} positions differ", "The columns were replaced: see the catalog.")
@@ -69,37 +49,21 @@ def check_legacy_symbol(subject: Subject) -> Iterator[Result]:
     """On v2: v1 clients see DEFAULT's symbols, all of them, and no other's."""
     if not subject.state.backward_compatible or not subject.state.multi_portfolio:
         return
-    wrong = subject.value(
-        "SELECT count(*) FROM public.portfolio_positions WHERE legacy_symbol IS DISTINCT FROM "
-        "CASE WHEN portfolio_id = 'DEFAULT' THEN symbol END"
-    )
+    wrong = subject.value(query("diagnostics.data.legacy_symbols"))
     yield _none_wrong("legacy_symbol is in step with symbol", wrong, "positions that v1 clients would see wrongly")
-
-
-_TOTALS_DIFFER = """\
-SELECT coalesce(s.portfolio_id, t.portfolio_id)
-  FROM public.portfolio_summary s
-  FULL JOIN (SELECT p.portfolio_id, count(h.id) AS positions, coalesce(sum(h.market_value), 0) AS value,
-                    coalesce(sum(h.unrealized_pnl), 0) AS pnl
-               FROM public.portfolios p LEFT JOIN public.portfolio_positions h USING (portfolio_id)
-              GROUP BY 1) t USING (portfolio_id)
- WHERE s.total_positions IS DISTINCT FROM t.positions OR s.total_market_value IS DISTINCT FROM t.value
-    OR s.total_unrealized_pnl IS DISTINCT FROM t.pnl
-"""
-_PERFORMANCE_DIFFERS = """\
-SELECT coalesce(s.portfolio_id, f.portfolio_id)
-  FROM public.portfolio_summary s FULL JOIN public.portfolio_performance f USING (portfolio_id)
- WHERE s.total_unrealized_pnl IS DISTINCT FROM f.total_unrealized_pnl
-    OR s.total_market_value IS DISTINCT FROM f.total_market_value
-"""
 
 
 def check_totals(subject: Subject) -> Iterator[Result]:
     if not subject.state.multi_portfolio:
         return
-    yield _no_portfolio("portfolio_summary agrees with the positions", subject.rows(_TOTALS_DIFFER))
+    yield _no_portfolio(
+        "portfolio_summary agrees with the positions", subject.rows(query("diagnostics.data.totals_differ"))
+    )
     if subject.state.portfolio_id_required:
-        yield _no_portfolio("portfolio_performance agrees with portfolio_summary", subject.rows(_PERFORMANCE_DIFFERS))
+        yield _no_portfolio(
+            "portfolio_performance agrees with portfolio_summary",
+            subject.rows(query("diagnostics.data.performance_differs")),
+        )
 
 
 def _no_portfolio(name: str, rows: list[tuple[object, ...]]) -> Result:
@@ -109,27 +73,17 @@ def _no_portfolio(name: str, rows: list[tuple[object, ...]]) -> Result:
     return passed(name, "for every portfolio")
 
 
-_STATUS_DIFFERS = """\
-SELECT s.tbl_name FROM public.check_migration_status() s
-  JOIN (SELECT 'portfolios' AS tbl_name, count(*) AS n FROM public.portfolios
-        UNION ALL SELECT 'portfolio_positions', count(*) FROM public.portfolio_positions
-        UNION ALL SELECT 'trading_signals', count(*) FROM public.trading_signals
-        UNION ALL SELECT 'price_history', count(*) FROM public.price_history) t USING (tbl_name)
- WHERE s.total_rows IS DISTINCT FROM t.n
-"""
-
-
 def check_functions(subject: Subject) -> Iterator[Result]:
     if not subject.state.multi_portfolio:
         return
-    rows = subject.rows(_STATUS_DIFFERS)
+    rows = subject.rows(query("diagnostics.data.status_differs"))
     if rows:
         yield failed("check_migration_status()", f"wrong for {rows[0][0]}", "Make it again from migrations/.")
     else:
         yield passed("check_migration_status()", "agrees with the tables")
     if not subject.state.portfolio_id_required:
         return
-    found = subject.rows("SELECT issue_type, portfolio_id, issue_details FROM public.validate_portfolio_integrity()")
+    found = subject.rows(query("diagnostics.data.integrity"))
     faults = [f"{row[0]} in {row[1]}: {row[2]}" for row in found if row[0] in INTEGRITY_FAULTS]
     notes = [f"{row[0]} in {row[1]}: {row[2]}" for row in found if row[0] not in INTEGRITY_FAULTS]
     if faults:
@@ -141,10 +95,7 @@ def check_functions(subject: Subject) -> Iterator[Result]:
 def check_shared_prices(subject: Subject) -> Iterator[Result]:
     if not subject.state.multi_portfolio:
         return
-    rows = subject.rows(
-        "SELECT symbol FROM public.portfolio_positions GROUP BY symbol "
-        "HAVING count(DISTINCT coalesce(current_price, -1)) > 1 ORDER BY 1 LIMIT 10"
-    )
+    rows = subject.rows(query("diagnostics.data.prices_differ"))
     name = "a symbol has one price in all portfolios"
     if rows:
         symbols = ", ".join(str(row[0]) for row in rows)

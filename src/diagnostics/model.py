@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import psycopg2
+from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from src.config import Settings
@@ -38,13 +39,13 @@ class Subject:
     state: SchemaState
     tables: frozenset[str] = field(default_factory=frozenset)
 
-    def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+    def rows(self, statement: str | sql.Composable, *parameters: object) -> list[tuple[object, ...]]:
         with self.conn.cursor() as cursor:
-            cursor.execute(sql, parameters or None)
+            cursor.execute(statement, parameters or None)
             return list(cursor.fetchall())
 
-    def value(self, sql: str, *parameters: object) -> object:
-        return self.rows(sql, *parameters)[0][0]
+    def value(self, statement: str, *parameters: object) -> object:
+        return self.rows(statement, *parameters)[0][0]
 
 
 Check = Callable[[Subject], Iterable[Result]]

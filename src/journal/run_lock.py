@@ -7,6 +7,7 @@ from src.journal import runs
 from src.journal.runs import LOCK_CLASS, LOCK_OBJECT, own_schema_exists
 from src.journal.sessions import lock_holder_of_run
 from src.postgres.connection import APPLICATION_NAME, Connection
+from src.postgres.queries import query
 
 RESTORE = "restore"
 ENDING_S = 1.0
@@ -73,9 +74,7 @@ def _is_orphan(conn: Connection, pid: int) -> bool:
         return False
     with conn.cursor() as cur:
         cur.execute(
-            "SELECT (SELECT detail->>'pid' FROM hk_migration.event WHERE kind = 'run' ORDER BY event_id DESC LIMIT 1) "
-            "= %s AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() "
-            "AND application_name = 'hk_strategy journal')",
+            query("journal.runs.is_orphan"),
             (str(pid),),
         )
         row = cur.fetchone()

@@ -58,8 +58,7 @@ def start_run(
     """Write a run down before its first step. Returns its id."""
     with conn.cursor() as cur:
         cur.execute(
-            "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
-            "VALUES (%s, %s, %s, session_user || ' (' || %s || ')', %s, %s, %s) RETURNING run_id",
+            query("journal.runs.start"),
             (
                 phase.value,
                 from_version,
@@ -78,8 +77,7 @@ def add_event(conn: Connection, event: Event) -> None:
     """Append one event. In the caller's transaction, if there is one."""
     with conn.cursor() as cur:
         cur.execute(
-            "INSERT INTO hk_migration.event (run_id, at, kind, step, message, done, total, detail) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            query("journal.runs.add_event"),
             (
                 event.run_id,
                 event.at,
@@ -99,8 +97,7 @@ def read_events(conn: Connection, run_id: int, after: int = 0) -> list[tuple[int
         return []
     with conn.cursor() as cur:
         cur.execute(
-            "SELECT event_id, at, run_id, kind, step, message, done, total, detail FROM hk_migration.event "
-            "WHERE run_id = %s AND event_id > %s ORDER BY event_id",
+            query("journal.runs.events"),
             (run_id, after),
         )
         return [(int(row[0]), _event(row[1:])) for row in cur.fetchall()]
@@ -143,9 +140,7 @@ def pause_asked_by(conn: Connection, run_id: int) -> str | None:
     """Who asked the run to pause since it began, or went on, last. None: nobody did."""
     with conn.cursor() as cur:
         cur.execute(
-            "SELECT detail->>'by' FROM hk_migration.event WHERE run_id = %(run)s AND kind = 'pause' AND event_id > "
-            "(SELECT max(event_id) FROM hk_migration.event WHERE run_id = %(run)s AND kind = 'run') "
-            "ORDER BY event_id LIMIT 1",
+            query("journal.runs.pause_asked_by"),
             {"run": run_id},
         )
         row = cur.fetchone()

@@ -7,6 +7,7 @@ from psycopg2 import sql
 
 from src.backup.restore.model import Live
 from src.postgres.connection import Connection
+from src.postgres.queries import query
 
 # Settings whose value is a list of quoted names: as one literal, the list would be read as one name.
 LISTS_OF_NAMES = (
@@ -37,12 +38,7 @@ def copy_settings(source: Connection, target: Connection, live: Live) -> list[st
 
 def _settings(source: Connection, new: sql.Identifier) -> list[sql.Composable]:
     with source.cursor() as cur:
-        cur.execute(
-            "SELECT r.rolname, unnest(s.setconfig) FROM pg_catalog.pg_db_role_setting s"
-            " JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase"
-            " LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole"
-            " WHERE d.datname = current_database() ORDER BY 1 NULLS FIRST"
-        )
+        cur.execute(query("backup.restore.restore.role_settings"))
         rows = cur.fetchall()
     statements: list[sql.Composable] = []
     for role, setting in rows:
@@ -65,10 +61,7 @@ def _names(text: str) -> list[str]:
 
 def _grants(source: Connection, new: sql.Identifier, live: Live) -> list[sql.Composable]:
     with source.cursor() as cur:
-        cur.execute(
-            "SELECT CASE WHEN grantee = 0 THEN NULL ELSE pg_get_userbyid(grantee) END, privilege_type, is_grantable"
-            " FROM pg_catalog.pg_database, aclexplode(datacl) WHERE datname = current_database()"
-        )
+        cur.execute(query("backup.restore.restore.database_grants"))
         rows = cur.fetchall()
     if not rows:
         return []

@@ -33,15 +33,6 @@ LOCK_PATIENCE_S = 60.0
 RESTRICT = re.compile(rb"^\\(un)?restrict [A-Za-z0-9]+\n", re.MULTILINE)
 NEWER_SETTING = b"SET transaction_timeout = 0;\n"  # pg_dump 17 and newer write it for any server
 CHUNK_BYTES = 1 << 16
-LOCKABLE = """
-    SELECT n.nspname, c.relname
-      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind IN ('v', 'r', 'p') AND c.relpersistence <> 't' AND n.nspname <> %s
-       AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
-       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-     ORDER BY c.relkind <> 'v', 1, 2
-"""
 
 
 def restore_in_place(url: str, live: Live, backup: Backup, backup_dir: Path, on_progress: Progress) -> RestoreOutcome:
@@ -115,7 +106,7 @@ def _replace(conn: Connection, live: Live, backup: Backup, backup_dir: Path, on_
 def _lock_everything(conn: Connection) -> None:
     """ACCESS EXCLUSIVE on all that will be dropped, at once or not at all, so that no client waits behind a wait."""
     with conn.cursor() as cur:
-        cur.execute(LOCKABLE, (OWN_SCHEMA,))
+        cur.execute(query("backup.restore.restore.lockable"), (OWN_SCHEMA,))
         names = [sql.Identifier(str(schema), str(name)) for schema, name in cur.fetchall()]
         if not names:
             return

@@ -16,6 +16,7 @@ from src.backup.fingerprint import OWN_SCHEMA, Content, TableDigest
 from src.backup.manifest import Backup
 from src.errors import BackupError
 from src.postgres.connection import Connection
+from src.postgres.queries import query
 
 # Referenced ones first: the constraints are there while the rows come in.
 STATE_TABLES = (
@@ -40,11 +41,7 @@ def number_archives_on(conn: Connection) -> None:
         cur.execute("SELECT to_regclass('hk_migration.archive') IS NOT NULL")
         if not (cur.fetchone() or (False,))[0]:
             return
-        cur.execute(
-            "SELECT setval('hk_migration.archive_archive_id_seq', greatest(a.newest, s.last_value), "
-            "s.is_called OR a.newest >= s.last_value) FROM hk_migration.archive_archive_id_seq s, "
-            "(SELECT coalesce(max(archive_id), 0) AS newest FROM hk_migration.archive) a"
-        )
+        cur.execute(query("backup.restore.restore.number_archives_on"))
 
 
 def write_state_list(backup: Backup, tools: Tools, path: Path) -> bool:
@@ -79,8 +76,7 @@ def holds_only_audit(conn: Connection) -> bool:
     """Whether there is nothing in the project's own schema that a restore would have to keep, but the audit."""
     with conn.cursor() as cur:
         cur.execute(
-            "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname <> 'audit'",
+            query("backup.restore.restore.tables_but_audit"),
             (OWN_SCHEMA,),
         )
         for (name,) in cur.fetchall():

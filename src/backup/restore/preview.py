@@ -143,10 +143,7 @@ def _notes(live: Live, backup: Backup) -> list[str]:
 
 def _everyone(conn: Connection) -> tuple[Client, ...]:
     with conn.cursor() as cur:
-        cur.execute(
-            "SELECT DISTINCT usename::text FROM pg_catalog.pg_stat_activity"
-            " WHERE datname = current_database() AND usename IS NOT NULL"
-        )
+        cur.execute(query("backup.restore.restore.roles_connected"))
         roles = [str(row[0]) for row in cur.fetchall()]
     return legacy_clients(conn, roles)
 

@@ -23,6 +23,7 @@ from src.errors import BackupError, DatabaseUnavailable
 from src.journal.run_lock import RESTORE, keep_others_out
 from src.journal.runs import end_unfinished
 from src.postgres.connection import Connection, redact
+from src.postgres.queries import query
 
 __all__ = ["RestoreOutcome", "look", "restore_backup"]
 
@@ -72,12 +73,7 @@ def look(conn: Connection) -> Live:
     """The database that `conn` is connected to, and what its role may do with it."""
     with conn.cursor() as cur:
         cur.execute(
-            "SELECT current_database(), current_user, r.rolsuper,"
-            " (r.rolcreatedb OR r.rolsuper) AND pg_has_role(d.datdba, 'MEMBER'), pg_get_userbyid(d.datdba),"
-            " to_regnamespace(%s) IS NOT NULL,"
-            " pg_has_role((SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'public'), 'USAGE')"
-            " FROM pg_catalog.pg_roles r, pg_catalog.pg_database d"
-            " WHERE r.rolname = current_user AND d.datname = current_database()",
+            query("backup.restore.restore.target"),
             (OWN_SCHEMA,),
         )
         row = cur.fetchone()

@@ -27,19 +27,12 @@ from src.backup.scratch import content_of, create_database, drop_database, fill,
 from src.errors import BackupError, BackupNotVerified, DatabaseUnavailable, PrerequisiteError
 from src.journal import audit
 from src.postgres.connection import Connection, redact
+from src.postgres.queries import query
 
 IN_PROGRESS = "HK Strategy: a restore is in progress"
 KEPT = "HK Strategy: as it was before the restore of "
 NAME_BYTES = 63
 SWAP_TRIES = 3
-FOREIGN_SESSIONS = (
-    "SELECT a.pid, a.usename, a.application_name FROM pg_catalog.pg_stat_activity a"
-    " JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid"
-    " WHERE a.datname = %s AND a.pid <> pg_backend_pid()"
-    " AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)"
-    " AND NOT pg_has_role(a.usesysid, 'USAGE')"
-    " AND (r.rolsuper OR NOT pg_has_role('pg_signal_backend', 'USAGE'))"
-)
 DESCRIPTION = "SELECT shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database WHERE datname = %s"
 
 
@@ -204,9 +197,7 @@ def _drop_leftovers(admin: Connection, database: str) -> list[str]:
     prefix = _name(database, "_restore_00000000_000000")[:-15]
     with admin.cursor() as cur:
         cur.execute(
-            "SELECT datname FROM pg_catalog.pg_database d"
-            " WHERE starts_with(datname, %s) AND shobj_description(oid, 'pg_database') = %s"
-            " AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datname = d.datname)",
+            query("backup.restore.restore.leftovers"),
             (prefix, IN_PROGRESS),
         )
         names = [str(row[0]) for row in cur.fetchall()]
@@ -223,7 +214,7 @@ def kept_as(database: str, stamp: str) -> str:
 def foreign_sessions(conn: Connection, database: str) -> list[str]:
     """Sessions of `database` that this role may not end, each in words."""
     with conn.cursor() as cur:
-        cur.execute(FOREIGN_SESSIONS, (database,))
+        cur.execute(query("backup.restore.restore.foreign_sessions"), (database,))
         return [f"{pid} ({role}, {name or 'no application name'})" for pid, role, name in cur.fetchall()]
 
 

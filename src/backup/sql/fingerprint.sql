@@ -195,3 +195,10 @@ SELECT 'role', pg_get_userbyid(owner)
         UNION SELECT n.nspowner FROM pg_catalog.pg_namespace n) AS owners
  WHERE pg_get_userbyid(owner) NOT LIKE 'pg\_%'
  ORDER BY 1, 2
+
+-- == rows: how many, and their fingerprint. "(t.*)" and not "t", which would be a column of that name where there is one.
+SELECT count(*), coalesce(sum(('x' || left(md5((t.*)::text), 16))::bit(64)::bigint), 0)::text FROM ONLY {tbl} AS t
+
+-- == large_objects: how many, and their fingerprint
+SELECT count(*), coalesce(sum(('x' || left(md5(oid::text || ':' || md5(lo_get(oid))), 16))::bit(64)::bigint), 0)::text
+  FROM pg_catalog.pg_largeobject_metadata

@@ -5,3 +5,8 @@ SELECT pg_database_size(oid), pg_encoding_to_char(encoding), datcollate, datctyp
        coalesce(to_jsonb(d) ->> 'daticurules', '')
   FROM pg_catalog.pg_database d
  WHERE datname = current_database()
+
+-- == other_databases: those that our role may connect to, but for one
+SELECT datname
+  FROM pg_catalog.pg_database
+ WHERE datallowconn AND datname <> %s AND has_database_privilege(oid, 'CONNECT')

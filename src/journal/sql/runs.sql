@@ -41,3 +41,31 @@ SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
         WHERE e.run_id = r.run_id AND e.kind IN ('run', 'step') ORDER BY e.event_id DESC LIMIT 1) last ON true
  ORDER BY r.run_id DESC
  LIMIT %(limit)s
+
+-- == start: a run, before its first step
+INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files)
+VALUES (%s, %s, %s, session_user || ' (' || %s || ')', %s, %s, %s)
+RETURNING run_id
+
+-- == add_event: one event of a run
+INSERT INTO hk_migration.event (run_id, at, kind, step, message, done, total, detail)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+
+-- == events: of a run, with an id greater than that
+SELECT event_id, at, run_id, kind, step, message, done, total, detail
+  FROM hk_migration.event
+ WHERE run_id = %s AND event_id > %s
+ ORDER BY event_id
+
+-- == pause_asked_by: who asked the run to pause since it began, or went on, last
+SELECT detail->>'by'
+  FROM hk_migration.event
+ WHERE run_id = %(run)s AND kind = 'pause'
+   AND event_id > (SELECT max(event_id) FROM hk_migration.event WHERE run_id = %(run)s AND kind = 'run')
+ ORDER BY event_id
+ LIMIT 1
+
+-- == is_orphan: whether this session executed the newest run, and no journal's session is there
+SELECT (SELECT detail->>'pid' FROM hk_migration.event WHERE kind = 'run' ORDER BY event_id DESC LIMIT 1) = %s
+       AND NOT EXISTS (SELECT FROM pg_stat_activity
+                        WHERE datname = current_database() AND application_name = 'hk_strategy journal')

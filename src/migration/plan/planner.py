@@ -19,6 +19,7 @@ from src.migration.preflight.rollback_preview import merge_preview, portfolios_t
 from src.migration.preflight.survey import Survey, survey
 from src.migration.steps import checksums, is_true, load_steps
 from src.postgres.connection import Connection
+from src.postgres.queries import query
 
 BACKUP = Step(
     "backup",
@@ -54,8 +55,7 @@ def configure(conn: Connection, legacy_roles: Sequence[str], options: Options) -
     """Tell the steps' SQL the choices of this run, as settings of the session."""
     with conn.cursor() as cur:
         cur.execute(
-            "SELECT set_config('hk_migration.legacy_roles', %s, false), set_config('hk_migration.keep', %s, false), "
-            "set_config('hk_migration.restore_archive', %s, false)",
+            query("migration.plan.planner.configure"),
             (json.dumps(list(legacy_roles)), options.keep.value, "on" if options.restore_archive else "off"),
         )
 

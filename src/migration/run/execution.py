@@ -26,6 +26,7 @@ from src.migration.run.runner import Journal, Runner
 from src.migration.run.stall_probe import Canary
 from src.migration.steps import is_true, load_steps
 from src.postgres.connection import Connection, is_gone
+from src.postgres.queries import query
 
 ENGINE_STEPS = (BACKUP.name, MEASURE.name, PROVE.name)
 
@@ -214,8 +215,7 @@ class Execution:
         """How the archive that this run restored was made. None: it restored none."""
         with self._work.cursor() as cur:
             cur.execute(
-                "SELECT max(a.keep) FROM hk_migration.archive a "
-                "JOIN hk_migration.run r ON a.restored_at >= r.started_at WHERE r.run_id = %s",
+                query("migration.run.runner.restored_keep"),
                 (self.run_id,),
             )
             row = cur.fetchone()

@@ -13,6 +13,7 @@ from src.errors import RunPaused
 from src.journal.model import Client
 from src.journal.sessions import lock_holders
 from src.postgres.connection import Connection
+from src.postgres.queries import query
 
 # Seconds without a gap before a short wait in the queue is allowed, and how long those waits are at first.
 PATIENCE_S = 5.0
@@ -38,26 +39,7 @@ def lock_targets(conn: Connection, tables: Sequence[str]) -> list[tuple[str, str
     """(schema, name) of what must be locked to change `tables`: first the views over them, then those that exist."""
     with conn.cursor() as cur:
         cur.execute(
-            """
-            WITH RECURSIVE base AS (
-                SELECT c.oid, c.relname, 0 AS depth FROM pg_class c
-                 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s)
-            ), over AS (
-                SELECT oid, depth FROM base
-                UNION
-                SELECT w.ev_class, o.depth + 1
-                  FROM over o
-                  JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = o.oid
-                                  AND d.classid = 'pg_rewrite'::regclass
-                  JOIN pg_rewrite w ON w.oid = d.objid
-                 WHERE w.ev_class <> o.oid
-            )
-            SELECT n.nspname, c.relname
-              FROM over o JOIN pg_class c ON c.oid = o.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.relkind IN ('r', 'p', 'v')
-             GROUP BY n.nspname, c.relname
-             ORDER BY max(o.depth) DESC, n.nspname, c.relname
-            """,
+            query("migration.run.runner.lock_targets"),
             (list(tables),),
         )
         return [(str(schema), str(name)) for schema, name in cur.fetchall()]

@@ -121,16 +121,10 @@ def one_snapshot(conn: Connection, role: str) -> list[ProofRow]:
     with conn.cursor() as cur:
         cur.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cur.execute(
-            sql.SQL(
-                "SELECT count(*), coalesce(sum(quantity * avg_cost), 0), coalesce(sum(market_value), 0), "
-                "coalesce(sum(unrealized_pnl), 0) FROM {}"
-            ).format(sql.Identifier(role, "portfolio_positions"))
+            sql.SQL(query("migration.run.proof.seen_by_v1")).format(view=sql.Identifier(role, "portfolio_positions"))
         )
         seen = cur.fetchone()
-        cur.execute(
-            "SELECT total_positions, total_cost, total_market_value, total_unrealized_pnl "
-            "FROM public.portfolio_summary WHERE portfolio_id = 'DEFAULT'"
-        )
+        cur.execute(query("migration.run.proof.summary_of_default"))
         held = cur.fetchone()
         cur.execute("COMMIT")
     subjects = ("positions", "cost, HKD", "market value, HKD", "unrealized P&L, HKD")
@@ -268,10 +262,7 @@ def _compare_figures(name: str, before: Figures, after: Figures, *, certain: boo
 
 def _has_portfolio_id(conn: Connection) -> bool:
     with conn.cursor() as cur:
-        cur.execute(
-            "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'public.portfolio_positions'::regclass "
-            "AND attname = 'portfolio_id' AND NOT attisdropped)"
-        )
+        cur.execute(query("migration.run.proof.has_portfolio_id"))
         row = cur.fetchone()
     return bool(row and row[0])
 

@@ -21,6 +21,7 @@ from src.migration.run.locks import STOPPED, acquire, name_them
 from src.migration.run.stall_probe import Canary
 from src.migration.steps import is_true
 from src.postgres.connection import Connection, Cursor, connect, roll_back
+from src.postgres.queries import query
 
 T = TypeVar("T")
 OnEvent = Callable[[Event], None]
@@ -276,8 +277,7 @@ def build_progress(conn: Connection, pid: int) -> tuple[str, int, int, str] | No
     """Phase, blocks done and in all, and whom it waits for, of an index that session `pid` builds."""
     with conn.cursor() as cur:
         cur.execute(
-            "SELECT phase, blocks_done, blocks_total, coalesce(current_locker_pid, 0) "
-            "FROM pg_stat_progress_create_index WHERE pid = %s",
+            query("migration.run.runner.build_progress"),
             (pid,),
         )
         row = cur.fetchone()

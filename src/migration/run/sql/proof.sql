@@ -151,3 +151,18 @@ SELECT 'Restored positions', archived, there,
        'quantity and average cost of each as archived'
        || CASE WHEN changed + gone > 0 THEN '; clients changed ' || changed || ' and deleted ' || gone ELSE '' END
   FROM counted, inserted
+
+-- == seen_by_v1: totals of the positions that a v1 client sees, HKD
+SELECT count(*), coalesce(sum(quantity * avg_cost), 0), coalesce(sum(market_value), 0),
+       coalesce(sum(unrealized_pnl), 0)
+  FROM {view}
+
+-- == summary_of_default: the same totals of DEFAULT, as the view portfolio_summary has them
+SELECT total_positions, total_cost, total_market_value, total_unrealized_pnl
+  FROM public.portfolio_summary
+ WHERE portfolio_id = 'DEFAULT'
+
+-- == has_portfolio_id: whether positions have a portfolio
+SELECT EXISTS (SELECT FROM pg_attribute
+                WHERE attrelid = 'public.portfolio_positions'::regclass AND attname = 'portfolio_id'
+                  AND NOT attisdropped)
