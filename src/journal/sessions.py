@@ -16,12 +16,12 @@ def legacy_roles(conn: Connection, given: tuple[str, ...] = ()) -> tuple[str, ..
     """
     if given:
         return tuple(dict.fromkeys(given))
-    return tuple(row[0] for row in _rows(conn, "legacy_roles", {}))
+    return tuple(row[0] for row in _rows(conn, "journal.sessions.legacy_roles", {}))
 
 
 def legacy_clients(conn: Connection, roles: Sequence[str]) -> tuple[Client, ...]:
     """Sessions of these roles in this database, other than this project's own."""
-    return tuple(_client(row) for row in _rows(conn, "sessions", {"roles": list(roles)}))
+    return tuple(_client(row) for row in _rows(conn, "journal.sessions.sessions", {"roles": list(roles)}))
 
 
 def lock_holders(conn: Connection, tables: Sequence[str]) -> tuple[Client, ...]:
@@ -31,18 +31,20 @@ def lock_holders(conn: Connection, tables: Sequence[str]) -> tuple[Client, ...]:
     transaction, which no session owns, has pid 0.
     """
     names = [table.removeprefix("public.") for table in tables]
-    return tuple(_client(row) for row in _rows(conn, "lock_holders", {"tables": names}))
+    return tuple(_client(row) for row in _rows(conn, "journal.sessions.lock_holders", {"tables": names}))
 
 
 def long_transactions(conn: Connection, older_than_s: float = 5.0) -> tuple[Client, ...]:
     """Transactions in this database older than that, oldest first; prepared ones have pid 0."""
-    return tuple(_client(row) for row in _rows(conn, "long_transactions", {"older_than_s": older_than_s}))
+    return tuple(
+        _client(row) for row in _rows(conn, "journal.sessions.long_transactions", {"older_than_s": older_than_s})
+    )
 
 
 def lock_holder_of_run(conn: Connection, classid: int, objid: int) -> Client | None:
     """Who holds the advisory lock whose key pg_locks shows as (classid, objid)."""
     key = {"classid": classid & 0xFFFFFFFF, "objid": objid & 0xFFFFFFFF}
-    rows = _rows(conn, "advisory_lock", key)
+    rows = _rows(conn, "journal.sessions.advisory_lock", key)
     return _client(rows[0]) if rows else None
 
 
@@ -50,7 +52,7 @@ def _rows(conn: Connection, name: str, values: Mapping[str, object]) -> list[Row
     with conn.cursor() as cursor:
         # A transaction sees pg_stat_activity as it was when it first looked; this looks anew.
         cursor.execute("SELECT pg_catalog.pg_stat_clear_snapshot()")
-        cursor.execute(query(f"journal.sessions.{name}"), values)
+        cursor.execute(query(name), values)
         found: list[Row] = cursor.fetchall()
     return found
 

@@ -12,6 +12,7 @@ from src.errors import MigrationError
 from src.journal.model import Phase
 from src.migration.model import Kind, Step, StepMode
 from src.postgres.connection import Connection
+from src.postgres.queries import sql_file
 
 MIGRATIONS = PROJECT_ROOT / "migrations"
 
@@ -102,9 +103,11 @@ def _names(text: str | None) -> tuple[str, ...]:
 
 def checksums(phase: Phase, directory: Path | None = None) -> dict[str, str]:
     """SHA-256 of the files that a run executes: name → hexadecimal digest."""
-    own = PROJECT_ROOT / "src" / "schema" / "sql" / "own_schema.sql"
-    paths = ((directory or MIGRATIONS) / FILES[phase], own)
-    return {path.name: hashlib.sha256(_read(path)).hexdigest() for path in paths}
+    contents = {
+        FILES[phase]: _read((directory or MIGRATIONS) / FILES[phase]),
+        "own_schema.sql": sql_file("schema", "own_schema").encode(),
+    }
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
 # Predicates of steps name things that are not there yet in an earlier version: then they are not true.

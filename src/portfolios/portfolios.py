@@ -125,8 +125,9 @@ def delete(cursor: Cursor, state: SchemaState, portfolio_id: str) -> None:
     if cursor.fetchone() is None:
         raise not_found(portfolio_id, existing(cursor, state))
     cursor.execute(query("portfolios.positions.lock_portfolio"), key)
-    for step in ("delete_positions", "delete_signals", "delete"):
-        cursor.execute(query(f"portfolios.portfolios.{step}"), key)
+    cursor.execute(query("portfolios.portfolios.delete_positions"), key)
+    cursor.execute(query("portfolios.portfolios.delete_signals"), key)
+    cursor.execute(query("portfolios.portfolios.delete"), key)
 
 
 def _update(cursor: Cursor, state: SchemaState, statement: str, values: dict[str, Any]) -> None:

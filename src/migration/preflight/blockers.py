@@ -23,6 +23,12 @@ class How(StrEnum):
     TERMINATE = "terminate"
 
 
+_STATEMENTS = {
+    How.CANCEL: "migration.preflight.blockers.cancel",
+    How.TERMINATE: "migration.preflight.blockers.terminate",
+}
+
+
 def in_the_way(url: str) -> tuple[Client, ...]:
     """Clients with a transaction that holds up a run, or may: the oldest first. Never a session of this project.
 
@@ -47,7 +53,7 @@ def interrupt(url: str, pid: int, since: datetime, how: How) -> tuple[Client, bo
             raise Conflict(f"The session with pid {pid} is not in the way any more. Nobody was interrupted.")
         try:
             with conn.cursor() as cur:
-                cur.execute(query(f"migration.preflight.blockers.{how.value}"), {"pid": pid})
+                cur.execute(query(_STATEMENTS[how]), {"pid": pid})
                 row = cur.fetchone()
         except psycopg2.errors.InsufficientPrivilege:
             raise PrerequisiteError(
