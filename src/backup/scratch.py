@@ -49,10 +49,7 @@ def session(url: str, *, purpose: str, autocommit: bool = True) -> Iterator[Conn
 def maintenance_url(url: str, database: str) -> str:
     """A URL to another database of the same server, from which `database` can be renamed or dropped."""
     with session(url, purpose="restore") as conn, conn.cursor() as cur:
-        cur.execute(
-            query("backup.scratch.other_databases"),
-            (database,),
-        )
+        cur.execute(query("backup.scratch.other_databases"), (database,))
         names = [str(row[0]) for row in cur.fetchall()]
     for name in (*(n for n in MAINTENANCE if n in names), *(n for n in names if n not in MAINTENANCE)):
         try:

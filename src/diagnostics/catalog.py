@@ -75,8 +75,7 @@ def check_rights(subject: Subject) -> Iterator[Result]:
     lacking += [
         f"USAGE on sequence {row[0]}"
         for row in subject.rows(
-            query("diagnostics.catalog.sequences_lacking"),
-            [table for table in tables if table != "portfolios"],
+            query("diagnostics.catalog.sequences_lacking"), [table for table in tables if table != "portfolios"]
         )
     ]
     role = subject.value("SELECT current_user")
@@ -91,10 +90,7 @@ def _migration_rights(subject: Subject, tables: list[str]) -> Result:
     name = "rights to migrate"
     lacking = [
         f"ownership of {row[0]}"
-        for row in subject.rows(
-            query("diagnostics.catalog.not_owned"),
-            [f"public.{table}" for table in tables],
-        )
+        for row in subject.rows(query("diagnostics.catalog.not_owned"), [f"public.{table}" for table in tables])
     ]
     if not subject.value("SELECT pg_catalog.has_database_privilege(current_database(), 'CREATE')"):
         lacking.append("CREATE on the database")
@@ -113,10 +109,7 @@ def check_compatibility_views(subject: Subject) -> Iterator[Result]:
     """On v2: each v1 role finds views with exactly v1's columns, in v1's order."""
     if subject.state.version is not SchemaVersion.V2:
         return
-    found = subject.rows(
-        query("diagnostics.catalog.views"),
-        VIEW_COMMENT,
-    )
+    found = subject.rows(query("diagnostics.catalog.views"), VIEW_COMMENT)
     roles = sorted({str(row[0]) for row in found})
     if not roles:
         yield failed("v1 views", "no role has them", "Run `python run_migration.py rollback`, then phase1 again.")
@@ -129,11 +122,7 @@ def _views_of(subject: Subject, role: str, views: dict[str, object]) -> Result:
     name = f"v1 views of role {role}"
     faults = []
     for table in POSITION_TABLES:
-        columns = subject.rows(
-            query("diagnostics.catalog.columns"),
-            f"public.{table}",
-            table != "price_history",
-        )
+        columns = subject.rows(query("diagnostics.catalog.columns"), f"public.{table}", table != "price_history")
         wanted = [row[0] for row in columns]
         if table not in views:
             faults.append(f"{role}.{table} is missing")

@@ -101,13 +101,7 @@ def probe_v1_clients(subject: Subject) -> Iterator[Result]:
         yield _try_select_star(subject, "v1 client")
     if subject.state.version is not SchemaVersion.V2:
         return
-    schemas = [
-        str(row[0])
-        for row in subject.rows(
-            query("diagnostics.client_statements.v1_schemas"),
-            VIEW_COMMENT,
-        )
-    ]
+    schemas = [str(row[0]) for row in subject.rows(query("diagnostics.client_statements.v1_schemas"), VIEW_COMMENT)]
     for schema in schemas:
         subject.conn.rollback()
         with subject.conn.cursor() as cursor:
@@ -159,10 +153,7 @@ def probe_isolation(subject: Subject) -> Iterator[Result]:
             else query("diagnostics.client_statements.insert_portfolio_without_id"),
             values,
         )
-        cursor.execute(
-            query("diagnostics.client_statements.insert_positions"),
-            values,
-        )
+        cursor.execute(query("diagnostics.client_statements.insert_positions"), values)
         cursor.execute(query("diagnostics.client_statements.insert_signals"), values)
     yield passed("isolation: two portfolios hold the same symbol", "works")
     yield _isolated_change(subject, values)
@@ -173,10 +164,7 @@ def probe_isolation(subject: Subject) -> Iterator[Result]:
 def _isolated_change(subject: Subject, values: dict[str, object]) -> Result:
     name = "isolation: a change of one position leaves the other alone"
     with subject.conn.cursor() as cursor:
-        cursor.execute(
-            query("diagnostics.client_statements.change_quantity"),
-            values,
-        )
+        cursor.execute(query("diagnostics.client_statements.change_quantity"), values)
     quantity = subject.value(query("diagnostics.client_statements.quantity"), values["id"])
     return passed(name, "works") if quantity == 100 else failed(name, f"it became {quantity}", _ADVICE)
 

@@ -73,9 +73,6 @@ def _is_orphan(conn: Connection, pid: int) -> bool:
     if not own_schema_exists(conn):
         return False
     with conn.cursor() as cur:
-        cur.execute(
-            query("journal.runs.is_orphan"),
-            (str(pid),),
-        )
+        cur.execute(query("journal.runs.is_orphan"), (str(pid),))
         row = cur.fetchone()
     return bool(row and row[0])

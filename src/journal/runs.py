@@ -96,10 +96,7 @@ def read_events(conn: Connection, run_id: int, after: int = 0) -> list[tuple[int
     if not own_schema_exists(conn):
         return []
     with conn.cursor() as cur:
-        cur.execute(
-            query("journal.runs.events"),
-            (run_id, after),
-        )
+        cur.execute(query("journal.runs.events"), (run_id, after))
         return [(int(row[0]), _event(row[1:])) for row in cur.fetchall()]
 
 
@@ -109,8 +106,7 @@ def read_records(conn: Connection, limit: int = 50) -> list[RunRecord]:
         return []
     with conn.cursor() as cur:
         cur.execute(
-            query("journal.runs.records"),
-            {"limit": limit, "lock_class": LOCK_CLASS, "lock_object": LOCK_OBJECT},
+            query("journal.runs.records"), {"limit": limit, "lock_class": LOCK_CLASS, "lock_object": LOCK_OBJECT}
         )
         return [_record(row) for row in cur.fetchall()]
 
@@ -139,10 +135,7 @@ def last_checksums(conn: Connection, phase: Phase) -> tuple[dict[str, str], date
 def pause_asked_by(conn: Connection, run_id: int) -> str | None:
     """Who asked the run to pause since it began, or went on, last. None: nobody did."""
     with conn.cursor() as cur:
-        cur.execute(
-            query("journal.runs.pause_asked_by"),
-            {"run": run_id},
-        )
+        cur.execute(query("journal.runs.pause_asked_by"), {"run": run_id})
         row = cur.fetchone()
     return str(row[0]) if row else None
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import psycopg2
 import pytest
 from psycopg2 import errors, sql
+from tests.migration.lab import lab
 
 from src.journal.model import Phase
 from src.journal.runs import ensure_own_schema
 from src.portfolios import own_tables
 from src.postgres.connection import Cursor
 from tests.conftest import MakeDatabase
-from tests.migration.lab import lab
 from tests.named_statements import named_statements
 
 NOT_THERE = (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction)

@@ -75,10 +75,7 @@ def history_tables(content: Content) -> Mapping[str, TableDigest]:
 def holds_only_audit(conn: Connection) -> bool:
     """Whether there is nothing in the project's own schema that a restore would have to keep, but the audit."""
     with conn.cursor() as cur:
-        cur.execute(
-            query("backup.restore.restore.tables_but_audit"),
-            (OWN_SCHEMA,),
-        )
+        cur.execute(query("backup.restore.restore.tables_but_audit"), (OWN_SCHEMA,))
         for (name,) in cur.fetchall():
             cur.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(OWN_SCHEMA, str(name))))
             if (cur.fetchone() or (True,))[0]:

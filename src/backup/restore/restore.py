@@ -72,10 +72,7 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
 def look(conn: Connection) -> Live:
     """The database that `conn` is connected to, and what its role may do with it."""
     with conn.cursor() as cur:
-        cur.execute(
-            query("backup.restore.restore.target"),
-            (OWN_SCHEMA,),
-        )
+        cur.execute(query("backup.restore.restore.target"), (OWN_SCHEMA,))
         row = cur.fetchone()
     if row is None:
         raise BackupError("PostgreSQL does not know the role that this is connected as.")

@@ -196,10 +196,7 @@ def _drop_leftovers(admin: Connection, database: str) -> list[str]:
     """Drop what killed restores left behind: marked as ours, and nobody connected (a restore at work always is)."""
     prefix = _name(database, "_restore_00000000_000000")[:-15]
     with admin.cursor() as cur:
-        cur.execute(
-            query("backup.restore.restore.leftovers"),
-            (prefix, IN_PROGRESS),
-        )
+        cur.execute(query("backup.restore.restore.leftovers"), (prefix, IN_PROGRESS))
         names = [str(row[0]) for row in cur.fetchall()]
     for name in names:
         drop_database(admin, name)

@@ -214,9 +214,6 @@ class Execution:
     def _restored_archive(self) -> Keep | None:
         """How the archive that this run restored was made. None: it restored none."""
         with self._work.cursor() as cur:
-            cur.execute(
-                query("migration.run.runner.restored_keep"),
-                (self.run_id,),
-            )
+            cur.execute(query("migration.run.runner.restored_keep"), (self.run_id,))
             row = cur.fetchone()
         return Keep(row[0]) if row and row[0] else None

@@ -276,10 +276,7 @@ class Runner:
 def build_progress(conn: Connection, pid: int) -> tuple[str, int, int, str] | None:
     """Phase, blocks done and in all, and whom it waits for, of an index that session `pid` builds."""
     with conn.cursor() as cur:
-        cur.execute(
-            query("migration.run.runner.build_progress"),
-            (pid,),
-        )
+        cur.execute(query("migration.run.runner.build_progress"), (pid,))
         row = cur.fetchone()
         if row is None:
             return None
