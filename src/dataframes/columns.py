@@ -1,4 +1,4 @@
-"""Rows as the DataFrames that DatabaseManager promises, with the same columns and types however many rows there are."""
+"""The columns and dtypes of the DataFrames that DatabaseManager promises, the same however many rows there are."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ TIME = "datetime64[us]"
 MOMENT = "datetime64[us, UTC]"
 AGE = "timedelta64[us]"
 
-POSITIONS_V1 = {
+POSITIONS = {
     "symbol": TEXT,
     "company_name": TEXT,
     "quantity": WHOLE,
@@ -22,8 +22,8 @@ POSITIONS_V1 = {
     "unrealized_pnl": MONEY,
     "sector": TEXT,
     "last_updated": TIME,
+    "portfolio_id": TEXT,
 }
-POSITIONS = {**POSITIONS_V1, "portfolio_id": TEXT}
 PORTFOLIOS = {
     "portfolio_id": TEXT,
     "name": TEXT,
@@ -54,7 +54,7 @@ OVERVIEW = {
     "fresh_size": MONEY,
     "oldest_price_at": MOMENT,
 }
-SIGNALS_V1 = {
+SIGNALS = {
     "id": WHOLE,
     "symbol": TEXT,
     "signal_type": TEXT,
@@ -68,8 +68,8 @@ SIGNALS_V1 = {
     "bollinger_upper": MONEY,
     "bollinger_lower": MONEY,
     "created_at": TIME,
+    "portfolio_id": TEXT,
 }
-SIGNALS = {**SIGNALS_V1, "portfolio_id": TEXT}
 PRICE_AGES = {
     "symbol": TEXT,
     "price": MONEY,

@@ -31,13 +31,14 @@ class Day:
 
     `change` and `covered_value`: day change and market value of those whose day change is known; None where there is
     none. Sizes are market values with short positions counted by their size: `covered_size` of the same positions,
-    `fresh_size` of those priced in the latest session, `priced_size` of all. `oldest_at`: the oldest price's time,
-    aware.
+    `fresh_size` of those priced in the latest session, whose market value is `fresh_value`, `priced_size` of all.
+    `oldest_at`: the oldest price's time, aware.
     """
 
     change: Decimal | None
     covered_value: Decimal | None
     covered_size: Decimal
+    fresh_value: Decimal
     fresh_size: Decimal
     priced_size: Decimal
     oldest_at: datetime | None
@@ -86,6 +87,7 @@ def day(items: Sequence[Valued], moved: Mapping[str, Move]) -> Day:
         change=sum((change for _, change in known), ZERO) if known else None,
         covered_value=sum((worth for worth, _ in known), ZERO) if known else None,
         covered_size=sum((abs(worth) for worth, _ in known), ZERO),
+        fresh_value=sum((worth for worth, one in held if one.age == 0), ZERO),
         fresh_size=sum((abs(worth) for worth, one in held if one.age == 0), ZERO),
         priced_size=sum((abs(worth) for worth, _ in held), ZERO),
         oldest_at=min(times, default=None),
@@ -100,6 +102,7 @@ def combined(parts: Iterable[Day]) -> Day:
         change=sum((part.change or ZERO for part in known), ZERO) if known else None,
         covered_value=sum((part.covered_value or ZERO for part in known), ZERO) if known else None,
         covered_size=sum((part.covered_size for part in given), ZERO),
+        fresh_value=sum((part.fresh_value for part in given), ZERO),
         fresh_size=sum((part.fresh_size for part in given), ZERO),
         priced_size=sum((part.priced_size for part in given), ZERO),
         oldest_at=min((part.oldest_at for part in given if part.oldest_at is not None), default=None),

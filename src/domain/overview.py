@@ -10,19 +10,23 @@ from src.domain.valuation import Totals
 
 
 @dataclass(frozen=True)
-class PortfolioEntry:
-    """A portfolio and what it is worth. Times by the server's clock, without a zone."""
+class Portfolio:
+    """A portfolio and its figures (HKD). Times by the server's clock, without a zone. Texts as stored; None: NULL.
+
+    `copied_from`: the id of the portfolio that this one is a copy of. `archived_at` None: not archived. `updated_at`:
+    the last change of the portfolio or of a position.
+    """
 
     portfolio_id: str
     name: str
-    description: str
-    strategy: str
-    copied_from: str
+    description: str | None
+    strategy: str | None
+    copied_from: str | None
     copied_at: datetime | None
     archived_at: datetime | None
+    created_at: datetime | None
     updated_at: datetime | None
     totals: Totals
-    day: Day
 
     @property
     def title(self) -> str:
@@ -41,3 +45,10 @@ class PortfolioEntry:
     def fixed(self) -> bool:
         """The single-portfolio application's: it can be neither archived nor deleted."""
         return self.portfolio_id == DEFAULT_PORTFOLIO
+
+
+@dataclass(frozen=True)
+class PortfolioEntry(Portfolio):
+    """A portfolio with its figures and what moved in the latest trading session."""
+
+    day: Day

@@ -1,4 +1,4 @@
-"""What was saved, by whom, and what stood in the way: the words of the audit."""
+"""Revisions: what was saved, by whom, and what clashed with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from src.domain.edits import PositionValues
 from src.domain.portfolio import Position
 from src.errors import Conflict
 
-# What a save was. Those of the second line change no position of their portfolio, and cannot be undone.
+# What a revision was. Those of the second line change no position of their portfolio, and cannot be undone.
 POSITION_KINDS = ("edit", "import", "undo", "apply", "fresh copy")
 PORTFOLIO_KINDS = ("create", "copy", "rename", "archive", "restore", "delete")
 
@@ -24,13 +24,13 @@ class RevisedPosition:
 
 @dataclass(frozen=True)
 class Revision:
-    """One entry of the audit: all of its rows were saved together. `at` is aware.
+    """One entry of the change history: all of its positions were saved together. `at` is aware.
 
-    `digest`: of the file that was imported. `undoes`: the save that this one took back. `undone_by`: the one that took
-    this one back, and was not taken back itself.
+    `digest`: SHA-256 of the file that was imported. `undoes`: the revision that this one took back. `undone_by`: the
+    one that took this one back, and was not taken back itself.
     """
 
-    save_id: int
+    revision_id: int
     portfolio_id: str
     at: datetime
     by: str
@@ -40,6 +40,11 @@ class Revision:
     undone_by: int | None = None
     undoes: int | None = None
     rows: tuple[RevisedPosition, ...] = ()
+
+    @property
+    def save_id(self) -> int:
+        """`revision_id`, by the name that older callers know."""
+        return self.revision_id
 
 
 @dataclass(frozen=True)

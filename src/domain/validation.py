@@ -18,6 +18,7 @@ from src.domain.portfolio import (
     check_text,
     check_value,
 )
+from src.domain.signal import SignalValues
 from src.domain.valuation import known_price
 from src.errors import InvalidInput
 
@@ -76,26 +77,24 @@ def expected(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return found
 
 
-def signal(signal_type: str, strength: object, price: object, indicators: Mapping[str, object]) -> dict[str, Any]:
-    """A trading signal's values by column; an indicator that is missing, None or NaN is None: not known."""
+def signal(signal_type: str, strength: object, price: object, indicators: Mapping[str, object]) -> SignalValues:
+    """A trading signal, checked; an indicator that is missing, None or NaN is None: not known."""
     if signal_type not in ("A", "B", "C", "D"):
         raise InvalidInput(f"Signal type is {signal_type!r}; it must be A, B, C or D.")
     unknown = sorted(indicators.keys() - _INDICATORS.keys())
     if unknown:
         raise InvalidInput(f"Unknown indicator {', '.join(unknown)}; there are {', '.join(_INDICATORS)}.")
-    values: dict[str, Any] = {
-        "signal_type": signal_type,
-        "signal_strength": check_number(strength, "Strength", Decimal(10), Decimal("0.01")),
-        "price": check_price(price),
-    }
+    checked_strength = check_number(strength, "Strength", Decimal(10), Decimal("0.01"))
+    checked_price = check_price(price)
+    found: dict[str, Decimal | None] = {}
     for name, (limit, places) in _INDICATORS.items():
         given = indicators.get(name)
         missing = given is None or str(given).lower() in _NOT_KNOWN
-        values[name] = None if missing else check_number(given, name, limit, places)
-    return values
+        found[name] = None if missing else check_number(given, name, limit, places)
+    return SignalValues(signal_type=signal_type, strength=checked_strength, price=checked_price, **found)
 
 
-def rows(given: Sequence[Edit]) -> tuple[Edit, ...]:
+def edits(given: Sequence[Edit]) -> tuple[Edit, ...]:
     """Edits of positions, checked and without those that change nothing; the symbols of new positions normalised."""
     found: dict[str, Edit] = {}
     for edit in given:

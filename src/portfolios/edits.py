@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from src.domain import symbols as hk_market
 from src.domain.edits import Edit, PositionValues
 from src.domain.portfolio import DEFAULT_PORTFOLIO, check_value
 from src.domain.revisions import Clash, SaveConflict
+from src.domain.symbols import spellings
 from src.postgres.connection import Cursor
 from src.postgres.queries import query, rows_of
 from src.schema.versions import ADD_POSITIONS, SchemaState, require
@@ -63,7 +63,7 @@ class _Work:
     inserts: list[Changed] = field(default_factory=list)
 
 
-def apply(
+def apply_edits(
     cursor: Cursor,
     state: SchemaState,
     portfolio_id: str,
@@ -145,7 +145,7 @@ def _lock(cursor: Cursor, state: SchemaState, portfolio_id: str, edits: Sequence
 
 def _spellings(edit: Edit) -> tuple[str, ...]:
     """As written first, since that is what the editor saw."""
-    return hk_market.spellings(edit.symbol)[::-1]
+    return spellings(edit.symbol)[::-1]
 
 
 def _find(own: Mapping[str, Held], edit: Edit) -> Held | None:

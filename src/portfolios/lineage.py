@@ -7,8 +7,8 @@ from src.domain.edits import Edit, PositionValues, values_by_symbol
 from src.domain.portfolio import Position
 from src.domain.revisions import Clash, Lineage, Revision, SaveConflict
 from src.errors import InvalidInput
-from src.portfolios import edits as changes
 from src.portfolios import own_tables, portfolios, revisions
+from src.portfolios.edits import apply_edits
 from src.postgres.connection import Cursor
 from src.postgres.queries import query, rows_of
 from src.schema.versions import SchemaState
@@ -57,7 +57,7 @@ def apply_to_parent(
     were made from it; SaveConflict where it is something else now.
     """
     parent_id = _lock_both(cursor, state, portfolio_id)
-    changed = changes.apply(cursor, state, parent_id, edits)
+    changed = apply_edits(cursor, state, parent_id, edits)
     saved = revisions.record(cursor, parent_id, by=by, kind="apply", note=f"from {portfolio_id}", changed=changed)
     keep_base(cursor, portfolio_id, portfolio_id, saved.save_id)
     _check_source(cursor, portfolio_id, edits, seen)
@@ -75,7 +75,7 @@ def refresh_copy(
 ) -> Revision:
     """Edits of the copy that bring in what its parent is, or what that changed. `seen`: the parent, as above."""
     parent_id = _lock_both(cursor, state, portfolio_id)
-    changed = changes.apply(cursor, state, portfolio_id, edits)
+    changed = apply_edits(cursor, state, portfolio_id, edits)
     saved = revisions.record(cursor, portfolio_id, by=by, kind="fresh copy", note=f"of {parent_id}", changed=changed)
     keep_base(cursor, portfolio_id, parent_id, saved.save_id)
     _check_source(cursor, parent_id, edits, seen)

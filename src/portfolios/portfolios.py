@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from src.domain.overview import Portfolio
 from src.domain.portfolio import DEFAULT_PORTFOLIO
 from src.errors import Conflict, InvalidInput, PortfolioExists, PortfolioNotFound
+from src.portfolios import rows
 from src.postgres.connection import Cursor
-from src.postgres.queries import Row, query, rows_of
+from src.postgres.queries import query, rows_of
 from src.schema.versions import SchemaState
 
 
-def list_all(cursor: Cursor, state: SchemaState) -> list[Row]:
+def list_all(cursor: Cursor, state: SchemaState) -> tuple[Portfolio, ...]:
+    """DEFAULT first, archived ones too."""
     cursor.execute(query("portfolios.portfolios.list" if state.multi_portfolio else "portfolios.portfolios.list_v1"))
-    return rows_of(cursor)
+    return tuple(map(rows.portfolio, rows_of(cursor)))
 
 
 def existing(cursor: Cursor, state: SchemaState) -> list[str]:

@@ -6,27 +6,28 @@ from decimal import Decimal
 from typing import Any
 
 from src.domain.edits import Edit, PositionValues
-from src.domain.portfolio import check_value
+from src.domain.portfolio import Position, check_value
 from src.errors import Conflict, InvalidInput, PositionNotFound
-from src.portfolios import edits, portfolios
+from src.portfolios import edits, portfolios, rows
 from src.portfolios.edits import Changed
-from src.postgres import queries
 from src.postgres.connection import Cursor
 from src.postgres.queries import query, rows_of
 from src.schema.versions import SchemaState
 
 
-def list_all(cursor: Cursor, state: SchemaState, portfolio_id: str | None) -> list[queries.Row]:
+def list_all(cursor: Cursor, state: SchemaState, portfolio_id: str | None) -> tuple[Position, ...]:
+    """By market value descending, unpriced last. Of all portfolios when None. Raises PortfolioNotFound."""
     if portfolio_id is not None:
         portfolios.check_exists(cursor, state, portfolio_id)
     if state.multi_portfolio:
         cursor.execute(query("portfolios.positions.list"), {"portfolio_id": portfolio_id})
     else:
         cursor.execute(query("portfolios.positions.list_v1"))
-    return rows_of(cursor)
+    return tuple(map(rows.position, rows_of(cursor)))
 
 
-def list_several(cursor: Cursor, state: SchemaState, portfolio_ids: Sequence[str]) -> list[queries.Row]:
+def list_several(cursor: Cursor, state: SchemaState, portfolio_ids: Sequence[str]) -> tuple[Position, ...]:
+    """Of all of these portfolios together, by market value descending. Raises PortfolioNotFound."""
     known = set(portfolios.existing(cursor, state))
     for portfolio_id in portfolio_ids:
         if portfolio_id not in known:
@@ -36,24 +37,26 @@ def list_several(cursor: Cursor, state: SchemaState, portfolio_ids: Sequence[str
     elif portfolio_ids:
         cursor.execute(query("portfolios.positions.list_v1"))
     else:
-        return []
-    return rows_of(cursor)
+        return ()
+    return tuple(map(rows.position, rows_of(cursor)))
 
 
 def update_price(cursor: Cursor, symbols: tuple[str, ...], price: Decimal) -> None:
     """The new price for every row of a symbol, which is given in its spellings."""
     cursor.execute(query("portfolios.positions.lock_symbols"), {"symbols": list(symbols)})
-    rows = rows_of(cursor)
-    if not rows:
+    found = rows_of(cursor)
+    if not found:
         raise PositionNotFound(f"No portfolio has a position in {symbols[0]}, so there is no price to update.")
-    edits.set_prices(cursor, [(row[0], row[1], row[2]) for row in rows], dict.fromkeys(symbols, (price, None)))
+    edits.set_prices(cursor, [(row[0], row[1], row[2]) for row in found], dict.fromkeys(symbols, (price, None)))
 
 
 def add(cursor: Cursor, state: SchemaState, portfolio_id: str, symbol: str, values: Mapping[str, Any]) -> list[Changed]:
     """A new position in a portfolio that is locked. Its price is the market's last known one, or none."""
     if _find(cursor, portfolio_id, (symbol,)) is not None:
         raise InvalidInput(f"Portfolio {portfolio_id!r} has a position in {symbol} already: change that one.")
-    return edits.apply(cursor, state, portfolio_id, [Edit(symbol, None, PositionValues(**values))], fill_names=True)
+    return edits.apply_edits(
+        cursor, state, portfolio_id, [Edit(symbol, None, PositionValues(**values))], fill_names=True
+    )
 
 
 def change(
@@ -73,7 +76,7 @@ def change(
     edit = Edit(symbol, row, replace(row, **wanted))
     assert edit.after is not None
     check_value(edit.after.quantity, edit.after.avg_cost, "cost")
-    return [] if edit.after == row else edits.apply(cursor, state, portfolio_id, [edit])
+    return [] if edit.after == row else edits.apply_edits(cursor, state, portfolio_id, [edit])
 
 
 def remove(
@@ -82,7 +85,7 @@ def remove(
     """Remove a position and its signals from a portfolio that is locked."""
     symbol, row = _get(cursor, portfolio_id, symbols)
     _check_expected(symbol, row, expected)
-    return edits.apply(cursor, state, portfolio_id, [Edit(symbol, row, None)])
+    return edits.apply_edits(cursor, state, portfolio_id, [Edit(symbol, row, None)])
 
 
 def _find(cursor: Cursor, portfolio_id: str, symbols: tuple[str, ...]) -> tuple[str, PositionValues] | None:

@@ -11,9 +11,8 @@ from typing import Any
 from src.domain.edits import Edit, PositionValues
 from src.domain.revisions import RevisedPosition, Revision
 from src.errors import InvalidInput
-from src.portfolios import edits as changes
 from src.portfolios import own_tables, portfolios
-from src.portfolios.edits import Changed, Remembered
+from src.portfolios.edits import Changed, Remembered, apply_edits
 from src.postgres.connection import Cursor
 from src.postgres.queries import query, rows_of
 from src.schema.versions import SchemaState
@@ -47,7 +46,7 @@ def save(
 ) -> Revision:
     """All edits or none, and their entry in the audit."""
     lock(cursor, state, portfolio_id)
-    changed = changes.apply(cursor, state, portfolio_id, edits, fill_names=fill_names)
+    changed = apply_edits(cursor, state, portfolio_id, edits, fill_names=fill_names)
     return record(cursor, portfolio_id, by=by, kind=kind, note=note, digest=digest, changed=changed)
 
 
@@ -108,7 +107,7 @@ def undo(cursor: Cursor, state: SchemaState, save_id: int, *, by: str) -> Revisi
         edits.append(Edit(symbol, _row(after), _row(before)))
         if before is not None:
             remembered[symbol] = Remembered(_time(before["price_as_of"]), signals)
-    changed = changes.apply(cursor, state, done.portfolio_id, edits, remembered=remembered)
+    changed = apply_edits(cursor, state, done.portfolio_id, edits, remembered=remembered)
     note = f"save {save_id} ({done.kind})"
     return record(cursor, done.portfolio_id, by=by, kind="undo", note=note, undoes=save_id, changed=changed)
 

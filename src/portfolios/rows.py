@@ -1,95 +1,122 @@
-"""From the rows that DatabaseManager gives to the values of src/domain. What is not known is None."""
+"""From the database's rows (tuples, in the order of the statements' columns) to values. What is not known is None."""
 
-from collections.abc import Hashable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import pandas as pd
-
 from src.domain.day_change import Day
-from src.domain.overview import PortfolioEntry
+from src.domain.overview import Portfolio, PortfolioEntry
 from src.domain.portfolio import DEFAULT_PORTFOLIO, Position
-from src.domain.valuation import ZERO, Totals, known_price
+from src.domain.quote import PriceAge, RecordedPrice
+from src.domain.signal import Signal, SignalValues
+from src.domain.valuation import ZERO, Totals
+from src.postgres.queries import Row
 
 
-def number(value: object) -> Decimal | None:
-    """A database value as Decimal; NULL, NaN and the like are None."""
-    if value is None or value is pd.NaT or value is pd.NA:
-        return None
-    result = value if isinstance(value, Decimal) else Decimal(str(value))
-    return result if result.is_finite() else None
+def number(value: Any) -> Any:
+    """A number as it is stored; None for NaN, which a numeric column may hold."""
+    return None if isinstance(value, Decimal) and not value.is_finite() else value
 
 
-def text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def moment(value: object) -> datetime | None:
-    if value is None or value is pd.NaT:
-        return None
-    if isinstance(value, pd.Timestamp):
-        return datetime.fromisoformat(value.isoformat())
-    return value if isinstance(value, datetime) else None
-
-
-def position(row: Mapping[Hashable, Any]) -> Position:
-    """From a row of DatabaseManager.get_portfolio_positions; `last_updated` by the server's clock, without a zone."""
+def position(row: Row) -> Position:
+    """From positions.sql: list, list_several, list_v1. `last_updated` by the server's clock, without a zone."""
+    symbol, name, quantity, cost, price, sector, updated, owner = row
     return Position(
-        symbol=str(row["symbol"]),
-        quantity=int(row["quantity"]),
-        avg_cost=number(row["avg_cost"]) or ZERO,
-        price=known_price(number(row["current_price"])),
-        portfolio_id=text(row.get("portfolio_id")) or DEFAULT_PORTFOLIO,
-        company_name=text(row["company_name"]) or None,
-        sector=text(row["sector"]) or None,
-        last_updated=moment(row["last_updated"]),
+        symbol=symbol,
+        quantity=quantity,
+        avg_cost=_amount(cost),
+        price=number(price),
+        portfolio_id=owner or DEFAULT_PORTFOLIO,
+        company_name=name,
+        sector=sector,
+        last_updated=updated,
     )
 
 
-def positions(frame: pd.DataFrame) -> tuple[Position, ...]:
-    return tuple(position(row) for row in frame.to_dict("records"))
+def portfolio(row: Row) -> Portfolio:
+    """From portfolios.sql: list, list_v1."""
+    portfolio_id, name, description, created, updated, *figures, strategy, copied_from, copied_at, archived_at = row
+    return Portfolio(
+        portfolio_id=portfolio_id,
+        name=name,
+        description=description,
+        strategy=strategy,
+        copied_from=copied_from,
+        copied_at=copied_at,
+        archived_at=archived_at,
+        created_at=created,
+        updated_at=updated,
+        totals=_totals(*figures),
+    )
 
 
-def totals(row: Mapping[Hashable, Any]) -> Totals:
-    """From a row of DatabaseManager.get_portfolios."""
+def entry(row: Row) -> PortfolioEntry:
+    """From overview.sql: overview, overview_v1: the columns of a portfolio, and the day's."""
+    return PortfolioEntry(**vars(portfolio(row[:18])), day=_day(*row[18:]))
+
+
+def signal(row: Row) -> Signal:
+    """From signals.sql: list, list_all, list_v1."""
+    signal_id, symbol, signal_type, *numbers, created_at, owner = row
+    values = SignalValues(signal_type, *map(number, numbers))
+    return Signal(signal_id, symbol, values, created_at, owner or DEFAULT_PORTFOLIO)
+
+
+def price_age(row: Row) -> PriceAge:
+    """From prices.sql: ages."""
+    return PriceAge(*map(number, row))
+
+
+def recorded_price(row: Row) -> RecordedPrice:
+    """From prices.sql: history."""
+    return RecordedPrice(*map(number, row))
+
+
+def _totals(
+    positions: int,
+    active: int,
+    value: Decimal | None,
+    cost: Decimal,
+    pnl: Decimal | None,
+    priced: int,
+    priced_cost: Decimal,
+    cost_size: Decimal,
+    priced_size: Decimal,
+) -> Totals:
     return Totals(
-        position_count=int(row["total_positions"]),
-        held_count=int(row["active_positions"]),
-        priced_count=int(row["priced_positions"]),
-        cost_basis=number(row["total_cost"]) or ZERO,
-        priced_cost=number(row["priced_cost"]) or ZERO,
-        cost_size=number(row["cost_size"]) or ZERO,
-        priced_size=number(row["priced_size"]) or ZERO,
-        market_value=number(row["total_market_value"]),
-        unrealized_pnl=number(row["total_unrealized_pnl"]),
+        position_count=positions,
+        held_count=active,
+        priced_count=priced,
+        cost_basis=_amount(cost),
+        priced_cost=_amount(priced_cost),
+        cost_size=_amount(cost_size),
+        priced_size=_amount(priced_size),
+        market_value=number(value),
+        unrealized_pnl=number(pnl),
     )
 
 
-def day(row: Mapping[Hashable, Any]) -> Day:
-    """From a row of DatabaseManager.get_overview."""
-    change = number(row["day_change"])
+def _day(
+    change: Decimal | None,
+    covered_value: Decimal,
+    covered_size: Decimal,
+    fresh_value: Decimal,
+    priced_size: Decimal,
+    fresh_size: Decimal,
+    oldest_at: datetime | None,
+) -> Day:
+    known = number(change)
     return Day(
-        change=change,
-        covered_value=None if change is None else number(row["day_change_value"]),
-        covered_size=number(row["day_change_size"]) or ZERO,
-        fresh_size=number(row["fresh_size"]) or ZERO,
-        priced_size=number(row["value_size"]) or ZERO,
-        oldest_at=moment(row["oldest_price_at"]),
+        change=known,
+        covered_value=None if known is None else number(covered_value),
+        covered_size=_amount(covered_size),
+        fresh_value=_amount(fresh_value),
+        fresh_size=_amount(fresh_size),
+        priced_size=_amount(priced_size),
+        oldest_at=oldest_at,
     )
 
 
-def entry(row: Mapping[Hashable, Any]) -> PortfolioEntry:
-    """From a row of DatabaseManager.get_overview."""
-    return PortfolioEntry(
-        portfolio_id=str(row["portfolio_id"]),
-        name=text(row["name"]),
-        description=text(row["description"]),
-        strategy=text(row["strategy"]),
-        copied_from=text(row["copied_from"]),
-        copied_at=moment(row["copied_at"]),
-        archived_at=moment(row["archived_at"]),
-        updated_at=moment(row["updated_at"]),
-        totals=totals(row),
-        day=day(row),
-    )
+def _amount(value: Any) -> Decimal:
+    known: Decimal | None = number(value)
+    return ZERO if known is None else known

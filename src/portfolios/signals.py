@@ -1,17 +1,18 @@
 """Trading signals in the database. Each function is work for one transaction: see transactions.py."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
 
 from src.domain.portfolio import DEFAULT_PORTFOLIO
+from src.domain.signal import Signal, SignalValues
 from src.errors import PositionNotFound
-from src.portfolios import portfolios, positions
+from src.portfolios import portfolios, positions, rows
 from src.postgres.connection import Cursor
-from src.postgres.queries import Row, query, rows_of
+from src.postgres.queries import query, rows_of
 from src.schema.versions import SchemaState
 
 
-def list_all(cursor: Cursor, state: SchemaState, limit: int, portfolio_id: str | None) -> list[Row]:
+def list_all(cursor: Cursor, state: SchemaState, limit: int, portfolio_id: str | None) -> tuple[Signal, ...]:
+    """The newest first, of all portfolios when `portfolio_id` is None. Raises PortfolioNotFound."""
     if portfolio_id is not None:
         portfolios.check_exists(cursor, state, portfolio_id)
     if not state.multi_portfolio:
@@ -20,7 +21,7 @@ def list_all(cursor: Cursor, state: SchemaState, limit: int, portfolio_id: str |
         cursor.execute(query("portfolios.signals.list_all"), {"limit": limit})
     else:
         cursor.execute(query("portfolios.signals.list"), {"limit": limit, "portfolio_id": portfolio_id})
-    return rows_of(cursor)
+    return tuple(map(rows.signal, rows_of(cursor)))
 
 
 def insert(
@@ -28,13 +29,13 @@ def insert(
     state: SchemaState,
     portfolio_id: str | None,
     symbols: tuple[str, ...],
-    values: Mapping[str, Any],
+    values: SignalValues,
 ) -> None:
     """Record a signal for a symbol (given in its spellings) that the portfolio (or DEFAULT) holds or watches."""
     target = portfolio_id or DEFAULT_PORTFOLIO
     portfolios.check_exists(cursor, state, target)
     statement = query("portfolios.signals.insert" if state.multi_portfolio else "portfolios.signals.insert_v1")
-    row = {**values, "portfolio_id": target, "symbols": list(symbols), "preferred": symbols[0]}
+    row = {**asdict(values), "portfolio_id": target, "symbols": list(symbols), "preferred": symbols[0]}
     cursor.execute(statement, row)
     if cursor.fetchone() is not None:
         return

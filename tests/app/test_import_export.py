@@ -11,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from src.database_enhanced import DatabaseManager
 from src.domain.edits import diff
-from src.portfolios.rows import positions
 from src.transfer.exporting import to_csv
 from tests.app.conftest import OpenPage, shown
 from tests.conftest import MakeDatabase
@@ -175,7 +174,7 @@ def test_someone_else_saves_between_preview_and_import(importing: Any) -> None:
 
 def test_what_is_exported_imports_again_unchanged(importing: Any) -> None:
     manager, app = importing()
-    upload(app, to_csv(positions(manager.get_portfolio_positions("DEFAULT"))))
+    upload(app, to_csv(manager.positions("DEFAULT")))
     assert "nothing in it differs" in app.info[0].value
     assert any("12 rows as the portfolio has it already" in one.value for one in app.caption)
     assert [one.key for one in app.get("download_button")] == ["export_csv", "export_workbook"]
@@ -183,7 +182,7 @@ def test_what_is_exported_imports_again_unchanged(importing: Any) -> None:
 
 def test_an_old_export_does_not_bring_old_prices_back(importing: Any) -> None:
     manager, app = importing()
-    data = to_csv(positions(manager.get_portfolio_positions("DEFAULT"))).replace(b"3100", b"3200")
+    data = to_csv(manager.positions("DEFAULT")).replace(b"3100", b"3200")
     manager.update_position_price("0700.HK", 333)
     app.run()
     while "333.000" not in shown(app):
@@ -235,7 +234,7 @@ def test_history_says_who_changed_what_and_offers_what_can_be_undone(importing: 
 def test_history_on_v1(importing: Any) -> None:
     manager, app = importing("v1", view="History")
     assert not app.error
-    [tencent] = [one for one in positions(manager.get_portfolio_positions("DEFAULT")) if one.symbol == "0700.HK"]
+    [tencent] = [one for one in manager.positions("DEFAULT") if one.symbol == "0700.HK"]
     manager.save_positions("DEFAULT", diff([tencent], [replace(tencent, quantity=3200)]), by="Ann")
     while app.info:
         app.run()

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from src.database_enhanced import DatabaseManager
 from src.domain.portfolio import Position
-from src.portfolios.rows import positions
 from src.transfer.exporting import to_csv
 from src.transfer.importing import ImportPreview, preview
 from src.transfer.mapping import guess
@@ -68,7 +67,7 @@ def store(url: str, rows: list[tuple[Any, ...]]) -> None:
 
 
 def held(manager: DatabaseManager, portfolio_id: str) -> tuple[Position, ...]:
-    return positions(manager.get_portfolio_positions(portfolio_id))
+    return manager.positions(portfolio_id)
 
 
 def imported(data: bytes, current: tuple[Position, ...]) -> ImportPreview:

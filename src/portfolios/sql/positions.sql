@@ -1,32 +1,26 @@
 -- == list_v1: price 0 is v1's way of saying that no price is known. `portfolio_id` as in portfolios.list_v1.
-SELECT symbol, company_name, quantity, avg_cost, nullif(current_price, 0) AS current_price,
-       CASE WHEN coalesce(current_price, 0) <> 0 THEN market_value END AS market_value,
-       CASE WHEN coalesce(current_price, 0) <> 0 THEN unrealized_pnl END AS unrealized_pnl,
-       sector, last_updated
+SELECT symbol, company_name, quantity, avg_cost, nullif(current_price, 0) AS current_price, sector, last_updated,
+       'DEFAULT'::varchar AS portfolio_id
   FROM (VALUES ('DEFAULT'::varchar)) one(portfolio_id)
  CROSS JOIN LATERAL (SELECT p.symbol, p.company_name, p.quantity, p.avg_cost, p.current_price, p.market_value,
-                            p.unrealized_pnl, p.sector, p.last_updated, portfolio_id AS owner
+                            p.sector, p.last_updated, portfolio_id AS owner
                        FROM public.portfolio_positions p) h
  WHERE coalesce(h.owner, 'DEFAULT') = 'DEFAULT'
- ORDER BY 6 DESC NULLS LAST, symbol
+ ORDER BY CASE WHEN coalesce(current_price, 0) <> 0 THEN market_value END DESC NULLS LAST, symbol
 
 -- == list: of one portfolio, or of all.
-SELECT symbol, company_name, quantity, avg_cost, nullif(current_price, 0) AS current_price,
-       CASE WHEN coalesce(current_price, 0) <> 0 THEN market_value END AS market_value,
-       CASE WHEN coalesce(current_price, 0) <> 0 THEN unrealized_pnl END AS unrealized_pnl,
-       sector, last_updated, portfolio_id
+SELECT symbol, company_name, quantity, avg_cost, nullif(current_price, 0) AS current_price, sector, last_updated,
+       portfolio_id
   FROM public.portfolio_positions
  WHERE %(portfolio_id)s::varchar IS NULL OR portfolio_id = %(portfolio_id)s
- ORDER BY 6 DESC NULLS LAST, symbol, portfolio_id
+ ORDER BY CASE WHEN coalesce(current_price, 0) <> 0 THEN market_value END DESC NULLS LAST, symbol, portfolio_id
 
 -- == list_several: of these portfolios, from one snapshot.
-SELECT symbol, company_name, quantity, avg_cost, nullif(current_price, 0) AS current_price,
-       CASE WHEN coalesce(current_price, 0) <> 0 THEN market_value END AS market_value,
-       CASE WHEN coalesce(current_price, 0) <> 0 THEN unrealized_pnl END AS unrealized_pnl,
-       sector, last_updated, portfolio_id
+SELECT symbol, company_name, quantity, avg_cost, nullif(current_price, 0) AS current_price, sector, last_updated,
+       portfolio_id
   FROM public.portfolio_positions
  WHERE portfolio_id = ANY (%(portfolio_ids)s)
- ORDER BY 6 DESC NULLS LAST, symbol, portfolio_id
+ ORDER BY CASE WHEN coalesce(current_price, 0) <> 0 THEN market_value END DESC NULLS LAST, symbol, portfolio_id
 
 -- == lock_symbols: all rows of these symbols in every portfolio, at once or not at all. By way of JSON, since v1 has no
 -- portfolio_id.

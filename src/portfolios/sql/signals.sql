@@ -1,6 +1,6 @@
 -- == list_v1: newest first. `portfolio_id` as in portfolios.list_v1.
 SELECT id, symbol, signal_type, signal_strength, price, volume, rsi, ma_5, ma_20, ma_50,
-       bollinger_upper, bollinger_lower, created_at
+       bollinger_upper, bollinger_lower, created_at, 'DEFAULT'::varchar AS portfolio_id
   FROM (VALUES ('DEFAULT'::varchar)) one(portfolio_id)
  CROSS JOIN LATERAL (SELECT t.*, portfolio_id AS owner FROM public.trading_signals t) s
  WHERE coalesce(s.owner, 'DEFAULT') = 'DEFAULT'
@@ -25,7 +25,7 @@ SELECT id, symbol, signal_type, signal_strength, price, volume, rsi, ma_5, ma_20
 -- == insert_v1: only for a symbol that has a position.
 INSERT INTO public.trading_signals
        (symbol, signal_type, signal_strength, price, volume, rsi, ma_5, ma_20, ma_50, bollinger_upper, bollinger_lower)
-SELECT symbol, %(signal_type)s, %(signal_strength)s, %(price)s, %(volume)s, %(rsi)s, %(ma_5)s, %(ma_20)s, %(ma_50)s,
+SELECT symbol, %(signal_type)s, %(strength)s, %(price)s, %(volume)s, %(rsi)s, %(ma_5)s, %(ma_20)s, %(ma_50)s,
        %(bollinger_upper)s, %(bollinger_lower)s
   FROM public.portfolio_positions
  WHERE symbol = ANY (%(symbols)s)
@@ -37,7 +37,7 @@ RETURNING id
 INSERT INTO public.trading_signals
        (symbol, signal_type, signal_strength, price, volume, rsi, ma_5, ma_20, ma_50, bollinger_upper, bollinger_lower,
         portfolio_id)
-SELECT symbol, %(signal_type)s, %(signal_strength)s, %(price)s, %(volume)s, %(rsi)s, %(ma_5)s, %(ma_20)s, %(ma_50)s,
+SELECT symbol, %(signal_type)s, %(strength)s, %(price)s, %(volume)s, %(rsi)s, %(ma_5)s, %(ma_20)s, %(ma_50)s,
        %(bollinger_upper)s, %(bollinger_lower)s, portfolio_id
   FROM public.portfolio_positions
  WHERE portfolio_id = %(portfolio_id)s AND symbol = ANY (%(symbols)s)

@@ -14,7 +14,7 @@ from src.transfer import exporting
 def button(entry: PortfolioEntry, positions: Sequence[Position]) -> None:
     """Each file is made when it is asked for, not when the page is drawn."""
     now = datetime.now(HONG_KONG)
-    about = exporting.About(entry.portfolio_id, entry.title, now, entry.strategy)
+    about = exporting.About(entry.portfolio_id, entry.title, now, entry.strategy or "")
     with st.popover("Export", icon=":material/download:", key="hk_export"):
         st.download_button(
             "CSV",

@@ -92,7 +92,7 @@ def _header(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], live: quer
     if live.multi_portfolio:
         with st.container(horizontal=True):
             forms.copy([], entry.portfolio_id)
-            forms.rename(entry.portfolio_id, entry.name, entry.description, entry.strategy)
+            forms.rename(entry.portfolio_id, entry.name, entry.description or "", entry.strategy or "")
             if not entry.fixed:
                 forms.archive(entry.portfolio_id, entry.archived_at is not None)
                 forms.delete(entry)

@@ -57,7 +57,7 @@ def together(entries: Sequence[PortfolioEntry]) -> tuple[Totals, Day]:
 
 def strategies(entries: Iterable[PortfolioEntry]) -> list[str]:
     """Those in use, by name; "" last where some portfolios have none."""
-    return sorted({one.strategy for one in entries}, key=lambda name: (not name, name.casefold(), name))
+    return sorted({one.strategy or "" for one in entries}, key=lambda name: (not name, name.casefold(), name))
 
 
 def found(entries: Iterable[PortfolioEntry], words: str, strategy: str | None) -> list[PortfolioEntry]:
@@ -66,8 +66,8 @@ def found(entries: Iterable[PortfolioEntry], words: str, strategy: str | None) -
     return [
         one
         for one in entries
-        if (strategy is None or one.strategy == strategy)
-        and words in f"{one.name} {one.portfolio_id} {one.strategy}".casefold()
+        if (strategy is None or (one.strategy or "") == strategy)
+        and words in f"{one.name} {one.portfolio_id} {one.strategy or ''}".casefold()
     ]
 
 
@@ -75,7 +75,7 @@ def arranged(entries: Sequence[PortfolioEntry], order: str, *, group: bool) -> l
     """Sorted, and grouped by strategy, the groups in the same order; else in one group."""
     members: dict[str, list[PortfolioEntry]] = {}
     for one in sorted(entries, key=SORTS[order]):
-        members.setdefault(one.strategy if group else "", []).append(one)
+        members.setdefault((one.strategy or "") if group else "", []).append(one)
     return sorted((Group(name, tuple(of), len(of), *together(of)) for name, of in members.items()), key=SORTS[order])
 
 

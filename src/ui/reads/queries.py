@@ -18,6 +18,7 @@ from src.domain.portfolio import Position
 from src.domain.price_age import TradingSessions
 from src.domain.quote import Quote
 from src.domain.revisions import Lineage, Revision
+from src.domain.signal import Signal
 from src.domain.valuation import Valuation, value
 from src.health.model import Component
 from src.journal import activity as activities
@@ -27,7 +28,6 @@ from src.market import calendar
 from src.migration import engine
 from src.migration.model import Options, Plan
 from src.migration.preflight import blockers
-from src.portfolios import rows
 from src.ui.reads.cached import EVENTS, NOTHING, SCHEMA_AND_RUN, Source, cached, forget
 from src.ui.reads.live_state import LiveState, live_state, watch, watcher
 from src.ui.reads.source import database_url, manager, settings
@@ -48,7 +48,7 @@ BUSY = "Working out what this would do…"
 @cached(ttl=10, most=5, keys={TradingSessions: lambda of: of.latest.opens})
 def overview(source: Source, sessions: TradingSessions) -> tuple[PortfolioEntry, ...]:
     """All portfolios with their figures, those of the day included."""
-    return tuple(rows.entry(row) for row in source.manager.get_overview(sessions).to_dict("records"))
+    return source.manager.overview(sessions)
 
 
 @cached(ttl=60, most=50)
@@ -60,14 +60,14 @@ def curves(source: Source, portfolio_ids: frozenset[str], since: date) -> pd.Dat
 @cached(ttl=10, most=100)
 def valuation(source: Source, portfolio_id: str) -> Valuation:
     """A portfolio's positions with their figures. Raises PortfolioNotFound."""
-    return value(rows.positions(source.manager.get_portfolio_positions(portfolio_id)))
+    return value(source.manager.positions(portfolio_id))
 
 
 @cached(ttl=10, most=30)
 def valuations(source: Source, portfolio_ids: tuple[str, ...]) -> Mapping[str, Valuation]:
     """Of several portfolios, from one snapshot, by id. Raises PortfolioNotFound."""
     found: dict[str, list[Position]] = {one: [] for one in portfolio_ids}
-    for position in rows.positions(source.manager.get_positions_of(portfolio_ids)):
+    for position in source.manager.positions_of(portfolio_ids):
         found[position.portfolio_id].append(position)
     return {one: value(positions) for one, positions in found.items()}
 
@@ -75,25 +75,25 @@ def valuations(source: Source, portfolio_ids: tuple[str, ...]) -> Mapping[str, V
 @cached(ttl=10, most=100)
 def lineage(source: Source, portfolio_id: str) -> Lineage | None:
     """What a copy was taken from, and when; None for a portfolio that is no copy."""
-    return source.manager.get_lineage(portfolio_id)
+    return source.manager.lineage(portfolio_id)
 
 
 @cached(ttl=10, most=100)
 def quotes(source: Source, latest_opens: datetime, symbols: frozenset[str]) -> Mapping[str, Quote]:
     """Price, its time and the close before, by symbol."""
-    return source.manager.get_quotes(latest_opens, sorted(symbols)) if symbols else {}
+    return source.manager.quotes(latest_opens, sorted(symbols)) if symbols else {}
 
 
 @cached(ttl=10, most=100)
-def signals(source: Source, portfolio_id: str, most: int) -> pd.DataFrame:
+def signals(source: Source, portfolio_id: str, most: int) -> tuple[Signal, ...]:
     """The newest of a portfolio, at most `most`."""
-    return source.manager.get_trading_signals(most, portfolio_id)
+    return source.manager.signals(most, portfolio_id)
 
 
 @cached(ttl=10, most=50)
 def saves(source: Source, portfolio_id: str) -> tuple[Revision, ...]:
     """Who changed what in a portfolio: the newest MOST_REVISIONS, newest first."""
-    return source.manager.get_saves(portfolio_id, MOST_REVISIONS)
+    return source.manager.revisions(portfolio_id, MOST_REVISIONS)
 
 
 # System Status: seen at once when the schema or the run changes, else when the ttl is over.
