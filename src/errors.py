@@ -2,8 +2,10 @@
 
 HKStrategyError
 ├── ConfigurationError        a setting is missing or makes no sense
-├── DatabaseUnavailable       the server does not answer, or went away
+│   └── NotAllowed            the database role lacks a right
+├── DatabaseUnavailable       the server does not answer, refuses the session, or went away
 │   └── EmbeddedUnavailable   the server that this project starts by itself does not start
+├── TableLocked               somebody holds a lock on a table that was to be read or changed
 ├── CacheUnavailable          the cache does not answer
 ├── CapabilityMissing         the live schema cannot do this; says which version can
 ├── InvalidInput              a value the user gave; nothing was changed
@@ -32,7 +34,21 @@ class ConfigurationError(HKStrategyError):
     pass
 
 
+class NotAllowed(ConfigurationError):
+    pass
+
+
 class DatabaseUnavailable(HKStrategyError):
+    """`reason`: a value of src.postgres.errors.Reason, "" where it is not known. `advice`: the next step, where the
+    text does not hold it."""
+
+    def __init__(self, message: str, *, reason: str = "", advice: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.advice = advice
+
+
+class TableLocked(HKStrategyError):
     pass
 
 

@@ -30,7 +30,8 @@ from src.backup.manifest import (
     write_manifest,
 )
 from src.backup.scratch import describe_database
-from src.errors import BackupError, ConfigurationError, DatabaseUnavailable, PrerequisiteError
+from src.errors import BackupError, ConfigurationError, PrerequisiteError
+from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact
 from src.postgres.disk import free_bytes, nearest_existing
 from src.postgres.queries import query
@@ -200,11 +201,11 @@ def _snapshots(url: str) -> Iterator[tuple[list[Connection], str]]:
                 fix_settings(conn)
                 connections.append(conn)
             yield connections, snapshot
-        except psycopg2.OperationalError as error:
-            told = redact(str(error).strip(), url)
-            raise DatabaseUnavailable(f"The connection to PostgreSQL broke: {told}") from None
         except psycopg2.Error as error:
-            raise BackupError(f"The backup failed: {redact(str(error).strip(), url)}") from None
+            if errors.is_lost(error):
+                raise errors.lost(errors.server_text(error)) from None
+            text = errors.told(error) or redact(str(error).strip(), url)
+            raise BackupError(f"The backup failed: {text}") from None
 
 
 def _bytes_needed(conn: Connection) -> int:

@@ -12,6 +12,7 @@ from src.errors import (
     MigrationError,
     RunInProgress,
     RunPaused,
+    TableLocked,
 )
 from src.health.server import EMBEDDED_ADVICE
 from src.journal.model import OutcomeState
@@ -34,7 +35,9 @@ def ending_of(error: HKStrategyError) -> Ending:
     if isinstance(error, EmbeddedUnavailable):
         return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error), EMBEDDED_ADVICE)
     if isinstance(error, DatabaseUnavailable):
-        return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error), "Is the server running, and DATABASE_URL right?")
+        return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error), error.advice)
+    if isinstance(error, TableLocked):
+        return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error))
     return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, str(error))
 
 

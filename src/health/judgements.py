@@ -14,6 +14,7 @@ from src.health.drift import difference_lines, repairs, schema_trouble
 from src.health.model import SILENT, Component, State, Trouble
 from src.health.probes import OwnGlance, ServerGlance, StructureGlance
 from src.journal.model import NEWER_PROGRAM, RunRecord, RunState
+from src.postgres import errors
 from src.postgres.pool import PoolStatus
 from src.text import duration, milliseconds, plural, size
 
@@ -43,7 +44,9 @@ def database(seen: Answer[ServerGlance]) -> Component:
 def _answered(seen: Answer[ServerGlance]) -> Component:
     if seen.overdue_s is not None:
         text = f"PostgreSQL has not answered for {duration(seen.overdue_s)}."
-        return Component("database", "PostgreSQL", State.DOWN, text, health.SILENT_ADVICE, details={SILENT: True})
+        return Component(
+            "database", "PostgreSQL", State.DOWN, text, errors.advice(errors.Reason.SILENT), details={SILENT: True}
+        )
     if seen.problem is not None:
         return health.unreachable(seen.problem)
     assert seen.value is not None

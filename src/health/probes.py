@@ -11,13 +11,12 @@ import psycopg2
 
 from src.backup.make import Outlook, outlook_of
 from src.domain.quote import Quote
-from src.errors import DatabaseUnavailable, HKStrategyError
 from src.health.server import read_server
 from src.journal import runs
 from src.journal.model import RunRecord
 from src.portfolios import markers, quotes
-from src.postgres.connection import Connection, connect, redact
-from src.postgres.errors import translate
+from src.postgres.connection import Connection, connect
+from src.postgres.errors import Reason, no_session, server_text, told
 from src.schema.catalog import Drift, compare, read_catalog
 from src.schema.versions import SchemaState, detect_with
 
@@ -88,9 +87,6 @@ def _session(url: str, statement_ms: int = STATEMENT_MS) -> Iterator[Connection]
     try:
         yield conn
     except psycopg2.Error as error:
-        told = translate(error)
-        if isinstance(told, HKStrategyError):
-            raise told from None
-        raise DatabaseUnavailable(f"PostgreSQL cannot be asked: {redact(str(error).strip(), url)}") from None
+        raise told(error) or no_session(Reason.OTHER, server_text(error)) from None
     finally:
         conn.close()

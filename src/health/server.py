@@ -5,37 +5,16 @@ from dataclasses import asdict
 from typing import Any
 
 from src.cache import Cache, CacheStatus
-from src.errors import ConfigurationError, EmbeddedUnavailable, HKStrategyError
+from src.errors import DatabaseUnavailable, EmbeddedUnavailable, HKStrategyError
 from src.health.model import SILENT, Component, State, Trouble
 from src.portfolios.transactions import Database
 from src.postgres.connection import Cursor
+from src.postgres.errors import Reason
 from src.postgres.queries import query
 from src.schema.versions import SchemaState
 
 LONG_TRANSACTION_S = 60.0
-ADVICE = "Start PostgreSQL, or correct DATABASE_URL in .env."
-SILENT_ADVICE = (
-    "Is its host up and reachable, and the address in DATABASE_URL right? The server may be overloaded, or a firewall "
-    "swallow what is sent to it."
-)
 EMBEDDED_ADVICE = "Put right what it says, or set DATABASE_URL in .env to a server of your own."
-# What PostgreSQL says when it does not let one in, and what helps then.
-_REFUSALS = (
-    ("password authentication failed", "Correct the role and its password in DATABASE_URL, in .env."),
-    ("no password supplied", "Add the role's password to DATABASE_URL, in .env."),
-    ("does not exist", "Correct the name in DATABASE_URL, in .env, or create what it names."),
-    ("too many", "Close clients that are not needed, or raise max_connections and restart PostgreSQL."),
-    (
-        "remaining connection slots",
-        "Close clients that are not needed, or raise max_connections and restart PostgreSQL.",
-    ),
-    ("timeout expired", SILENT_ADVICE),
-    ("starting up", "It is starting: wait a moment."),
-    ("shutting down", "Somebody stops it: start PostgreSQL again when that is over."),
-    ("not currently accepting connections", "ALTER DATABASE … ALLOW_CONNECTIONS true lets clients in again."),
-    ("could not translate host name", "Correct the host in DATABASE_URL, in .env, or look at the name service."),
-    ("pg_hba.conf", "Let this role in from here in the server's pg_hba.conf, or correct DATABASE_URL in .env."),
-)
 _FIELDS = (
     "server_version",
     "database",
@@ -50,14 +29,16 @@ _FIELDS = (
 
 def unreachable(error: HKStrategyError) -> Component:
     """The database is down because of `error`."""
-    text = str(error)
-    advice = next((help_ for said, help_ in _REFUSALS if said in text), ADVICE)
-    if isinstance(error, ConfigurationError):
-        advice = ""  # it says what to do
-    elif isinstance(error, EmbeddedUnavailable):
-        advice = EMBEDDED_ADVICE
-    details = {SILENT: True} if advice is SILENT_ADVICE else {}
-    return Component("database", "PostgreSQL", State.DOWN, text, advice, details=details)
+    if isinstance(error, EmbeddedUnavailable):
+        advice, reason = EMBEDDED_ADVICE, ""
+    elif isinstance(error, DatabaseUnavailable):
+        advice, reason = error.advice, error.reason
+    else:
+        advice, reason = "", ""  # its text says what to do
+    details: dict[str, object] = {"reason": reason} if reason else {}
+    if reason == Reason.SILENT:
+        details[SILENT] = True
+    return Component("database", "PostgreSQL", State.DOWN, str(error), advice, details=details)
 
 
 def read_server(cursor: Cursor) -> dict[str, Any]:

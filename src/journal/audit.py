@@ -8,10 +8,11 @@ from datetime import datetime
 import psycopg2
 from psycopg2.extras import Json
 
-from src.errors import DatabaseUnavailable, PrerequisiteError
+from src.errors import PrerequisiteError
 from src.journal.model import AuditOutcome
 from src.journal.runs import ensure_own_schema
 from src.postgres.connection import Connection, connect, redact
+from src.postgres.errors import translate
 from src.postgres.queries import query
 
 
@@ -59,7 +60,7 @@ def record(url: str, entry: AuditEntry, *, make: bool = True) -> None:
             "and the schema hk_migration."
         ) from None
     except psycopg2.Error as error:
-        raise DatabaseUnavailable(f"The audit cannot be written: {redact(str(error).strip(), url)}") from None
+        raise translate(error) from None
 
 
 def read(url: str, limit: int = 200) -> list[AuditEntry]:
@@ -74,7 +75,7 @@ def read(url: str, limit: int = 200) -> list[AuditEntry]:
                 for at, by, role, address, action, detail, outcome in cur.fetchall()
             ]
     except psycopg2.Error as error:
-        raise DatabaseUnavailable(f"The audit cannot be read: {redact(str(error).strip(), url)}") from None
+        raise translate(error) from None
 
 
 def newest_id(conn: Connection) -> int:

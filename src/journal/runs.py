@@ -12,10 +12,9 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extras import Json
 
-from src.errors import DatabaseUnavailable
 from src.journal import runs as store
 from src.journal.model import Event, EventKind, Phase, ProofRow, RunRecord, RunState
-from src.postgres.connection import Connection, connect, is_gone, redact
+from src.postgres.connection import Connection, connect, failure
 from src.postgres.queries import query
 from src.schema import own_schema
 
@@ -245,8 +244,6 @@ def reader(url: str) -> Iterator[Connection]:
             cur.execute("SET search_path = public")
         yield conn
     except psycopg2.Error as error:
-        if not isinstance(error, psycopg2.OperationalError) and not is_gone(conn):
-            raise
-        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None
+        raise failure(conn, error) from None
     finally:
         conn.close()

@@ -136,7 +136,7 @@ class Database:
         if errors.is_moved(error):
             self._forget()
             return _Retry("moved", error)
-        if errors.is_locked(error) or errors.is_race(error):
+        if errors.is_locked(error) or errors.is_conflict(error):
             return _Retry("busy", error)
         return errors.translate(error)
 

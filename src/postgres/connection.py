@@ -1,5 +1,7 @@
 """Opening a connection, and saying what went wrong without saying the password."""
 
+import math
+import time
 from typing import TypeAlias
 from urllib.parse import unquote
 
@@ -7,10 +9,11 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extensions import connection, cursor, make_dsn, parse_dsn
 
-from src.errors import ConfigurationError, DatabaseUnavailable
+from src.errors import ConfigurationError
+from src.postgres import errors
+from src.postgres.connect_errors import libpq_text, reason_of_failure
 
 APPLICATION_NAME = "hk_strategy"
-_LIBPQ_ASKS = "Is the server running"  # what it adds for programmers
 Connection: TypeAlias = connection
 Cursor: TypeAlias = cursor
 
@@ -37,8 +40,8 @@ def connect(
 
     The session's application_name is "hk_strategy" and the purpose, so that plans can tell this project's
     sessions from v1 clients. Raises ConfigurationError for a URL that libpq cannot read and
-    DatabaseUnavailable when the server does not answer or refuses: after `within_s` seconds (libpq waits at least 2)
-    where it is given, else after what the URL says, or 10.
+    DatabaseUnavailable, with its reason, when the server does not answer or refuses: after `within_s` seconds (libpq
+    waits at least 2) where it is given, else after what the URL says, or 10; to find the reason may take 2 more.
     """
     name = f"{APPLICATION_NAME} {purpose}".strip()
     parsed = _parse(url)
@@ -49,11 +52,13 @@ def connect(
     if merged:
         parsed["options"] = merged
     parsed["application_name"] = name
+    dsn, started = make_dsn(**parsed), time.monotonic()
     try:
-        conn = psycopg2.connect(make_dsn(**parsed))
+        conn = psycopg2.connect(dsn)
     except psycopg2.OperationalError as error:
-        said = " ".join(str(error).partition(_LIBPQ_ASKS)[0].split()).rstrip(".")
-        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(said, url)}.") from None
+        timeout_s = float(parsed["connect_timeout"]) or math.inf
+        reason = reason_of_failure(dsn, time.monotonic() - started, timeout_s)
+        raise errors.no_session(reason, redact(libpq_text(error), url)) from None
     conn.autocommit = autocommit
     return conn
 
@@ -97,3 +102,12 @@ def is_gone(conn: Connection) -> bool:
     except psycopg2.Error:
         return True
     return False
+
+
+def failure(conn: Connection, error: psycopg2.Error) -> Exception:
+    """The project's own error for `error` of `conn`; an error that nobody foresaw comes back as it is."""
+    told = errors.told(error)
+    if told is None and not errors.is_moved(error) and is_gone(conn):
+        told = errors.lost(errors.server_text(error))
+    unforeseen: Exception = error
+    return told or unforeseen

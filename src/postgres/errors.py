@@ -1,56 +1,268 @@
-"""What an error of PostgreSQL means here: try again, look at the schema again, or tell the user."""
+"""What an error of PostgreSQL means, told by its SQLSTATE: for the dashboard, the command line and health alike.
+
+The text of an error is shown and never read: its language is that of the server (lc_messages) or of libpq.
+How a failed connection gets its SQLSTATE: src/postgres/connect_errors.py.
+"""
+
+from enum import StrEnum
 
 import psycopg2
 
-from src.errors import CapabilityMissing, ConfigurationError, DatabaseUnavailable, InvalidInput
+from src.errors import (
+    CapabilityMissing,
+    Conflict,
+    DatabaseUnavailable,
+    HKStrategyError,
+    InvalidInput,
+    NotAllowed,
+    TableLocked,
+)
 
-# Undefined column, table, function, object, schema; wrong object type; no arbiter for ON CONFLICT; NOT NULL;
-# a foreign or unique key that the caller did not expect.
-_MOVED = {"42703", "42P01", "42883", "42704", "3F000", "42809", "42P10", "23502", "23503", "23505"}
-_MOVED_TEXT = ("cached plan must not change", "could not open relation", "cache lookup failed")
-# What the fence of a rollback raises (migrations/rollback_v2_to_v1.sql), in words for users.
-_FENCED = "HK001"
-_LOST = {"57P01", "57P02", "57P03", "25P03"}
+
+class Reason(StrEnum):
+    """Why PostgreSQL did not do what was asked. `WORDS` has a sentence and the next step for each."""
+
+    AWAY = "away"
+    SILENT = "silent"
+    UNKNOWN_HOST = "unknown-host"
+    NO_SESSION = "no-session"
+    PASSED = "passed"
+    STARTING_OR_STOPPING = "starting-or-stopping"
+    LOST = "lost"
+    NOT_AUTHENTICATED = "not-authenticated"
+    AUTHENTICATION_FAILED = "authentication-failed"
+    LOGIN_REFUSED = "login-refused"
+    UNKNOWN_DATABASE = "unknown-database"
+    CLOSED_DATABASE = "closed-database"
+    TOO_MANY_CONNECTIONS = "too-many-connections"
+    LOCKED = "locked"
+    CANCELLED = "cancelled"
+    CONFLICT = "conflict"
+    NOT_ALLOWED = "not-allowed"
+    READ_ONLY = "read-only"
+    DISK_FULL = "disk-full"
+    OUT_OF_MEMORY = "out-of-memory"
+    OUT_OF_RESOURCES = "out-of-resources"
+    SERVER_FAULT = "server-fault"
+    SCHEMA_MOVED = "schema-moved"
+    INVALID_VALUE = "invalid-value"
+    FENCED = "fenced"
+    OTHER = "other"
+
+
+_CHECK_HOST = (
+    "Is its host up and reachable, and the address in DATABASE_URL right? The server may be overloaded, or a firewall "
+    "may drop what is sent to it."
+)
+_MORE_CONNECTIONS = (
+    "Close clients that are not needed, or raise the limit that is reached: max_connections of the server (which then "
+    "has to be restarted), or CONNECTION LIMIT of the database or the role."
+)
+
+# The sentence, to which what the server says is added, and the next step.
+WORDS: dict[Reason, tuple[str, str]] = {
+    Reason.AWAY: ("PostgreSQL does not answer", "Start PostgreSQL, or correct DATABASE_URL in .env."),
+    Reason.SILENT: ("PostgreSQL does not answer in time", _CHECK_HOST),
+    Reason.UNKNOWN_HOST: (
+        "The host of the database is not known",
+        "Correct the host in DATABASE_URL, in .env, or check the name service.",
+    ),
+    Reason.NO_SESSION: (
+        "The address accepts connections, but no session came about",
+        "Compare DATABASE_URL, in .env, with the server: its port, sslmode, certificates and target_session_attrs.",
+    ),
+    Reason.PASSED: ("PostgreSQL refused a session, and accepts one now", "Try again."),
+    Reason.STARTING_OR_STOPPING: (
+        "PostgreSQL is starting or stopping",
+        "Wait a moment. Where it lasts, read the server's log: it may be recovering, or somebody has stopped it.",
+    ),
+    Reason.LOST: ("The connection to PostgreSQL was lost", "Try again in a moment."),
+    Reason.NOT_AUTHENTICATED: (
+        "PostgreSQL asks for a password",
+        "Add the role's password to DATABASE_URL, in .env.",
+    ),
+    Reason.AUTHENTICATION_FAILED: (
+        "PostgreSQL refuses the password",
+        "Correct the role and its password in DATABASE_URL, in .env.",
+    ),
+    Reason.LOGIN_REFUSED: (
+        "PostgreSQL refuses this role",
+        "Correct the role in DATABASE_URL, in .env, or let it in from here: its LOGIN right, and the server's "
+        "pg_hba.conf.",
+    ),
+    Reason.UNKNOWN_DATABASE: (
+        "PostgreSQL has no such database",
+        "Correct the database's name in DATABASE_URL, in .env, or create it.",
+    ),
+    Reason.CLOSED_DATABASE: (
+        "The database accepts no connections",
+        "ALTER DATABASE … ALLOW_CONNECTIONS true lets clients in again.",
+    ),
+    Reason.TOO_MANY_CONNECTIONS: ("PostgreSQL has no connection left", _MORE_CONNECTIONS),
+    Reason.LOCKED: (
+        "A table is locked by somebody else",
+        "Try again when that transaction has ended: `python run_migration.py check` names its session.",
+    ),
+    Reason.CANCELLED: (
+        "PostgreSQL took too long to answer",
+        "Try again in a moment. Where it lasts, look in pg_stat_activity for what keeps the server busy.",
+    ),
+    Reason.CONFLICT: ("PostgreSQL undid this in favour of another transaction", "Try again."),
+    Reason.NOT_ALLOWED: (
+        "The database role lacks a right",
+        "Let the owner of what it names GRANT the right; `python run_migration.py check` lists those that are missing.",
+    ),
+    Reason.READ_ONLY: (
+        "This server is a read-only standby, or set read-only",
+        "Changes go to the primary: point DATABASE_URL, in .env, at it, or set default_transaction_read_only to off.",
+    ),
+    Reason.DISK_FULL: ("The server's disk is full", "Make room on the disk of the server, then try again."),
+    Reason.OUT_OF_MEMORY: (
+        "PostgreSQL is out of memory",
+        "Free memory on the server, or lower its memory settings (shared_buffers, work_mem), then try again.",
+    ),
+    Reason.OUT_OF_RESOURCES: (
+        "PostgreSQL is out of a resource",
+        "Raise the limit that it names in the server's configuration, then try again.",
+    ),
+    Reason.SERVER_FAULT: (
+        "PostgreSQL cannot read or write its own files",
+        "Read the server's log and check its disk before anything else is done.",
+    ),
+    Reason.SCHEMA_MOVED: ("The schema was changed meanwhile", "Try again."),
+    Reason.INVALID_VALUE: ("A value does not fit into the database", "Correct the value. Nothing was changed."),
+    Reason.FENCED: ("A rollback is under way", "Try again when it has ended."),
+    Reason.OTHER: ("PostgreSQL refused", "Read what it says, and the server's log."),
+}
+
+# Whole codes first, then classes (the first two characters).
+_BY_CODE = {
+    "57P01": Reason.LOST,
+    "57P02": Reason.LOST,
+    "57P05": Reason.LOST,
+    "25P03": Reason.LOST,
+    "25P04": Reason.LOST,
+    "57P03": Reason.STARTING_OR_STOPPING,
+    "28P01": Reason.AUTHENTICATION_FAILED,
+    "3D000": Reason.UNKNOWN_DATABASE,
+    "53300": Reason.TOO_MANY_CONNECTIONS,
+    "55P03": Reason.LOCKED,
+    "57014": Reason.CANCELLED,
+    "40001": Reason.CONFLICT,
+    "40P01": Reason.CONFLICT,
+    "42501": Reason.NOT_ALLOWED,
+    "25006": Reason.READ_ONLY,
+    "53100": Reason.DISK_FULL,
+    "53200": Reason.OUT_OF_MEMORY,
+    "XX001": Reason.SERVER_FAULT,
+    "XX002": Reason.SERVER_FAULT,
+    # Raised by the triggers that close the tables during a rollback (migrations/rollback_v2_to_v1.sql).
+    "HK001": Reason.FENCED,
+    # Undefined column, table, function, object, schema; wrong object type; no arbiter for ON CONFLICT; NOT NULL;
+    # a foreign or unique key that the caller did not expect.
+    **dict.fromkeys(
+        ("42703", "42P01", "42883", "42704", "3F000", "42809", "42P10", "23502", "23503", "23505"), Reason.SCHEMA_MOVED
+    ),
+    # A cached plan whose result type changed; a relation or type that went while it was being opened.
+    "0A000": Reason.SCHEMA_MOVED,
+    "XX000": Reason.SCHEMA_MOVED,
+}
+_BY_CLASS = {
+    "08": Reason.LOST,
+    "28": Reason.LOGIN_REFUSED,
+    "53": Reason.OUT_OF_RESOURCES,
+    "54": Reason.OUT_OF_RESOURCES,
+    "58": Reason.SERVER_FAULT,
+    "22": Reason.INVALID_VALUE,
+}
+
+
+def reason_of_code(sqlstate: str) -> Reason:
+    """What a SQLSTATE stands for."""
+    return _BY_CODE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2], Reason.OTHER)
+
+
+def reason_of(error: psycopg2.Error) -> Reason:
+    """Why a statement failed. Without a SQLSTATE no server answered it: the connection is gone."""
+    if error.pgcode is None:
+        gone = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+        return Reason.LOST if gone else Reason.OTHER
+    return reason_of_code(error.pgcode)
 
 
 def is_moved(error: psycopg2.Error) -> bool:
     """The statement may have failed only because a migration changed the schema under it."""
-    return error.pgcode in _MOVED or any(text in str(error) for text in _MOVED_TEXT)
+    return reason_of(error) is Reason.SCHEMA_MOVED
 
 
 def is_lost(error: psycopg2.Error) -> bool:
     """The connection is gone; what was not committed did not happen."""
-    if error.pgcode is None:
-        return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
-    return str(error.pgcode)[:2] == "08" or str(error.pgcode) in _LOST
+    return reason_of(error) in (Reason.LOST, Reason.STARTING_OR_STOPPING)
 
 
 def is_locked(error: psycopg2.Error) -> bool:
     """A lock was not free (NOWAIT), or not soon enough (lock_timeout)."""
-    return bool(error.pgcode == "55P03")
+    return reason_of(error) is Reason.LOCKED
 
 
-def is_race(error: psycopg2.Error) -> bool:
+def is_conflict(error: psycopg2.Error) -> bool:
     """PostgreSQL undid this transaction in favour of another: deadlock or serialization failure."""
-    return error.pgcode in ("40P01", "40001")
+    return reason_of(error) is Reason.CONFLICT
+
+
+def is_refused_right(error: psycopg2.Error) -> bool:
+    """The role may not do it."""
+    return reason_of(error) is Reason.NOT_ALLOWED
+
+
+def server_text(error: psycopg2.Error) -> str:
+    """What the server says, on one line and without a full stop: to be shown, not to be read by the program."""
+    return " ".join((error.diag.message_primary or str(error)).split()).rstrip(".") or type(error).__name__
+
+
+def sentence(reason: Reason, said: str = "") -> str:
+    """What is wrong, and what the server says of it."""
+    return f"{WORDS[reason][0]}{f': {said}' if said else ''}."
+
+
+def advice(reason: Reason) -> str:
+    """The next step."""
+    return WORDS[reason][1]
 
 
 def translate(error: psycopg2.Error) -> Exception:
     """The project's own error for it; an error that nobody foresaw comes back as it is."""
-    said = (error.diag.message_primary or str(error)).strip()
-    if is_lost(error):
-        return DatabaseUnavailable(f"The connection to PostgreSQL was lost ({said}). Try again in a moment.")
-    if error.pgcode == "57014":
-        return DatabaseUnavailable(f"PostgreSQL took too long to answer ({said}). Try again in a moment.")
-    if error.pgcode == "25006":
-        return CapabilityMissing("This server is a read-only standby, or set read-only: changes go to the primary.")
-    if error.pgcode == _FENCED:
-        return CapabilityMissing(said)
-    if error.pgcode == "42501":
-        return ConfigurationError(f"The database role lacks a right: {said}. Its owner can GRANT it.")
-    if error.pgcode is not None and error.pgcode.startswith("53"):
-        return DatabaseUnavailable(f"PostgreSQL is out of a resource: {said}.")
-    if error.pgcode is not None and error.pgcode.startswith("22"):
-        return InvalidInput(f"A value does not fit into the database: {said}. Nothing was changed.")
     unforeseen: Exception = error
-    return unforeseen
+    return told(error) or unforeseen
+
+
+def told(error: psycopg2.Error) -> HKStrategyError | None:
+    """The project's own error for it, with the next step in its text; None for one that nobody foresaw."""
+    reason, said = reason_of(error), server_text(error)
+    text = f"{sentence(reason, said)} {advice(reason)}"
+    match reason:
+        case Reason.SCHEMA_MOVED | Reason.OTHER:
+            return None
+        case Reason.FENCED:
+            return CapabilityMissing(said)
+        case Reason.READ_ONLY:
+            return CapabilityMissing(text)
+        case Reason.NOT_ALLOWED:
+            return NotAllowed(text)
+        case Reason.INVALID_VALUE:
+            return InvalidInput(text)
+        case Reason.LOCKED:
+            return TableLocked(text)
+        case Reason.CONFLICT:
+            return Conflict(text)
+    return DatabaseUnavailable(text, reason=reason)
+
+
+def lost(said: str) -> DatabaseUnavailable:
+    """The error for a connection that is gone."""
+    return DatabaseUnavailable(f"{sentence(Reason.LOST, said)} {advice(Reason.LOST)}", reason=Reason.LOST)
+
+
+def no_session(reason: Reason, said: str = "") -> DatabaseUnavailable:
+    """The error for a connection that could not be opened; the next step is its `advice`."""
+    return DatabaseUnavailable(sentence(reason, said), reason=reason, advice=advice(reason))

@@ -170,7 +170,7 @@ def test_check_says_that_a_server_never_answers(cli: Cli) -> None:
     with black_hole() as url:
         said = cli(url, "check")
     assert said.exit_code != 0
-    assert "PostgreSQL down       PostgreSQL does not answer:" in said.out
+    assert "PostgreSQL down       PostgreSQL does not answer in time:" in said.out
     assert "firewall" in said.out
     assert "timeout expired" in said.err
 

@@ -17,8 +17,9 @@ from src.health import judgements
 from src.health.background_poll import Patience
 from src.health.model import State
 from src.health.probes import glance_at_server
-from src.health.server import ADVICE, server
+from src.health.server import server
 from src.journal.model import Phase
+from src.postgres.errors import Reason, advice
 from src.postgres.pool import Pool
 from tests.conftest import MakeDatabase, Servers
 from tests.support.databases import Database, ManagerOf, Migrate, database_name, execute
@@ -69,7 +70,7 @@ def test_a_stopped_server_and_one_in_standby(tmp_path: Path) -> None:
     down = of(seen, "database")
     assert down.state is State.DOWN
     assert "does not answer" in down.message and "No such file or directory" in down.message
-    assert down.advice == ADVICE
+    assert down.advice == advice(Reason.AWAY)
     assert of(seen, "schema").message == "Not known while PostgreSQL does not answer."
     assert not seen.serves
 
@@ -117,7 +118,7 @@ def test_a_server_that_falls_silent_is_slow_at_first_and_then_down(
     ("spoil", "said", "help_"),
     [
         (lambda url: url.replace("s3cret", "wrong"), "password authentication failed", "role and its password"),
-        (lambda url: url.replace("/test_", "/gone_"), "does not exist", "Correct the name"),
+        (lambda url: url.replace("/test_", "/gone_"), "does not exist", "Correct the database's name"),
         (lambda url: url.replace("trader:", "nobody:"), "password authentication failed", "role and its password"),
     ],
 )

@@ -6,8 +6,7 @@ import psycopg2
 
 from src.backup.restore.swap import KEPT, kept_as
 from src.backup.scratch import session
-from src.errors import DatabaseUnavailable
-from src.postgres.connection import redact
+from src.postgres.errors import translate
 from src.postgres.queries import query
 
 
@@ -37,4 +36,4 @@ def kept_databases(url: str) -> tuple[Kept, ...]:
                 for name, size, text in cur.fetchall()
             )
     except psycopg2.Error as error:
-        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None
+        raise translate(error) from None

@@ -15,11 +15,12 @@ from src.backup.restore.model import Live
 from src.backup.restore.restore import look
 from src.backup.restore.swap import foreign_sessions, kept_as
 from src.backup.scratch import maintenance_url, session
-from src.errors import DatabaseUnavailable, HKStrategyError
+from src.errors import HKStrategyError
 from src.journal.model import Client
 from src.journal.sessions import legacy_clients
-from src.postgres.connection import Connection, redact
+from src.postgres.connection import Connection
 from src.postgres.disk import server_free_bytes
+from src.postgres.errors import translate
 from src.postgres.queries import query
 from src.schema.versions import detect
 
@@ -79,7 +80,7 @@ def preview_restore(url: str, backup: Backup, backup_dir: Path) -> Preview:
             foreign = foreign_sessions(conn, live.database) if live.may_swap else []
             on_server = server_free_bytes(conn)
     except psycopg2.Error as error:
-        raise DatabaseUnavailable(f"PostgreSQL does not answer: {redact(str(error).strip(), url)}") from None
+        raise translate(error) from None
     needed, free, obstacles = _needs(url, live, backup, backup_dir, on_server)
     if foreign:
         obstacles.append(

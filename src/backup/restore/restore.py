@@ -19,9 +19,10 @@ from src.backup.restore.model import Live, RestoreOutcome
 from src.backup.restore.own_schema import holds_only_audit
 from src.backup.restore.swap import restore_by_swap
 from src.backup.scratch import describe_database, maintenance_url, session
-from src.errors import BackupError, DatabaseUnavailable
+from src.errors import BackupError
 from src.journal.run_lock import RESTORE, keep_others_out
 from src.journal.runs import end_unfinished
+from src.postgres import errors
 from src.postgres.connection import Connection, redact
 from src.postgres.queries import query
 
@@ -59,9 +60,9 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
                 outcome = restore_in_place(url, live, backup, backup_dir, on_progress)
         with session(url, purpose=RESTORE) as conn:
             end_unfinished(conn, f"Undone by the restore of {backup.name}")
-    except psycopg2.OperationalError as error:
-        raise DatabaseUnavailable(f"The connection to PostgreSQL broke: {redact(str(error).strip(), url)}") from None
     except psycopg2.Error as error:
+        if errors.is_lost(error):
+            raise errors.lost(errors.server_text(error)) from None
         raise BackupError(f"The restore failed, and changed nothing: {redact(str(error).strip(), url)}") from None
     notes = list(outcome.notes)
     if backup.database != live.database:

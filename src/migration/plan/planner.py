@@ -9,7 +9,6 @@ import psycopg2
 
 from src.backup.api import backup_outlook
 from src.config import Settings
-from src.errors import DatabaseUnavailable
 from src.journal import runs
 from src.journal.model import Phase
 from src.journal.sessions import long_transactions
@@ -18,7 +17,7 @@ from src.migration.plan.estimate import earlier_runs, expected
 from src.migration.preflight.rollback_preview import merge_preview, portfolios_to_archive
 from src.migration.preflight.survey import Survey, survey
 from src.migration.steps import checksums, is_true, load_steps
-from src.postgres.connection import Connection
+from src.postgres.connection import Connection, failure
 from src.postgres.queries import query
 
 BACKUP = Step(
@@ -171,8 +170,8 @@ def _changed_files(conn: Connection, phase: Phase) -> tuple[Finding, ...]:
 
 
 def open_plan(url: str, phase: Phase, options: Options, settings: Settings, conn: Connection) -> Plan:
-    """`plan_phase`, with a server that goes away told plainly."""
+    """`plan_phase`, with the project's own errors."""
     try:
         return plan_phase(conn, url, phase, options, settings)
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        raise DatabaseUnavailable(f"PostgreSQL went away while planning: {str(error).strip()}") from None
+    except psycopg2.Error as error:
+        raise failure(conn, error) from None

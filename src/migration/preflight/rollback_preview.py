@@ -2,7 +2,7 @@
 
 from psycopg2.extensions import connection as Connection
 
-from src.errors import DatabaseUnavailable
+from src.errors import TableLocked
 from src.journal.model import Keep
 from src.migration.model import MergedSymbol
 from src.postgres.queries import Row
@@ -16,26 +16,26 @@ def merge_preview(conn: Connection, keep: Keep) -> tuple[MergedSymbol, ...]:
     """Every symbol that portfolios other than DEFAULT hold, as it will be; none where nothing is merged.
 
     Of v2 or v3. Costs and values to the cent; a value is None where the price of something held is unknown. Raises
-    DatabaseUnavailable while someone has the positions locked.
+    TableLocked while someone has the positions locked.
     """
     if keep is not Keep.MERGE:
         return ()
     with quiet_look(conn) as look:
         rows = _preview(look)
         if look.unseen:
-            raise DatabaseUnavailable("Table portfolio_positions is locked by someone just now. Try again in a moment.")
+            raise TableLocked("Table portfolio_positions is locked by someone just now. Try again in a moment.")
     return tuple(_symbol(row) for row in rows)
 
 
 def portfolios_to_archive(conn: Connection) -> tuple[str, ...]:
     """Of v2 or v3: the portfolios that a rollback to v1 takes out of the live tables, merged into DEFAULT or not.
 
-    Raises DatabaseUnavailable while someone has them locked.
+    Raises TableLocked while someone has them locked.
     """
     with quiet_look(conn) as look:
         rows = look.rows_of("portfolios", "migration.preflight.rollback_preview.others")
         if look.unseen:
-            raise DatabaseUnavailable("Table portfolios is locked by someone just now. Try again in a moment.")
+            raise TableLocked("Table portfolios is locked by someone just now. Try again in a moment.")
     return tuple(row[0] for row in rows)
 
 
