@@ -21,6 +21,7 @@ from psycopg2 import sql
 from src.config import PROJECT_ROOT
 from src.embedded.api import PrivateServer, has_version
 from src.embedded.lifetime import Spec, Use
+from tests import durations
 
 # How long an example takes says nothing on a machine that runs other tests at the same time.
 settings.register_profile("untimed", deadline=None)
@@ -112,6 +113,13 @@ def _create_role(superuser: str) -> None:
     if not _exists(superuser, "SELECT 1 FROM pg_roles WHERE rolname = %s", "trader"):
         password = sql.Literal(TRADER_PASSWORD)
         _execute(superuser, sql.SQL("CREATE ROLE trader LOGIN CREATEDB PASSWORD {}").format(password))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    durations.mark(items)
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        durations.longest_first(items, worker["workercount"])
 
 
 @pytest.fixture(autouse=True)

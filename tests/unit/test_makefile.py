@@ -1,6 +1,7 @@
 """`make` where nothing is as it should be: no environment yet, half of one, or one of a Python that is gone."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,8 +22,8 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copytree(PROJECT_ROOT / ".ci", folder / ".ci")
     for name in ("requirements.txt", "requirements-dev.txt"):
         (folder / name).write_text("# nothing\n")
-    (folder / "src").mkdir()
-    (folder / "src" / "embedded_stop.py").write_text(STOP)
+    (folder / "src" / "embedded").mkdir(parents=True)
+    (folder / "src" / "embedded" / "stop.py").write_text(STOP)
     return folder
 
 
@@ -70,3 +71,19 @@ def test_an_environment_of_a_python_that_is_gone_is_made_again(checkout: Path) -
     assert result.returncode == 0, result.stderr
     assert "Installing" in result.stdout
     assert subprocess.run([programs / "python", "-m", "pip", "--version"], capture_output=True).returncode == 0
+
+
+def test_help_lists_all_targets() -> None:
+    text = (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.*)", text, re.MULTILINE)
+    listed = re.findall(r"^make (\S+) +\S", make(PROJECT_ROOT, "help").stdout, re.MULTILINE)
+    assert sorted(listed) == sorted(phony.split())
+
+
+def test_what_runs_before_a_commit_is_what_make_checks_runs() -> None:
+    text = (PROJECT_ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    makefile = (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"^checks:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert (
+        re.findall(r"entry: (.*)", text) == recipe.replace("$(PY)", ".venv/bin/python").replace("\t", "").splitlines()
+    )
