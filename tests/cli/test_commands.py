@@ -304,7 +304,11 @@ def test_a_killed_run_is_told_then_resumed_or_undone(blocked: str, cli: Cli, way
     process.kill()
     process.communicate(timeout=60)
     wait_for("the run is seen as interrupted", lambda: "interrupted" in cli(blocked, "check").out)
-    execute(blocked, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+    execute(
+        blocked,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE state = 'idle in transaction' AND datname = current_database()",
+    )
     said = cli(blocked, way, "--yes", *(("--no-backup",) if way == "rollback" else ()))
     assert said.exit_code == 0, said.all
     title = "multi-portfolio (v2.0)" if way == "resume" else "single-portfolio (v1.0)"

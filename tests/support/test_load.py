@@ -4,6 +4,7 @@ import time
 
 import psycopg2
 import pytest
+from psycopg2.extensions import cursor as Cursor
 
 from tests.conftest import MakeDatabase
 from tests.support.load import V1Load, fill, verify
@@ -41,6 +42,45 @@ def drop_unique_index(url: str) -> None:
         conn.close()
 
 
+# Every kind of statement of the old application.
+KINDS = {
+    "select columns", "select * position", "select * positions", "select * prices", "select * signals",
+    "select join", "select totals", "update price", "insert signal", "insert price", "upsert do nothing",
+    "upsert do update", "delete position", "transaction: update", "commit", "race do update", "race do nothing",
+    "create table if not exists", "insert sample rows", "select * analyses", "select * values", "connect",
+}  # fmt: skip
+
+
+def run_through(load: V1Load) -> None:
+    """Until statements of every kind were answered."""
+    for kind in sorted(KINDS):
+        load.run_until(lambda kind=kind: load.statements(kind) > 0, f"a statement of the kind {kind!r}")
+
+
+def wait_for_a_waiting_client(load: V1Load, cursor: Cursor) -> None:
+    """Until a statement of the application waits for the table that `cursor` has locked."""
+
+    def waits() -> bool:
+        cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND relation = 'public.portfolio_positions'::regclass")
+        return cursor.rowcount > 0
+
+    load.run_until(waits, "a client waits for the lock")
+
+
+def end_sessions(url: str) -> int:
+    """End all sessions of one of the application's names; how many they were."""
+    conn = psycopg2.connect(url)
+    try:
+        with conn, conn.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'old_app' AND datname = current_database()"
+            )
+            return cursor.rowcount
+    finally:
+        conn.close()
+
+
 @pytest.fixture
 def url(make_database: MakeDatabase) -> str:
     """A small version 1 database."""
@@ -53,7 +93,8 @@ def test_on_version_1_it_has_nothing_to_complain_about(make_database: MakeDataba
     url = make_database("v1", version=pg_version)
     fill(url, prices=20_000, signals=5_000, positions=500)
     with V1Load(url, reconnect_s=0.5) as load:
-        load.run_for(3)
+        run_through(load)
+        load.run_until(lambda: load.statements("connect") >= 4, "it has connected anew four times")
         assert load.burst(100) == 0
         report = load.stop()
     assert report.complaints() == []
@@ -61,12 +102,7 @@ def test_on_version_1_it_has_nothing_to_complain_about(make_database: MakeDataba
     assert verify(url, report.ledger) == []
     assert report.reconnects >= 4
     # Every kind of statement was among them, by both drivers, and left something in the ledger.
-    assert {
-        "select columns", "select * position", "select * positions", "select * prices", "select * signals",
-        "select join", "select totals", "update price", "insert signal", "insert price", "upsert do nothing",
-        "upsert do update", "delete position", "transaction: update", "commit", "race do update", "race do nothing",
-        "create table if not exists", "insert sample rows", "select * analyses", "select * values", "connect",
-    } <= set(report.kinds)  # fmt: skip
+    assert set(report.kinds) >= KINDS
     ledger = report.ledger
     assert ledger.signals and ledger.prices and ledger.shared and ledger.gone and ledger.analyses
     assert None in ledger.holdings.values()
@@ -76,7 +112,8 @@ def test_a_changed_table_makes_it_complain(url: str) -> None:
     with V1Load(url) as load:
         load.run_for(0.5)
         execute(url, "ALTER TABLE public.portfolio_positions ADD COLUMN portfolio_id varchar(50)")
-        load.run_for(2)
+        load.run_until(lambda: load.failures() > 0, "a prepared statement fails")
+        load.run_for_more("select * position", 20)
         report = load.stop()
     assert "0A000" in {failure.sqlstate for failure in report.failures}, "prepared SELECT * fails when columns change"
     assert any("SELECT * FROM portfolio_positions has columns" in text for text in report.wrong)
@@ -85,10 +122,10 @@ def test_a_changed_table_makes_it_complain(url: str) -> None:
 def test_a_missing_unique_index_makes_it_complain(url: str) -> None:
     with V1Load(url) as load:
         load.mark("before")
-        load.run_for(0.5)
+        load.run_for_more("select columns", 20)
         load.mark("after")
         drop_unique_index(url)
-        load.run_for(1)
+        load.run_until(lambda: load.failures() > 0, "an upsert fails")
         report = load.stop()
     assert {failure.sqlstate for failure in report.failures} == {"42P10"}
     assert {failure.window for failure in report.failures} == {"after"}
@@ -104,7 +141,8 @@ def test_a_lock_is_felt_as_a_stall(url: str) -> None:
         load.mark("locked")
         with conn, conn.cursor() as cursor:
             cursor.execute("LOCK TABLE public.portfolio_positions IN ACCESS EXCLUSIVE MODE")
-            time.sleep(1)
+            wait_for_a_waiting_client(load, cursor)
+            time.sleep(1)  # how long it is made to wait
         load.mark("after")
         load.run_for(0.3)
         report = load.stop()
@@ -116,13 +154,13 @@ def test_a_lock_is_felt_as_a_stall(url: str) -> None:
 
 def test_a_killed_session_is_a_failure_and_it_goes_on(url: str) -> None:
     with V1Load(url) as load:
-        load.run_for(0.5)
-        execute(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'old_app'")
-        load.run_for(1)
+        load.run_for_more("select columns", 20)
+        killed = end_sessions(url)
+        load.run_until(lambda: load.failures() >= killed, "each of them notices")
         before = load.failures()
-        load.run_for(0.5)
+        load.run_for_more("select columns", 20)
         report = load.stop()
-    assert before >= 1
+    assert before >= killed >= 1
     assert report.failure_count == before, "new connections work"
     assert verify(url, report.ledger) == []
 
@@ -136,9 +174,7 @@ def test_another_portfolios_row_is_noticed(url: str) -> None:
         execute(
             url, "UPDATE public.portfolio_positions SET quantity = %s WHERE symbol = %s", FOREIGN_NUMBER, load.spare[0]
         )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and load.statements("select * positions") < 20:
-            load.run_for(0.2)
+        load.run_for_more("select * positions", 20)
         report = load.stop()
     assert any("another portfolio's row" in text and "90001.HK" in text for text in report.wrong)
     assert any("another portfolio's row" in text and str(FOREIGN_NUMBER) in text for text in report.wrong)
@@ -146,7 +182,7 @@ def test_another_portfolios_row_is_noticed(url: str) -> None:
 
 def test_lost_and_changed_writes_are_found(url: str) -> None:
     with V1Load(url) as load:
-        load.run_for(2)
+        run_through(load)
         report = load.stop()
     ledger = report.ledger
     kept = [symbol for symbol, holding in ledger.holdings.items() if holding is not None and symbol.endswith(".HK")]
@@ -174,9 +210,8 @@ def test_lost_and_changed_writes_are_found(url: str) -> None:
 def test_a_statement_that_never_ends_is_a_failure(url: str) -> None:
     conn = psycopg2.connect(url)
     with V1Load(url, hanging_after_s=1) as load, conn, conn.cursor() as cursor:
-        load.run_for(0.3)
         cursor.execute("LOCK TABLE public.portfolio_positions IN ACCESS EXCLUSIVE MODE")
-        load.run_for(0.3)
+        wait_for_a_waiting_client(load, cursor)
         report = load.stop()
     conn.close()
     assert any("still waiting for its answer" in failure.message for failure in report.failures)

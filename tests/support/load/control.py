@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -106,6 +106,19 @@ class V1Load:
     def run_for(self, seconds: float) -> None:
         """Let it work while nothing else happens."""
         time.sleep(seconds)
+
+    def run_until(self, met: Callable[[], bool], what: str, *, limit_s: float = 300.0) -> None:
+        """Let it work until `met`, however slow the machine is. Raises LoadBroke after `limit_s`."""
+        deadline = time.monotonic() + limit_s
+        while not met():
+            if time.monotonic() > deadline:
+                raise LoadBroke(f"{what}: not within {limit_s:.0f} s")
+            time.sleep(0.05)
+
+    def run_for_more(self, kind: str, count: int) -> None:
+        """Let it work until `count` more statements of `kind` have been answered."""
+        wanted = self.statements(kind) + count
+        self.run_until(lambda: self.statements(kind) >= wanted, f"{count} more of {kind!r}")
 
     def stop(self) -> Report:
         self._send({"do": "stop", "marks": self._marks})
