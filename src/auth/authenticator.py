@@ -14,6 +14,7 @@ from src.auth.store import Account, Accounts, Role
 from src.auth.throttle import Throttle
 from src.auth.token import OneTimeToken
 from src.errors import HKStrategyError, InvalidInput
+from src.text import plural
 
 _log = logging.getLogger("hk_strategy.auth")
 
@@ -40,9 +41,7 @@ class Throttled(LoginRefused):
 
 
 def _wait(seconds: int) -> str:
-    if seconds < 90:
-        return f"{seconds} second{'' if seconds == 1 else 's'}"
-    return f"{-(-seconds // 60)} minutes"
+    return plural(seconds, "second") if seconds < 90 else plural(-(-seconds // 60), "minute")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from psycopg2 import sql
 from src.errors import PrerequisiteError
 from src.postgres.connection import Connection
 from src.postgres.queries import query
+from src.text import quoted
 
 OWN_SCHEMA = "hk_migration"
 LARGE_OBJECTS = "large objects"
@@ -82,14 +83,9 @@ class Needs:
     roles: tuple[str, ...] = field(default=())
 
 
-def quoted(schema: str, name: str) -> str:
+def qualified(schema: str, name: str) -> str:
     """`schema.name`, each in double quotes where SQL needs them."""
-
-    def one(part: str) -> str:
-        plain = part.isascii() and part == part.lower() and part.replace("_", "a").isalnum() and not part[0].isdigit()
-        return part if plain else '"' + part.replace('"', '""') + '"'
-
-    return f"{one(schema)}.{one(name)}"
+    return f"{quoted(schema)}.{quoted(name)}"
 
 
 def fix_settings(conn: Connection, *, local: bool = True) -> None:
@@ -114,7 +110,7 @@ def readable_tables(conn: Connection) -> list[tuple[str, str, int]]:
         sequences = cur.fetchall()
         cur.execute("SELECT current_user")
         role = str((cur.fetchone() or ["this role"])[0])
-    refused = [quoted(row[0], row[1]) for row in (*tables, *sequences) if not row[-1]]
+    refused = [qualified(row[0], row[1]) for row in (*tables, *sequences) if not row[-1]]
     if refused:
         raise PrerequisiteError(
             f"The role {role} may not read {_some(refused)}, so a backup would not be whole. "
@@ -148,8 +144,8 @@ def digest_tables(
                 schema, table = waiting.get_nowait()
             except Empty:
                 return
-            found[quoted(schema, table)] = digest_table(conn, schema, table)
-            on_table(quoted(schema, table), len(found))
+            found[qualified(schema, table)] = digest_table(conn, schema, table)
+            on_table(qualified(schema, table), len(found))
 
     with ThreadPoolExecutor(max_workers=len(connections)) as pool:
         jobs = [pool.submit(work, conn) for conn in connections]
@@ -176,7 +172,7 @@ def digest_large_objects(conn: Connection) -> TableDigest | None:
 def read_sequences(conn: Connection) -> dict[str, SequenceState]:
     with conn.cursor() as cur:
         cur.execute(query("backup.fingerprint.sequences"))
-        return {quoted(s, name): SequenceState(value, bool(rises)) for s, name, value, rises, _ in cur.fetchall()}
+        return {qualified(s, name): SequenceState(value, bool(rises)) for s, name, value, rises, _ in cur.fetchall()}
 
 
 def read_catalog(conn: Connection) -> tuple[CatalogLine, ...]:
@@ -219,7 +215,7 @@ def without_schema(content: Content, schema: str | None) -> Content:
     """`content` with everything of one schema left out."""
     if schema is None:
         return content
-    start = quoted(schema, "x")[:-1]
+    start = qualified(schema, "x")[:-1]
     bare = start[:-1]
 
     def belongs(text: str) -> bool:

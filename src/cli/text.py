@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from itertools import zip_longest
 
 from src.health.model import Component, State
@@ -171,12 +172,16 @@ def merged_lines(merged: Iterable[MergedSymbol]) -> list[str]:
             money(m.cost_before),
             money(m.cost_after),
             f"{m.cost_after - m.cost_before:+,.2f}",
-            money(m.value_before),
-            money(m.value_after),
+            _value(m.value_before),
+            _value(m.value_after),
         )
         for m in merged
     ]
     return table(header, rows, right=range(2, 9))
+
+
+def _value(value: Decimal | None) -> str:
+    return "no price" if value is None else money(value)
 
 
 def proof_lines(proof: Sequence[ProofRow]) -> list[str]:

@@ -3,27 +3,25 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.backup.api import Backup
 from src.backup.restore.preview import Preview
 from src.backup.retention import Verdict
 from src.cli.text import client_lines, table
 from src.text import moment, size
 
 
-def backup_lines(backups: Sequence[object], folder: Path) -> list[str]:
-    """`backups` as the list shows them: objects with the attributes of `backup.Backup`."""
-    rows = []
-    for item in backups:
-        verified = getattr(item, "verified_at", None)
-        rows.append(
-            (
-                str(getattr(item, "name", "?")),
-                moment(getattr(item, "created_at", None)),
-                str(getattr(item, "database", "?")),
-                f"v{getattr(item, 'schema_version', '?')}",
-                size(int(getattr(item, "bytes", 0))),
-                "NOT VERIFIED" if verified is None else f"verified {moment(verified)}",
-            )
+def backup_lines(backups: Sequence[Backup], folder: Path) -> list[str]:
+    rows = [
+        (
+            one.name,
+            moment(one.created_at),
+            one.database,
+            f"v{one.schema_version}",
+            size(one.bytes),
+            "NOT VERIFIED" if one.verified_at is None else f"verified {moment(one.verified_at)}",
         )
+        for one in backups
+    ]
     if not rows:
         return [f"No backup in {folder}."]
     return table(("backup", "made", "database", "schema", "size", ""), rows, right=(4,))

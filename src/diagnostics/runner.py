@@ -19,6 +19,7 @@ from src.diagnostics.model import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, Result,
 from src.errors import HKStrategyError
 from src.postgres.connection import connect
 from src.schema.versions import SchemaState, detect
+from src.text import milliseconds
 
 log = logging.getLogger("hk_strategy.diagnostics")
 
@@ -44,7 +45,7 @@ def diagnose(
         for result in local_checks(url, settings, cache_url, None):
             tell(result)
         return tuple(results)
-    tell(passed("connection", f"connected in {(time.perf_counter() - started) * 1000:.0f} ms"))
+    tell(passed("connection", f"connected in {milliseconds((time.perf_counter() - started) * 1000)}"))
     try:
         for result in _examine(url, settings, cache_url, conn):
             tell(result)

@@ -8,6 +8,7 @@ from src.backup.restore.swap import KEPT, kept_as
 from src.backup.scratch import session
 from src.postgres.errors import translate
 from src.postgres.queries import query
+from src.text import quoted
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,7 @@ class Kept:
     @property
     def drop(self) -> str:
         """The statement that is rid of it, for psql."""
-        quoted = self.name.replace('"', '""')
-        return f'DROP DATABASE "{quoted}"'
+        return f"DROP DATABASE {quoted(self.name)}"
 
 
 def kept_databases(url: str) -> tuple[Kept, ...]:

@@ -8,7 +8,7 @@ import psycopg2
 from psycopg2 import sql
 
 from src.backup.dump_tools import find_tools
-from src.backup.fingerprint import OWN_SCHEMA, quoted
+from src.backup.fingerprint import OWN_SCHEMA, qualified
 from src.backup.make import backup_outlook, megabytes
 from src.backup.manifest import Backup
 from src.backup.restore.model import Live
@@ -158,7 +158,7 @@ def _tables(conn: Connection, backup: Backup) -> tuple[TableChange, ...]:
     now = {}
     for schema, table, estimate in found:
         left_ms = int((deadline - time.monotonic()) * 1000)
-        now[quoted(schema, table)] = _count(conn, schema, table, int(estimate), left_ms)
+        now[qualified(schema, table)] = _count(conn, schema, table, int(estimate), left_ms)
     names = {*now, *(name for name in backup.tables if not name.startswith(f"{OWN_SCHEMA}."))}
     changes = []
     for name in sorted(names):

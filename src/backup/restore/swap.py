@@ -28,6 +28,7 @@ from src.errors import BackupError, BackupNotVerified, DatabaseUnavailable, Prer
 from src.journal import audit
 from src.postgres.connection import Connection, redact
 from src.postgres.queries import query
+from src.text import quoted
 
 IN_PROGRESS = "HK Strategy: a restore is in progress"
 KEPT = "HK Strategy: as it was before the restore of "
@@ -58,7 +59,7 @@ def restore_by_swap(
             raise
     notes += _carry_audit_over(url, with_database(url, old), audited)
     notes.append(
-        f"The database as it was is kept as {old}. Once you don't need it any more: DROP DATABASE {_identifier(old)}"
+        f"The database as it was is kept as {old}. Once you don't need it any more: DROP DATABASE {quoted(old)}"
     )
     return RestoreOutcome(
         database=live.database, backup=backup.name, how="swapped", schema_version=backup.schema_version,
@@ -232,7 +233,3 @@ def _name(database: str, ending: str) -> str:
     """`database` and `ending`, shortened at the join to what PostgreSQL allows."""
     start = database.encode()[: NAME_BYTES - len(ending)].decode(errors="ignore")
     return start + ending
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

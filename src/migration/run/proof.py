@@ -14,6 +14,7 @@ from psycopg2 import sql
 from src.journal.model import Phase, ProofRow
 from src.postgres.connection import Connection
 from src.postgres.queries import query
+from src.text import money
 
 
 @dataclass(frozen=True)
@@ -268,4 +269,4 @@ def _has_portfolio_id(conn: Connection) -> bool:
 
 
 def _show(value: object) -> str:
-    return f"{value:,.2f}" if isinstance(value, Decimal) else str(value)
+    return money(value) if isinstance(value, Decimal) else str(value)

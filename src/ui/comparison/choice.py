@@ -30,7 +30,7 @@ class Choice:
         return tuple(dict.fromkeys(one for one in (self.left, self.right, *self.also) if one is not None))
 
 
-def quoted(text: str) -> str:
+def as_given(text: str) -> str:
     """An id out of the URL, for a message: short, and never a link or a picture."""
     shown = text if len(text) <= 50 else f"{text[:50]}…"
     return fmt.plain(repr(shown))
@@ -134,19 +134,19 @@ def missing(choice: Choice, entries: Sequence[PortfolioEntry]) -> bool:
     known = {entry.portfolio_id for entry in entries}
     for side, one in zip(_SIDES, (choice.left, choice.right), strict=True):
         if one is not None and one not in known:
-            st.warning(f"There is no portfolio {quoted(one)} in this database. Choose one of these:")
+            st.warning(f"There is no portfolio {as_given(one)} in this database. Choose one of these:")
             _offer(side, choice, entries)
             return True
     gone = [one for one in choice.also if one not in known]
     if gone:
-        st.warning(f"There is no portfolio {', '.join(map(quoted, gone))} in this database; the others are shown.")
+        st.warning(f"There is no portfolio {', '.join(map(as_given, gone))} in this database; the others are shown.")
     return False
 
 
 def same(choice: Choice, entries: Sequence[PortfolioEntry]) -> None:
     """The same portfolio on both sides."""
     st.warning(
-        f"Both sides are {quoted(choice.left or '')}: nothing to compare. Choose another one for the right side."
+        f"Both sides are {as_given(choice.left or '')}: nothing to compare. Choose another one for the right side."
     )
     _offer("right", choice, entries)
 

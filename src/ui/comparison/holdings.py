@@ -7,6 +7,7 @@ import streamlit as st
 
 from src.domain.comparison import ComparedSymbol, Comparison
 from src.domain.valuation import ZERO
+from src.text import plural
 from src.ui.comparison import charts as comparison_charts
 from src.ui.comparison.figures import points
 from src.ui.reads.valued import Side
@@ -47,7 +48,7 @@ def show(found: Comparison, left: Side, right: Side) -> None:
     if len(lines) > PAGE_ROWS:
         page = st.pagination(-(-len(lines) // PAGE_ROWS), key="lines")
         shown = lines[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-        st.caption(f"{len(shown)} of {len(lines):,} symbols, the largest difference in weight first")
+        st.caption(f"{len(shown)} of {plural(len(lines), 'symbol')}, the largest difference in weight first")
     columns = (
         Column("Symbol", "title"),
         Column("Held by"),

@@ -8,6 +8,7 @@ import streamlit as st
 from src.domain.edits import Edit, PositionValues
 from src.domain.merge import Disagreement, Merge, merge, replaced
 from src.errors import Conflict
+from src.text import plural
 from src.ui.lineage.pair import Pair
 from src.ui.reads import queries
 from src.ui.widgets import components, markup, preferences
@@ -78,7 +79,7 @@ def _preview(way: Way, drawn: dict[str, str]) -> None:
         st.markdown(f"**What will be changed in {fmt.plain(way.target)}**")
         _edits(edits, way)
         st.button(
-            f"Change {fmt.plural(len(edits), 'position')} in {fmt.plain(way.target)}",
+            f"Change {plural(len(edits), 'position')} in {fmt.plain(way.target)}",
             key="together_save",
             type="primary",
             on_click=components.attempt,
@@ -97,7 +98,7 @@ def _decided(way: Way, drawn: dict[str, str]) -> Sequence[Edit]:
         *(Column(f"{one} now", "number") for one in (way.source, way.target)),
     )
     lines = [_disagreement(one) for one in both[:PAGE_ROWS]]
-    st.warning(f"{way.source} and {way.target} both changed {fmt.plural(len(both), 'position')}, each in its own way.")
+    st.warning(f"{way.source} and {way.target} both changed {plural(len(both), 'position')}, each in its own way.")
     st.html(markup.table(columns, lines, caption="Changed on both sides"))
     if len(both) > PAGE_ROWS:
         st.caption(f"The first {PAGE_ROWS} of {len(both):,}.")
@@ -156,4 +157,4 @@ def _save(way: Way, edits: Sequence[Edit], drawn: dict[str, str]) -> str:
     if any(st.session_state.get(key) != choice for key, choice in drawn.items()):
         raise Conflict("The preview was of another choice. Nothing was changed; look at it again.")
     way.save(edits)
-    return f"{fmt.plural(len(edits), 'position')} changed in {way.target}. Its page can undo that."
+    return f"{plural(len(edits), 'position')} changed in {way.target}. Its page can undo that."

@@ -11,6 +11,7 @@ from src.domain.trading import Costs, Trade, WhatIf, break_even, what_if
 from src.domain.valuation import known_price
 from src.market import facts
 from src.market.calendar import HONG_KONG
+from src.text import plural
 from src.ui.lineage.pair import Pair
 from src.ui.widgets import format as fmt
 from src.ui.widgets import markup
@@ -44,7 +45,7 @@ def trades(pair: Pair) -> WhatIf:
 
 def figure(found: WhatIf) -> Figure:
     """The headline: what these trades cost in all."""
-    note = fmt.plural(len(found.trades), "trade")
+    note = plural(len(found.trades), "trade")
     if found.trades and found.cash is not None:
         note += f", {fmt.money(found.cash, signed=True)} cash after costs"
     if found.unknown:
@@ -61,12 +62,12 @@ def show(found: WhatIf, pair: Pair) -> None:
     if len(shown) > PAGE_ROWS:
         page = st.pagination(-(-len(shown) // PAGE_ROWS), key="trades")
         shown = shown[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-        st.caption(f"{len(shown)} of {len(found.trades):,} trades")
+        st.caption(f"{len(shown)} of {plural(len(found.trades), 'trade')}")
     held = {one.symbol: one for one in pair.now}
     drawn = [_row(one, held.get(one.symbol)) for one in shown]
     amount = sum((one.consideration for one in found.trades if one.consideration is not None), Decimal(0))
     total = (
-        f"All\u00a0{fmt.plural(len(found.trades), 'trade')}".replace(" ", "\u00a0"),
+        f"All\u00a0{plural(len(found.trades), 'trade')}".replace(" ", "\u00a0"),
         "",
         "",
         fmt.money(amount),

@@ -9,6 +9,7 @@ from src.domain.attribution import Attribution, Change, Stake, attribute
 from src.domain.overview import PortfolioEntry
 from src.domain.trading import WhatIf
 from src.domain.valuation import ZERO
+from src.text import plural
 from src.ui.lineage import actions
 from src.ui.lineage import pair as lineage_pair
 from src.ui.lineage import trades as lineage_trades
@@ -121,10 +122,10 @@ def _table(found: Attribution, pair: Pair) -> None:
     if len(ordered) > PAGE_ROWS:
         page = st.pagination(-(-len(ordered) // PAGE_ROWS), key="changes")
         shown = ordered[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-        st.caption(f"{len(shown)} of {len(ordered):,} changes, the largest part first")
+        st.caption(f"{len(shown)} of {plural(len(ordered), 'change')}, the largest part first")
     drawn = [_row(one, pair) for one in shown]
     whole = Cell(fmt.gain(found.difference), fmt.tone(found.difference))
-    total = (Cell(f"All {fmt.plural(len(ordered), 'change')}"), "", "", "", "", whole)
+    total = (Cell(f"All {plural(len(ordered), 'change')}"), "", "", "", "", whole)
     caption = "Changes since the copy, and their parts of the P&L difference; HKD"
     st.html(markup.table(COLUMNS, drawn, caption=caption, total=total) + markup.legend(COLUMNS))
 

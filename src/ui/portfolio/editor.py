@@ -14,6 +14,7 @@ from src.domain.overview import PortfolioEntry
 from src.domain.portfolio import Position
 from src.domain.revisions import Clash, SaveConflict
 from src.errors import HKStrategyError
+from src.text import plural
 from src.ui.portfolio import editor_state, review, view_state
 from src.ui.portfolio.editor_state import COLUMNS, FIELDS, LABELS, Line, Reading
 from src.ui.reads import queries
@@ -258,7 +259,7 @@ def _save(portfolio_id: str) -> None:
 
 def _decide(portfolio_id: str, found: Draft) -> None:
     """Someone else saved first: theirs and ours beside each other, and a choice for each position."""
-    count = fmt.plural(len(found.clashes), "position")
+    count = plural(len(found.clashes), "position")
     changed = "is not what it was" if len(found.clashes) == 1 else "are not what they were"
     st.warning(
         f"Someone else saved first: {count} that you changed {changed} when you began. Nothing was saved. "

@@ -10,6 +10,7 @@ from src.domain.overview import PortfolioEntry
 from src.domain.portfolio import Position
 from src.domain.revisions import Revision, SaveConflict
 from src.errors import HKStrategyError
+from src.text import plural
 from src.transfer import encodings, importing, mapping, reading
 from src.transfer.headers import Field
 from src.transfer.importing import ImportPreview, RowOutcome
@@ -104,7 +105,7 @@ def _how(table: Table, preview: ImportPreview) -> None:
     st.caption(
         fmt.plain(
             f"Read as {table.encoding}, separated by {SEPARATORS[table.separator]}, header in row "
-            f"{table.header_number}, {notation}, {fmt.plural(len(table.lines), 'row')}."
+            f"{table.header_number}, {notation}, {plural(len(table.lines), 'row')}."
         )
     )
 
@@ -112,7 +113,7 @@ def _how(table: Table, preview: ImportPreview) -> None:
 def _preview(preview: ImportPreview, positions: Sequence[Position], live: queries.LiveState) -> None:
     errors = preview.errors
     if errors:
-        count = fmt.plural(len(errors), "row")
+        count = plural(len(errors), "row")
         st.subheader(f"{count} that cannot be taken")
         cells = {row.number: " | ".join(cell for cell in row.cells if cell.strip()) for row in preview.rows}
         st.html(review.errors([(one.number, cells[one.number], one.reason) for one in errors[:SHOWN_ERRORS]]))
@@ -125,11 +126,11 @@ def _preview(preview: ImportPreview, positions: Sequence[Position], live: querie
     told = []
     if preview.older_prices:
         told.append(
-            f"{fmt.plural(preview.older_prices, 'price')} of the file left out: those known here are as new or newer. "
+            f"{plural(preview.older_prices, 'price')} of the file left out: those known here are as new or newer. "
             "To take them all the same, leave out the column with their time."
         )
     if preview.unchanged:
-        told.append(f"{fmt.plural(preview.unchanged, 'row')} as the portfolio has it already.")
+        told.append(f"{plural(preview.unchanged, 'row')} as the portfolio has it already.")
     if preview.kept:
         shown = ", ".join(preview.kept[:8]) + (f" and {len(preview.kept) - 8} more" if len(preview.kept) > 8 else "")
         told.append(f"Not in the file, and staying as they are: {shown}.")
@@ -151,7 +152,7 @@ def _again(portfolio_id: str, preview: ImportPreview, live: queries.LiveState) -
         when = f"on {fmt.moment(before.at)} (save {before.save_id})"
         st.caption(fmt.plain(f"This very file was imported by {before.by} {when}."))
     if not live.multi_portfolio and preview.count(RowOutcome.NEW):
-        new = fmt.plural(preview.count(RowOutcome.NEW), "position")
+        new = plural(preview.count(RowOutcome.NEW), "position")
         view_state.needs_v2(f"{new} of the file are not in the portfolio; adding them needs v2.")
 
 
@@ -161,7 +162,7 @@ def _button(portfolio_id: str, name: str, preview: ImportPreview, live: queries.
         told = "none of its rows can be taken" if bad == len(preview.rows) else "nothing in it differs"
         st.info(f"There is nothing to import: {told}.")
         return
-    label = f"Import {fmt.plural(len(edits), 'good row')}" + (f", leave {bad:,} out" if bad else "")
+    label = f"Import {plural(len(edits), 'good row')}" + (f", leave {bad:,} out" if bad else "")
     st.button(
         label,
         type="primary",

@@ -9,6 +9,7 @@ import streamlit as st
 from src.domain.day_change import Move, day
 from src.domain.price_age import age_text
 from src.domain.valuation import ZERO, Valued, total
+from src.text import plural
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column, Row
@@ -132,7 +133,7 @@ def show(items: Sequence[Valued], moved: Moves) -> None:
     if not found:
         st.caption("No position matches. Clear the search to see all of them.")
         return
-    shown = found[components.page(len(found), PAGE_ROWS, f"{len(found):,} positions", "position_page")]
+    shown = found[components.page(len(found), PAGE_ROWS, plural(len(found), "position"), "position_page")]
     rows = [position_row(item, moved[item.position.symbol]) for item in shown]
     total_row = _total(found, moved, whole=len(found) == len(items)) if len(found) > 1 else None
     table = markup.table(COLUMNS, rows, caption="Positions; money in HKD", total=total_row)

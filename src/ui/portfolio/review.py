@@ -13,6 +13,7 @@ from src.domain.trading import lot_warning, tick_warning
 from src.domain.valuation import ZERO, Totals, cost_basis, market_value, total, unrealized_pnl
 from src.market import facts
 from src.market.calendar import HONG_KONG
+from src.text import plural
 from src.ui.portfolio.editor_state import FIELDS, LABELS, changed_fields, positions_after
 from src.ui.widgets import format as fmt
 from src.ui.widgets import markup
@@ -154,7 +155,7 @@ def show(
     if len(edits) > PAGE_ROWS:
         page = st.pagination(-(-len(edits) // PAGE_ROWS), key="review_page")
         part = edits[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-        st.caption(f"{len(part)} of {fmt.plural(len(edits), 'change')}; the figures below are of all.")
+        st.caption(f"{len(part)} of {plural(len(edits), 'change')}; the figures below are of all.")
     st.html(changes(part, notes))
     st.html(effect(total(positions), total(positions_after(positions, edits))))
     if changes_price(edits):

@@ -6,6 +6,7 @@ from datetime import datetime
 import streamlit as st
 
 from src.domain.signal import Signal
+from src.text import plural
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column, Row
@@ -39,7 +40,8 @@ def show(signals: Sequence[Signal], now: datetime, most: int) -> None:
     if not signals:
         st.caption("No signals in this portfolio yet.")
         return
-    newest = f"the newest {len(signals):,} signals" if len(signals) == most else f"{len(signals):,} signals"
+    count = plural(len(signals), "signal")
+    newest = f"the newest {count}" if len(signals) == most else count
     shown = signals[components.page(len(signals), PAGE_ROWS, newest, "signal_page")]
     rows = [_row(signal, now) for signal in shown]
     st.html(markup.table(COLUMNS, rows, caption="Signals, newest first"))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from src.domain.overview import PortfolioEntry
 from src.errors import HKStrategyError, InvalidInput
+from src.text import plural
 from src.ui.reads import queries
 from src.ui.widgets import components
 from src.ui.widgets import format as fmt
@@ -75,7 +76,7 @@ def _copy(source: str | None) -> str:
     if _value("copy", "strategy"):
         manager.rename_portfolio(portfolio_id, name, strategy=_value("copy", "strategy"))
     components.go(portfolio_id)
-    held = fmt.plural(copied, "position")
+    held = plural(copied, "position")
     return f"{name} ({portfolio_id}) is a copy of {source}, with {held}. What you change in it changes nothing there."
 
 
@@ -170,13 +171,13 @@ def _delete(entry: PortfolioEntry, leave: bool) -> str:
     queries.manager().delete_portfolio(entry.portfolio_id)
     if leave:
         components.leave()
-    held = fmt.plural(entry.totals.position_count, "position")
+    held = plural(entry.totals.position_count, "position")
     return f"{fmt.plain(entry.title)} ({entry.portfolio_id}) is deleted for good, with {held}."
 
 
 def _delete_form(entry: PortfolioEntry, *, leave: bool, chosen: Callable[[], PortfolioEntry] | None = None) -> None:
     """`chosen`: which portfolio it is when the button is pressed, where that can be another than `entry`."""
-    held = fmt.plural(entry.totals.position_count, "position")
+    held = plural(entry.totals.position_count, "position")
     with st.form(_key("delete", "form"), border=False):
         st.caption(f"Deletes {held} and their signals. This cannot be undone; archiving can.")
         st.text_input(f"Type {fmt.plain(entry.title)} to delete it", key=_key("delete", "name"), max_chars=200)

@@ -13,6 +13,7 @@ from src.domain.overview import PortfolioEntry
 from src.domain.price_age import MOST_SESSIONS as CURVE_SESSIONS
 from src.domain.price_age import TradingSessions, age_in_sessions, age_text
 from src.domain.valuation import Totals
+from src.text import plural
 from src.ui.portfolios import forms, listing
 from src.ui.portfolios.listing import NO_STRATEGY, Group
 from src.ui.reads import queries
@@ -114,7 +115,7 @@ def row(entry: PortfolioEntry, context: RowContext, *, with_strategy: bool) -> R
 
 
 def heading(group: Group, context: RowContext) -> Heading:
-    name = Cell(group.title, note=fmt.plural(group.count, "portfolio"))
+    name = Cell(group.title, note=plural(group.count, "portfolio"))
     figures = _figures(group.totals, group.day, context.sessions)
     return Heading((name, *figures, "", Cell(fmt.age(group.updated_at, context.now), "muted")))
 
@@ -135,7 +136,7 @@ def show(items: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
 
 def _strategies_note(active: Sequence[PortfolioEntry]) -> str:
     used = [name for name in listing.strategies(active) if name]
-    return fmt.plural(len(used), "strategy", "strategies") if used else ""
+    return plural(len(used), "strategy", "strategies") if used else ""
 
 
 def _list(
@@ -150,7 +151,7 @@ def _list(
     if not shown:
         st.caption("No portfolio matches. Clear the search or the strategy to see all of them.")
         return
-    on_page = components.page(len(shown), PAGE_ROWS, f"{len(shown):,} portfolios", "page")
+    on_page = components.page(len(shown), PAGE_ROWS, plural(len(shown), "portfolio"), "page")
     parts = listing.page_of(listing.arranged(shown, order, group=group), on_page)
     ids = frozenset(entry.portfolio_id for part in parts for entry in part.entries)
     context = RowContext(live.now, sessions, queries.curves(ids, sessions.recent[0].day))
@@ -207,7 +208,7 @@ def _controls(
         )
         group = names != [""] and st.toggle("Group by strategy", value=True, key="grouped", bind="query-params")
         with_archived = archived > 0 and st.toggle(
-            f"Show {fmt.plural(archived, 'archived portfolio')}", key="archived", bind="query-params"
+            f"Show {plural(archived, 'archived portfolio')}", key="archived", bind="query-params"
         )
     found = listing.found(items if with_archived else active, words or "", strategy)
     return found, order, group

@@ -19,6 +19,7 @@ from src.journal.model import AuditOutcome, Keep, Phase
 from src.journal.runs import who
 from src.migration import engine
 from src.migration.preflight import blockers
+from src.text import plural
 from src.ui.access import current_user
 from src.ui.reads import commands, queries
 from src.ui.reads.commands import Task
@@ -220,4 +221,4 @@ def prune(keep: int, days: int, shown: Sequence[str], typed: str) -> str:
         asked.write_down(AuditOutcome.DONE, deleted=[one.name for one in gone])
         if not gone:
             return "Nothing was deleted: look at what goes now."
-        return f"Deleted {fmt.plural(len(gone), 'backup')}: {fmt.size(sum(one.bytes for one in gone))} freed."
+        return f"Deleted {plural(len(gone), 'backup')}: {fmt.size(sum(one.bytes for one in gone))} freed."

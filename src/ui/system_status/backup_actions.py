@@ -4,6 +4,7 @@ import streamlit as st
 
 from src.backup.api import Backup, Preview, TableChange
 from src.errors import Conflict
+from src.text import plural
 from src.ui.reads import queries
 from src.ui.system_status import actions, blockers_view
 from src.ui.system_status.download import path_of
@@ -94,7 +95,7 @@ def _clients(preview: Preview) -> None:
         st.caption("No other client is connected now.")
         return
     what = "will be cut off" if preview.way == "swap" else "will wait"
-    with st.expander(f"{fmt.plural(count, 'client')} connected now: {what}"):
+    with st.expander(f"{plural(count, 'client')} connected now: {what}"):
         blockers_view.table(preview.clients, "Clients connected now")
 
 

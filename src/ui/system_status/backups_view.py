@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from src.backup.api import Backup
+from src.text import plural
 from src.ui.reads import queries
 from src.ui.system_status import actions, backup_actions, retention_view
 from src.ui.widgets import components, markup
@@ -35,7 +36,7 @@ def show(may: bool) -> None:
     st.subheader("Backups")
     backups = queries.backups()
     if backups:
-        shown = components.page(len(backups), PAGE, fmt.plural(len(backups), "backup"), "backups_page")
+        shown = components.page(len(backups), PAGE, plural(len(backups), "backup"), "backups_page")
         st.html(markup.table(COLUMNS, [_row(one) for one in backups[shown]], caption="Backups, newest first"))
     else:
         st.caption("No backup yet. Every phase makes one first, and starts only when it restores equal.")
@@ -53,7 +54,7 @@ def _kept() -> None:
     kept = queries.kept_databases()
     if not kept:
         return
-    with st.expander(f"Kept from before a restore: {fmt.plural(len(kept), 'database')}"):
+    with st.expander(f"Kept from before a restore: {plural(len(kept), 'database')}"):
         st.caption("The database as it was then. When you need one no more, drop it in psql, connected to another one.")
         rows = [
             (Cell(one.name, note=f"before the restore of {one.backup}"), fmt.size(one.bytes), one.drop) for one in kept

@@ -33,8 +33,8 @@ def table(clients: Sequence[Client], caption: str) -> None:
             client.application_name or fmt.MISSING,
             client.address or "local socket",
             Cell(client.state, note=client.wait_event or ""),
-            fmt.MISSING if client.state == "active" else fmt.seconds(client.idle_s),
-            fmt.MISSING if client.transaction_s is None else fmt.seconds(client.transaction_s),
+            fmt.MISSING if client.state == "active" else fmt.duration(client.idle_s),
+            fmt.MISSING if client.transaction_s is None else fmt.duration(client.transaction_s),
             client.query[:120],
         )
         for client in clients

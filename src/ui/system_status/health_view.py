@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from src.health.model import Component, State
+from src.text import plural
 from src.ui.reads import queries
 from src.ui.widgets import components, markup
-from src.ui.widgets import format as fmt
 
 EVERY_S = 60  # what is urgent, a database that is gone, every page notices within seconds by itself
 
@@ -35,4 +35,4 @@ def summary(found: Sequence[Component]) -> str:
         return f"All {len(found)} components are healthy."
     names = bad[0] if len(bad) == 1 else f"{', '.join(bad[:-1])} and {bad[-1]}"
     need = "needs" if len(bad) == 1 else "need"
-    return f"{fmt.plural(len(bad), 'component')} of {len(found)} {need} attention: {names}."
+    return f"{plural(len(bad), 'component')} of {len(found)} {need} attention: {names}."

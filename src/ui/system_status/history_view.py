@@ -7,6 +7,7 @@ import streamlit as st
 
 from src.journal.activity import ACTION, RUN, ActivityEntry, ActivityFilter
 from src.journal.model import AuditOutcome, RunState
+from src.text import plural
 from src.ui.reads import queries
 from src.ui.system_status import history_export, run_view
 from src.ui.widgets import components, markup
@@ -40,7 +41,7 @@ def show(may: bool) -> None:
     if not shown:
         st.caption("Nothing fits this filter.")
         return
-    part = components.page(len(shown), PAGE, fmt.plural(len(shown), "entry", "entries"), "history_page")
+    part = components.page(len(shown), PAGE, plural(len(shown), "entry", "entries"), "history_page")
     st.html(markup.table(COLUMNS, [_row(one, may) for one in shown[part]], caption="History, newest first"))
     if may:
         _exports(shown)
@@ -71,7 +72,7 @@ def _choice(label: str, options: Mapping[str, str], key: str) -> str:
 
 def _row(one: ActivityEntry, may: bool) -> tuple[Cell | str, ...]:
     who = Cell(one.by, note=_from(one)) if may else Cell(one.by)
-    took = fmt.seconds(one.seconds)
+    took = fmt.duration(one.seconds)
     return (
         Cell(_title(one), note=_note(one)),
         fmt.moment(one.began),
@@ -113,7 +114,7 @@ def _exports(shown: Sequence[ActivityEntry]) -> None:
             "JSON", lambda: history_export.to_json_file(kept), f"history-{day}.json", "application/json",
             key="history_json", on_click="ignore", icon=":material/download:",
         )  # fmt: skip
-        st.caption(f"{fmt.plural(len(kept), 'entry', 'entries')}, as filtered, with all that is known of each.")
+        st.caption(f"{plural(len(kept), 'entry', 'entries')}, as filtered, with all that is known of each.")
 
 
 def _closer(shown: Sequence[ActivityEntry], may: bool) -> None:

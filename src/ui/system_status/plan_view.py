@@ -11,6 +11,7 @@ from src.cli.text import expected_sum, expected_texts
 from src.journal.model import Keep, Phase
 from src.migration.model import Finding, Plan, Step
 from src.migration.plan.explain import AFTERWARDS, lock_of
+from src.text import plural
 from src.ui.reads import queries
 from src.ui.reads.commands import last_task
 from src.ui.system_status import actions, blockers_view
@@ -229,7 +230,7 @@ def _merged(plan: Plan) -> None:
         fmt.money(_sum([one.value_before for one in plan.merged])),
         fmt.money(_sum([one.value_after for one in plan.merged])),
     ]
-    with st.expander(f"What becomes of the {fmt.plural(len(rows), 'symbol')} of these portfolios", expanded=True):
+    with st.expander(f"What becomes of the {plural(len(rows), 'symbol')} of these portfolios", expanded=True):
         st.html(markup.table(columns, rows, caption="Merged symbols; money in HKD", total=total))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from src.journal.model import ProofRow
+from src.text import plural
 from src.ui.widgets import format as fmt
 from src.ui.widgets import markup
 from src.ui.widgets.markup import Cell, Column
@@ -29,7 +30,7 @@ VERDICTS = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("e
 
 def summary(proof: Sequence[ProofRow]) -> str:
     equal = sum(row.equal is True for row in proof)
-    return f"**Proof**: {equal} of {fmt.plural(len(proof), 'comparison')} equal before and after."
+    return f"**Proof**: {equal} of {plural(len(proof), 'comparison')} equal before and after."
 
 
 def show(run_id: int, proof: Sequence[ProofRow]) -> None:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from src.backup.api import Rule
+from src.text import plural
 from src.ui.reads import queries
 from src.ui.system_status import actions
 from src.ui.widgets import components, markup
@@ -42,7 +43,7 @@ def show() -> None:
             return
         with st.form("prune_form", border=False):
             st.text_input(f"Type {actions.WORD} to delete them", key="prune_typed", autocomplete="off")
-            st.form_submit_button(f"Delete {fmt.plural(len(going), 'backup')}", key="prune_submit", on_click=_prune)
+            st.form_submit_button(f"Delete {plural(len(going), 'backup')}", key="prune_submit", on_click=_prune)
 
 
 def _prune() -> None:

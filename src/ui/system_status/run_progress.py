@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from src.journal.model import Event, EventKind, RunState, StepState
+from src.text import plural
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import StepLine, StepMark
 
@@ -63,14 +64,14 @@ def _felt(event: Event) -> str:
     parts = []
     tries, held, stall = (event.detail.get(name) for name in ("attempts", "exclusive_ms", "stall_ms"))
     if isinstance(tries, int) and tries and isinstance(held, (int, float)):
-        parts.append(f"locked for {fmt.milliseconds(held)} after {fmt.plural(tries, 'try', 'tries')}")
+        parts.append(f"locked for {fmt.milliseconds(held)} after {plural(tries, 'try', 'tries')}")
     if isinstance(stall, (int, float)) and stall > 0:
         parts.append(f"longest wait of a client {fmt.milliseconds(stall)}")
     return " · ".join(parts)
 
 
 def _note(chapter: Chapter, state: StepMark, now: datetime) -> str:
-    parts = [fmt.seconds(((chapter.ended_at or now) - chapter.started_at).total_seconds())]
+    parts = [fmt.duration(((chapter.ended_at or now) - chapter.started_at).total_seconds())]
     if chapter.felt:
         parts.append(chapter.felt)
     if state in (StepMark.RUNNING, StepMark.BLOCKED, StepMark.STOPPED):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from src.journal.model import NEWER_PROGRAM, Event, OutcomeState, Phase, RunRecord, RunState
+from src.text import plural
 from src.ui.reads import queries
 from src.ui.reads.commands import OF_A_RUN, Task, last_task
 from src.ui.system_status import actions, blockers_view, proof_view, run_progress
@@ -105,7 +106,7 @@ def _run(run: RunRecord, may: bool, *, current: bool) -> None:
     at_one = story and story[-1].state != StepMark.DONE
     to_come = run.steps_total - done_steps(run) - bool(at_one)
     if current and to_come > 0:
-        story.append(markup.StepLine(f"{fmt.plural(to_come, 'more step')}", "", StepMark.WAITING))
+        story.append(markup.StepLine(f"{plural(to_come, 'more step')}", "", StepMark.WAITING))
     if current:
         _details(events, story, run, may)
         return
@@ -136,7 +137,7 @@ def _figures(run: RunRecord, events: Sequence[Event]) -> None:
         Figure("Steps", f"{done_steps(run)} of {run.steps_total}", told),
         Figure(
             "Took" if run.finished_at else "For",
-            fmt.seconds(took.total_seconds()),
+            fmt.duration(took.total_seconds()),
             f"since {fmt.moment(run.started_at)}",
         ),
         Figure(
@@ -147,7 +148,7 @@ def _figures(run: RunRecord, events: Sequence[Event]) -> None:
     if lock is not None:
         had = "not had yet" if lock.held_ms is None else f"held for {fmt.milliseconds(lock.held_ms)}"
         queued = f", clients queued {lock.queued_ms:.0f} ms at most behind one" if lock.queued_ms else ""
-        figures.append(Figure("Last lock", fmt.plural(lock.tries, "try", "tries"), f"{had}{queued}: {lock.title}"))
+        figures.append(Figure("Last lock", plural(lock.tries, "try", "tries"), f"{had}{queued}: {lock.title}"))
     st.html(markup.figures(figures))
 
 
@@ -175,7 +176,7 @@ def _waits_for_somebody(progress: Event | None) -> bool:
 def _in_the_way() -> None:
     found = [one for one in queries.in_the_way() if one.holds_lock]
     if found:
-        st.markdown(f"**In the way now: {fmt.plural(len(found), 'client')}**")
+        st.markdown(f"**In the way now: {plural(len(found), 'client')}**")
         blockers_view.table(found, "In the way now")
         blockers_view.controls(found)
 

@@ -1,9 +1,13 @@
-"""Figures as text. What is not known is "—", never a zero; what went up or down says so by its sign."""
+"""Figures as pages show them. What is not known is "—", never a zero; what went up or down says so by its sign.
+
+What reads the same on the command line is in src/text.py, and only wrapped here.
+"""
 
 import re
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
+from src import text
 from src.market.calendar import HONG_KONG
 
 MISSING = "—"
@@ -11,21 +15,19 @@ MINUS = "\u2212"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~:$-])")
 
 
-def _signed(text: str, value: Decimal | float) -> str:
-    if value == 0:
-        return text
-    return f"{'+' if value > 0 else MINUS}{text}"
+def _signed(shown: str, value: Decimal, *, plus: bool) -> str:
+    """`shown`, the size of `value`, with the sign of `value`; a gain has one only where `plus`."""
+    if value < 0:
+        return f"{MINUS}{shown}"
+    return f"+{shown}" if plus and value > 0 else shown
 
 
 def money(value: Decimal | None, *, signed: bool = False) -> str:
     """HKD with separators and two decimals."""
     if value is None:
         return MISSING
-    value = value.quantize(Decimal("0.01"), ROUND_HALF_UP)
-    text = f"{abs(value):,.2f}"
-    if signed:
-        return _signed(text, value)
-    return f"{MINUS}{text}" if value < 0 else text
+    # What is nothing to the cent has no sign.
+    return _signed(text.money(abs(value)), value.quantize(text.CENT, ROUND_HALF_UP), plus=signed)
 
 
 def money_short(value: Decimal | None, *, signed: bool = False) -> str:
@@ -34,16 +36,14 @@ def money_short(value: Decimal | None, *, signed: bool = False) -> str:
         return MISSING
     size = abs(value)
     if size >= 1_000_000_000:
-        text = f"{size / 1_000_000_000:,.2f} bn"
+        shown = f"{size / 1_000_000_000:,.2f} bn"
     elif size >= 1_000_000:
-        text = f"{size / 1_000_000:,.2f} M"
+        shown = f"{size / 1_000_000:,.2f} M"
     elif size >= 10_000:
-        text = f"{size / 1_000:,.1f} k"
+        shown = f"{size / 1_000:,.1f} k"
     else:
-        text = f"{size:,.2f}"
-    if signed:
-        return _signed(text, value)
-    return f"{MINUS}{text}" if value < 0 else text
+        shown = f"{size:,.2f}"
+    return _signed(shown, value, plus=signed)
 
 
 def price(value: Decimal | None) -> str:
@@ -55,10 +55,7 @@ def percent(value: Decimal | None, *, signed: bool = False, decimals: int = 2) -
     """`value` is a fraction: 0.031 is 3.10%."""
     if value is None:
         return MISSING
-    text = f"{abs(value) * 100:,.{decimals}f}%"
-    if signed:
-        return _signed(text, value)
-    return f"{MINUS}{text}" if value < 0 else text
+    return _signed(f"{abs(value) * 100:,.{decimals}f}%", value, plus=signed)
 
 
 def share(value: Decimal | None) -> str:
@@ -71,17 +68,12 @@ def share(value: Decimal | None) -> str:
 
 
 def count(value: int | None) -> str:
-    return MISSING if value is None else f"{value:,}".replace("-", MINUS)
+    return MISSING if value is None else text.counted(value).replace("-", MINUS)
 
 
-def plain(text: str) -> str:
+def plain(outside: str) -> str:
     """Text from outside for a place that reads Markdown: no image, link or formula in it."""
-    return _MARKDOWN.sub(r"\\\1", text)
-
-
-def plural(number: int, one: str, many: str | None = None) -> str:
-    """1 position, 2 positions."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return _MARKDOWN.sub(r"\\\1", outside)
 
 
 def arrow(value: Decimal | None) -> str:
@@ -102,35 +94,21 @@ def tone(value: Decimal | None) -> str:
     return "up" if value > 0 else "down"
 
 
-def size(value: int | None) -> str:
-    if value is None:
-        return MISSING
-    number = float(value)
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(number) < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"
+def size(count: int | None) -> str:
+    return MISSING if count is None else text.size(count)
 
 
-def seconds(value: float | None) -> str:
-    """A duration: 0.4 s, 12 s, 3 min 5 s, 2 h 4 min."""
-    if value is None:
-        return MISSING
-    if value < 10:
-        return f"{value:.1f} s"
-    whole = int(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+def duration(seconds: float | None) -> str:
+    return MISSING if seconds is None else text.duration(seconds)
 
 
 def milliseconds(value: float | None) -> str:
-    if value is None:
-        return MISSING
-    return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
+    return MISSING if value is None else text.milliseconds(value)
+
+
+def moment(at: datetime | None) -> str:
+    """To the minute."""
+    return MISSING if at is None else text.moment(at, seconds=False)
 
 
 def age(at: datetime | None, now: datetime) -> str:
@@ -144,16 +122,7 @@ def age(at: datetime | None, now: datetime) -> str:
         return f"{int(passed.total_seconds() // 60)} min ago"
     if passed < timedelta(days=1):
         return f"{int(passed.total_seconds() // 3600)} h ago"
-    return f"{plural(passed.days, 'day')} ago"
-
-
-def _here(at: datetime) -> datetime:
-    """In the time zone of this machine, where a time has a zone at all."""
-    return at if at.tzinfo is None else at.astimezone()
-
-
-def moment(at: datetime | None) -> str:
-    return MISSING if at is None else f"{_here(at):%Y-%m-%d %H:%M}"
+    return f"{text.plural(passed.days, 'day')} ago"
 
 
 def day(on: date) -> str:
@@ -171,7 +140,8 @@ def exchange_time(at: datetime | None) -> str:
 
 
 def clock(at: datetime | None) -> str:
-    return MISSING if at is None else f"{_here(at):%H:%M:%S}"
+    """The time of day, in this machine's time zone."""
+    return MISSING if at is None else text.moment(at).partition(" ")[2]
 
 
 def who_started(started_by: str) -> str:

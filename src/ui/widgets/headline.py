@@ -3,6 +3,7 @@
 from src.domain.day_change import Day
 from src.domain.price_age import TradingSessions, age_in_sessions, age_text
 from src.domain.valuation import Totals
+from src.text import plural
 from src.ui.widgets import format as fmt
 from src.ui.widgets import markup
 from src.ui.widgets.markup import Figure
@@ -57,7 +58,7 @@ def _cost(sums: Totals) -> Figure:
         "Average cost × quantity of each position held, priced or not, added up. Short positions count below zero. "
         "Brokerage and levies are in it only where the average cost has them."
     )
-    held = f"{fmt.plural(sums.held_count, 'position')} held"
+    held = f"{plural(sums.held_count, 'position')} held"
     return Figure("Cost", fmt.money(sums.cost_basis), held, unit="HKD", why=why)
 
 

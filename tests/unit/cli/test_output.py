@@ -16,7 +16,6 @@ from src.cli.text import current_run_lines, merged_lines, outcome_lines, plan_li
 from src.journal.model import Client, Event, Phase, ProofRow, RunOutcome, RunRecord
 from src.logs import mask
 from src.migration.model import Finding, Kind, MergedSymbol, Options, Plan, Step, TableSize
-from src.text import duration, size
 
 AT = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 CLIENT = Client(4711, "trader", "old app", "10.0.0.7", "active", 0.5, 12.0, "SELECT *\n  FROM portfolio_positions")
@@ -144,12 +143,6 @@ def test_an_interrupted_run_says_what_to_type() -> None:
 def test_history_lists_runs_and_says_when_there_is_none() -> None:
     assert "3/12" in run_lines([RUN])[1]
     assert run_lines([]) == ["No run yet."]
-
-
-def test_sizes_and_durations() -> None:
-    sizes = [size(n) for n in (0, 999, 1500, 123_456_789, 2_500_000_000_000)]
-    assert sizes == ["0 B", "999 B", "1.5 kB", "123 MB", "2.5 TB"]
-    assert [duration(s) for s in (0.04, 59.9, 61, 3720)] == ["40 ms", "59.9 s", "1 min 01 s", "1 h 02 min"]
 
 
 def test_json_is_one_object_per_line_and_the_last_is_the_outcome() -> None:
