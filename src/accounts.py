@@ -12,7 +12,7 @@ from src.embedded.api import running_url
 from src.errors import HKStrategyError, InvalidInput
 from src.journal import audit
 from src.journal.model import AuditOutcome
-from src.journal.runs import who
+from src.journal.runs import actor
 
 
 def read_password(name: str) -> str:
@@ -56,7 +56,7 @@ def write_down(arguments: argparse.Namespace, settings: Settings) -> None:
         detail["role"] = arguments.role
     action = f"account {arguments.command}"
     try:
-        audit.record(url, audit.AuditEntry(who(None), "command line", address, action, AuditOutcome.DONE, detail))
+        audit.record(url, audit.AuditEntry(actor(None), "command line", address, action, AuditOutcome.DONE, detail))
     except HKStrategyError as error:
         sys.stderr.write(f"{error} It is done all the same.\n")
 

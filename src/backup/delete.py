@@ -31,7 +31,7 @@ class Holder:
 def holder_of(url: str) -> Holder:
     """Raises DatabaseUnavailable: without the database nobody knows which backups are still needed."""
     with session(url, purpose="backup") as conn:
-        run = runs.unfinished(runs.read_records(conn, limit=1))
+        run = runs.unfinished_run(runs.read_runs(conn, limit=1))
         names = {run.backup} if run is not None and run.backup else set()
         return Holder(conn.info.dbname, frozenset(names))
 

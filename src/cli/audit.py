@@ -13,7 +13,7 @@ from src.config import Settings
 from src.errors import HKStrategyError
 from src.journal import audit, runs
 from src.journal.model import AuditOutcome, OutcomeState, RunOutcome
-from src.journal.runs import who
+from src.journal.runs import actor
 
 RUNS = ("phase1", "phase2", "rollback", "resume")
 
@@ -53,7 +53,7 @@ class Attempt:
         if "run" in self.detail:
             return
         try:
-            records = runs.history(url, limit=1)
+            records = runs.fetch_runs(url, limit=1)
         except HKStrategyError as error:
             log.warning("%s", error)
             return
@@ -61,7 +61,7 @@ class Attempt:
 
     def _write(self, url: str, outcome: AuditOutcome, *, make: bool = True) -> None:
         """A command does not fail for want of an audit: on a standby, or with few rights, it goes without."""
-        by, role = (self.settings.acting_for, "admin") if self.settings.acting_for else (who(None), "command line")
+        by, role = (self.settings.acting_for, "admin") if self.settings.acting_for else (actor(None), "command line")
         address = "the dashboard" if self.settings.task else "a terminal" if sys.stdin.isatty() else "a script"
         entry = audit.AuditEntry(by, role, address, self.command, outcome, {**self.detail, "task": self.token})
         try:

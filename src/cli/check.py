@@ -22,7 +22,7 @@ def cmd_check(context: Context) -> Ending:
         _refuse_silence(found)
         inspection = engine.inspect(context.url)
         info = manager.get_schema_info() if inspection.version is not None else {}
-        run = runs.current_run(context.url)
+        run = runs.fetch_current_run(context.url)
         sample = manager.is_sample_data()
     except DatabaseUnavailable:
         context.renderer.show("check", {"version": None, "health": health}, ["Health:", *health_lines(found), ""])

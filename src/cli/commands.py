@@ -12,7 +12,7 @@ from src.cli.text_history import happening_lines
 from src.errors import InvalidInput
 from src.journal import activity, runs
 from src.journal.model import Keep, OutcomeState, Phase, RunOutcome
-from src.journal.runs import who
+from src.journal.runs import actor
 from src.migration import engine
 from src.migration.model import Plan
 
@@ -61,7 +61,7 @@ def cmd_phase(context: Context) -> Ending:
 
 def cmd_resume(context: Context) -> Ending:
     context.refuse_while_running()
-    run = runs.current_run(context.url)
+    run = runs.fetch_current_run(context.url)
     if run is None:
         return nothing("Nothing to do: no run of this database is paused or interrupted.")
     context.renderer.show("run", run, current_run_lines(run))
@@ -70,7 +70,7 @@ def cmd_resume(context: Context) -> Ending:
 
 
 def cmd_pause(context: Context) -> Ending:
-    run = engine.request_pause(context.url, who(context.settings.acting_for))
+    run = engine.request_pause(context.url, actor(context.settings.acting_for))
     if run is None:
         return nothing("Nothing to do: no run of this database is under way.")
     context.begin(run=run.run_id)
@@ -92,7 +92,7 @@ def cmd_history(context: Context) -> Ending:
 
 
 def _one_run(context: Context, number: int) -> Ending:
-    records = [run for run in runs.history(context.url, limit=2**31 - 1) if run.run_id == number]
+    records = [run for run in runs.fetch_runs(context.url, limit=2**31 - 1) if run.run_id == number]
     if not records:
         raise InvalidInput(f"There is no run {number}. `history` lists them.")
     context.renderer.show("history", {"runs": records}, run_detail_lines(records[0]))

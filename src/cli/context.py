@@ -116,7 +116,7 @@ class Context:
 
     def refuse_while_running(self) -> None:
         """Raises RunInProgress while someone migrates this database."""
-        run = runs.current_run(self.url)
+        run = runs.fetch_current_run(self.url)
         if run is not None and run.is_running:
             raise RunInProgress(
                 f"{run.phase} (run {run.run_id}) is in progress on this database, started by {run.started_by} at "

@@ -59,7 +59,7 @@ def glance_at_own(url: str) -> OwnGlance:
     """Raises DatabaseUnavailable."""
     with _session(url) as conn, conn.cursor() as cursor:
         sample = markers.is_sample(cursor, detect_with(cursor))
-        records = runs.read_records(conn, limit=1)
+        records = runs.read_runs(conn, limit=1)
     return OwnGlance(sample, records[0] if records else None)
 
 

@@ -77,7 +77,7 @@ class ActivityFilter:
 
 def read(url: str) -> tuple[ActivityEntry, ...]:
     """The newest first: at most MOST_RUNS runs, and actions of MOST_LINES lines. Raises DatabaseUnavailable."""
-    return merged(runs.history(url, MOST_RUNS), audit.read(url, MOST_LINES))
+    return merged(runs.fetch_runs(url, MOST_RUNS), audit.read(url, MOST_LINES))
 
 
 def merged(runs: Sequence[RunRecord], lines: Sequence[AuditEntry]) -> tuple[ActivityEntry, ...]:

@@ -13,7 +13,7 @@ RESTORE = "restore"
 ENDING_S = 1.0
 
 
-def keep_others_out(conn: Connection) -> None:
+def acquire_run_lock(conn: Connection) -> None:
     """Take the lock for as long as `conn` (in autocommit) is open. Raises RunInProgress: whose, since when.
 
     The server ends the session of a run that is over a moment after its program has gone: that is waited for.
@@ -36,7 +36,7 @@ def _who_is_at_work(conn: Connection) -> str:
     holder = lock_holder_of_run(conn, runs.LOCK_CLASS, runs.LOCK_OBJECT)
     if holder is not None and holder.application_name == f"{APPLICATION_NAME} {RESTORE}":
         return f"A restore is in progress on this database (role {holder.role}, pid {holder.pid}). Wait for it to end."
-    records = runs.read_records(conn, limit=1)
+    records = runs.read_runs(conn, limit=1)
     if records and records[0].is_running:
         run, since = records[0], records[0].started_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         return (
@@ -51,7 +51,7 @@ def _who_is_at_work(conn: Connection) -> str:
 PATIENCE_S = 10.0
 
 
-def wait_for_orphan(conn: Connection) -> None:
+def wait_for_orphaned_backend(conn: Connection) -> None:
     """Wait for a run's session whose client is gone to end; end it if it does not. A live run is left alone."""
     deadline = time.monotonic() + PATIENCE_S
     while True:

@@ -1,10 +1,15 @@
-"""The history of runs, in the database itself: append-only, in the schema hk_migration."""
+"""Runs and their events, in the tables hk_migration.run and hk_migration.event, which are append-only.
+
+Functions named `read_…` use the caller's connection. Those named `fetch_…` take a URL and open a connection of their
+own; they raise DatabaseUnavailable.
+"""
 
 import getpass
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +17,6 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extras import Json
 
-from src.journal import runs as store
 from src.journal.model import Event, EventKind, Phase, ProofRow, RunRecord, RunState
 from src.postgres.connection import Connection, connect, failure
 from src.postgres.queries import query
@@ -20,10 +24,11 @@ from src.schema import own_schema
 
 # One run per database: a session-level advisory lock, held by the session that executes the steps.
 LOCK_CLASS, LOCK_OBJECT = 0x484B53, 1
+_PROOF_KEYS = frozenset(one.name for one in fields(ProofRow))
 
 
 def own_schema_exists(conn: Connection) -> bool:
-    """Whether hk_migration is there. Reads the catalog only."""
+    """Whether the journal's tables exist. Reads the catalog only."""
     with conn.cursor() as cur:
         cur.execute("SELECT to_regclass('hk_migration.event') IS NOT NULL")
         row = cur.fetchone()
@@ -37,8 +42,8 @@ def ensure_own_schema(conn: Connection) -> None:
         own_schema.define_functions(cur)
 
 
-def who(acting_for: str | None) -> str:
-    """Who is at work: the user of this machine, and the dashboard's user that it is for, if there is one."""
+def actor(acting_for: str | None) -> str:
+    """ "user@machine" of this process, or "mei via user@machine" where it acts for the dashboard's user mei."""
     here = f"{getpass.getuser()}@{socket.gethostname()}"
     return f"{acting_for} via {here}" if acting_for else here
 
@@ -54,7 +59,7 @@ def start_run(
     sql_files: Mapping[str, str],
     acting_for: str | None = None,
 ) -> int:
-    """Write a run down before its first step. Returns its id."""
+    """Record a run before its first step. Returns its id. `options` and `steps` are JSON-serialisable."""
     with conn.cursor() as cur:
         cur.execute(
             query("journal.runs.start"),
@@ -62,7 +67,7 @@ def start_run(
                 phase.value,
                 from_version,
                 to_version,
-                who(acting_for),
+                actor(acting_for),
                 Json(_plain(options)),
                 Json(list(steps)),
                 Json(dict(sql_files)),
@@ -91,7 +96,7 @@ def add_event(conn: Connection, event: Event) -> None:
 
 
 def read_events(conn: Connection, run_id: int, after: int = 0) -> list[tuple[int, Event]]:
-    """Events of a run with an id greater than `after`, in order. None where there is no history yet."""
+    """(id, event) of a run's events with an id greater than `after`, in order. Empty where there is no journal yet."""
     if not own_schema_exists(conn):
         return []
     with conn.cursor() as cur:
@@ -99,8 +104,8 @@ def read_events(conn: Connection, run_id: int, after: int = 0) -> list[tuple[int
         return [(int(row[0]), _event(row[1:])) for row in cur.fetchall()]
 
 
-def read_records(conn: Connection, limit: int = 50) -> list[RunRecord]:
-    """Runs, newest first. Empty where there is no history yet."""
+def read_runs(conn: Connection, limit: int = 50) -> list[RunRecord]:
+    """The newest runs, newest first. Empty where there is no journal yet."""
     if not own_schema_exists(conn):
         return []
     with conn.cursor() as cur:
@@ -110,8 +115,8 @@ def read_records(conn: Connection, limit: int = 50) -> list[RunRecord]:
         return [_record(row) for row in cur.fetchall()]
 
 
-def read_run(conn: Connection, run_id: int) -> tuple[dict[str, Any], dict[str, str]]:
-    """The stored options, and the checksums of the SQL files, of a run."""
+def read_inputs(conn: Connection, run_id: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a run was started with: its options, and the SHA-256 of its SQL files by file name."""
     with conn.cursor() as cur:
         cur.execute("SELECT options, sql_files FROM hk_migration.run WHERE run_id = %s", (run_id,))
         options, sql_files = _one(cur.fetchone())
@@ -119,7 +124,7 @@ def read_run(conn: Connection, run_id: int) -> tuple[dict[str, Any], dict[str, s
 
 
 def last_checksums(conn: Connection, phase: Phase) -> tuple[dict[str, str], datetime] | None:
-    """The checksums of the SQL files of the newest run of `phase`, and when it began. None: there was none."""
+    """SHA-256 of the SQL files of the newest run of `phase` by name, and its start. None where there was none."""
     if not own_schema_exists(conn):
         return None
     with conn.cursor() as cur:
@@ -132,44 +137,28 @@ def last_checksums(conn: Connection, phase: Phase) -> tuple[dict[str, str], date
 
 
 def pause_asked_by(conn: Connection, run_id: int) -> str | None:
-    """Who asked the run to pause since it began, or went on, last. None: nobody did."""
+    """Who asked the run to pause since it was last started or resumed. None where nobody did."""
     with conn.cursor() as cur:
         cur.execute(query("journal.runs.pause_asked_by"), {"run": run_id})
         row = cur.fetchone()
     return str(row[0]) if row else None
 
 
-def unfinished(records: Sequence[RunRecord]) -> RunRecord | None:
-    """The newest run, if it did not end: it is running, paused, failed or interrupted."""
+def unfinished_run(records: Sequence[RunRecord]) -> RunRecord | None:
+    """The newest of `records` (newest first), if it is unfinished."""
     return records[0] if records and records[0].is_unfinished else None
 
 
 def end_unfinished(conn: Connection, message: str) -> None:
-    """Note on the run that did not end, if there is one, that there is nothing of it left to resume or to undo."""
-    run = unfinished(read_records(conn, limit=1))
+    """Mark the unfinished run, if there is one, as undone: nothing of it is left to resume or to undo."""
+    run = unfinished_run(read_runs(conn, limit=1))
     if run is not None:
         add_event(conn, Event(now(), run.run_id, EventKind.OUTCOME, None, message, detail={"state": RunState.UNDONE}))
 
 
 def _record(row: Sequence[Any]) -> RunRecord:
-    (
-        run_id,
-        phase,
-        from_version,
-        to_version,
-        started_at,
-        finished_at,
-        started_by,
-        state,
-        message,
-        backup,
-        stall,
-        done,
-        total,
-        current,
-        proof,
-        sql_files,
-    ) = row
+    (run_id, phase, from_version, to_version, started_at, finished_at, started_by, state, message, backup, stall_ms,
+     steps_done, steps_total, current_step, proof, sql_files) = row  # fmt: skip
     return RunRecord(
         run_id=int(run_id),
         phase=Phase(phase),
@@ -181,10 +170,10 @@ def _record(row: Sequence[Any]) -> RunRecord:
         state=RunState(state),
         message=message,
         backup=backup,
-        longest_stall_ms=float(stall) if stall is not None else None,
-        steps_done=int(done),
-        steps_total=int(total),
-        current_step=current,
+        longest_stall_ms=None if stall_ms is None else float(stall_ms),
+        steps_done=int(steps_done),
+        steps_total=int(steps_total),
+        current_step=current_step,
         proof=tuple(_proof_row(entry) for entry in proof or ()),
         sql_files=sql_files,
     )
@@ -196,9 +185,10 @@ def _event(row: Sequence[Any]) -> Event:
 
 
 def _proof_row(entry: Mapping[str, Any]) -> ProofRow:
-    """JSON has no tuples; what is written by an earlier version has no digests."""
+    """Rows of an earlier version have no digests. Keys that only a later version knows are left out."""
+    known = {key: value for key, value in entry.items() if key in _PROOF_KEYS}
     digests = entry.get("digests")
-    return ProofRow(**{**entry, "digests": None if digests is None else (digests[0], digests[1])})
+    return ProofRow(**{**known, "digests": None if digests is None else (digests[0], digests[1])})
 
 
 def _one(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
@@ -207,7 +197,7 @@ def _one(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
 
 
 def _plain(value: object) -> Any:
-    """Through JSON and back, with paths, dates and decimals as text."""
+    """JSON values of `value`, with paths, dates and decimals as text."""
     return json.loads(json.dumps(value, default=str))
 
 
@@ -216,27 +206,27 @@ def now() -> datetime:
     return datetime.now().astimezone()
 
 
-def history(url: str, limit: int = 50) -> list[RunRecord]:
-    """Runs, newest first."""
-    with reader(url) as conn:
-        return store.read_records(conn, limit)
+def fetch_runs(url: str, limit: int = 50) -> list[RunRecord]:
+    """The newest runs, newest first."""
+    with reading_session(url) as conn:
+        return read_runs(conn, limit)
 
 
-def current_run(url: str) -> RunRecord | None:
-    """The run that has not ended: running, paused, failed or interrupted. None: there is none."""
-    with reader(url) as conn:
-        return store.unfinished(store.read_records(conn, limit=1))
+def fetch_current_run(url: str) -> RunRecord | None:
+    """The unfinished run: running, paused, failed or interrupted. None where there is none."""
+    with reading_session(url) as conn:
+        return unfinished_run(read_runs(conn, limit=1))
 
 
-def events(url: str, run_id: int, after: int = 0) -> list[tuple[int, Event]]:
-    """(id, event) of a run, those behind `after`, in order."""
-    with reader(url) as conn:
-        return store.read_events(conn, run_id, after)
+def fetch_events(url: str, run_id: int, after: int = 0) -> list[tuple[int, Event]]:
+    """As `read_events`."""
+    with reading_session(url) as conn:
+        return read_events(conn, run_id, after)
 
 
 @contextmanager
-def reader(url: str) -> Iterator[Connection]:
-    """A session for a look. Raises DatabaseUnavailable."""
+def reading_session(url: str) -> Iterator[Connection]:
+    """A connection in autocommit, for reading, with a statement timeout of 30 s. Raises DatabaseUnavailable."""
     conn = connect(url, purpose="status", autocommit=True)
     try:
         with conn.cursor() as cur:

@@ -14,6 +14,7 @@ from src.config import Settings
 from src.errors import DatabaseUnavailable, MigrationError, PrerequisiteError, ProofFailed, RunPaused
 from src.journal import runs
 from src.journal.model import (
+    NEWER_PROGRAM,
     VERSION_TITLES,
     Event,
     EventKind,
@@ -24,8 +25,8 @@ from src.journal.model import (
     RunRecord,
     RunState,
 )
-from src.journal.run_lock import keep_others_out, wait_for_orphan
-from src.journal.runs import current_run, reader
+from src.journal.run_lock import acquire_run_lock, wait_for_orphaned_backend
+from src.journal.runs import fetch_current_run, reading_session
 from src.migration.model import Finding, Options, Plan, TableSize
 from src.migration.plan.planner import configure, open_plan
 from src.migration.preflight.survey import survey
@@ -67,7 +68,7 @@ def _looked(url: str, look: Callable[[Connection], T]) -> T:
     moves = 0
     while True:
         try:
-            with reader(url) as conn:
+            with reading_session(url) as conn:
                 return look(conn)
         except psycopg2.Error as error:
             if moves == MOST_MOVES or not errors.is_moved(error):
@@ -82,7 +83,7 @@ def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: 
     Raises PrerequisiteError (nothing touched), RunInProgress, RunPaused (resumable), ProofFailed, MigrationError,
     DatabaseUnavailable.
     """
-    _let_orphan_end(url)
+    _end_orphaned_backend(url)
     with _exclusive(url) as work:
         plan = open_plan(url, phase, options, settings, work)
         if plan.nothing_to_do:
@@ -99,22 +100,22 @@ def end_unbegun(url: str, phase: Phase) -> int | None:
 
     Raises RunInProgress, DatabaseUnavailable.
     """
-    if not _unbegun(current_run(url), phase):
+    if not _unbegun(fetch_current_run(url), phase):
         return None
-    _let_orphan_end(url)
+    _end_orphaned_backend(url)
     with _exclusive(url) as work:
         return _close_unbegun(work, phase)
 
 
 def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) -> RunOutcome:
     """Go on with the run that did not end, with the choices it was started with. Raises as `run` does."""
-    _let_orphan_end(url)
+    _end_orphaned_backend(url)
     with _exclusive(url) as work:
-        open_run = runs.unfinished(runs.read_records(work, limit=1))
+        open_run = runs.unfinished_run(runs.read_runs(work, limit=1))
         if open_run is None:
             message = "Nothing to do: no run is paused or interrupted."
             return RunOutcome(None, Phase.PHASE1, OutcomeState.NOTHING, message, "", 0.0)
-        stored, _ = runs.read_run(work, open_run.run_id)
+        stored, _ = runs.read_inputs(work, open_run.run_id)
         options = _stored_options(stored, options)
         if _half_done(open_run):
             return _second_half(url, work, options, settings, on_event)
@@ -129,8 +130,8 @@ def request_pause(url: str, by: str) -> RunRecord | None:
 
     Returns that run, or None where there is none. Raises DatabaseUnavailable.
     """
-    with reader(url) as conn:
-        record = runs.unfinished(runs.read_records(conn, limit=1))
+    with reading_session(url) as conn:
+        record = runs.unfinished_run(runs.read_runs(conn, limit=1))
         if record is None or not record.is_running:
             return None
         if runs.pause_asked_by(conn, record.run_id) is None:
@@ -151,14 +152,14 @@ def _begin(
 ) -> RunOutcome:
     _prepare(work)
     configure(work, plan.legacy_roles, options)
-    earlier = runs.unfinished(runs.read_records(work, limit=1))
+    earlier = runs.unfinished_run(runs.read_runs(work, limit=1))
     if earlier is not None and _half_done(earlier):
         earlier = None
     resumed = earlier is not None and earlier.phase is plan.phase
     with _journal_connection(url) as journal:
         stored_sums: dict[str, str] = {}
         if resumed and earlier is not None:
-            run_id, stored_sums = earlier.run_id, runs.read_run(work, earlier.run_id)[1]
+            run_id, stored_sums = earlier.run_id, runs.read_inputs(work, earlier.run_id)[1]
         else:
             run_id = _write_down(journal, plan, options, settings)
         execution = Execution(url, work, journal, run_id, plan, options, settings, on_event)
@@ -229,7 +230,7 @@ def _unbegun(open_run: RunRecord | None, phase: Phase) -> bool:
 
 def _close_unbegun(work: Connection, phase: Phase) -> int | None:
     """A run that was killed before its first step left nothing to undo, and yet the history waits for its end."""
-    open_run = runs.unfinished(runs.read_records(work, limit=1))
+    open_run = runs.unfinished_run(runs.read_runs(work, limit=1))
     if open_run is None or not _unbegun(open_run, phase):
         return None
     message = f"Undone: {phase.value} found nothing to undo"
@@ -302,9 +303,9 @@ def _stored_options(stored: dict[str, Any], given: Options) -> Options:
     )
 
 
-def _let_orphan_end(url: str) -> None:
-    with reader(url) as conn:
-        wait_for_orphan(conn)
+def _end_orphaned_backend(url: str) -> None:
+    with reading_session(url) as conn:
+        wait_for_orphaned_backend(conn)
 
 
 @contextmanager
@@ -318,7 +319,16 @@ def _journal_connection(url: str) -> Iterator[Connection]:
 
 @contextmanager
 def _exclusive(url: str) -> Iterator[Connection]:
-    """The work session, holding the lock that keeps other runs out. Raises RunInProgress: whose, since when."""
+    """The work session, holding the run lock.
+
+    Raises RunInProgress (whose run, since when), and PrerequisiteError where the unfinished run is of an unknown phase.
+    """
     with work_session(url) as conn:
-        keep_others_out(conn)
+        acquire_run_lock(conn)
+        newest = runs.unfinished_run(runs.read_runs(conn, limit=1))
+        if newest is not None and not newest.phase.is_known:
+            raise PrerequisiteError(
+                f"Run {newest.run_id} ({newest.phase}) is {newest.state}, and this program does not know that phase. "
+                f"{NEWER_PROGRAM}"
+            )
         yield conn

@@ -97,13 +97,13 @@ def test_a_backup_that_does_not_restore_equal_stops_the_phase(
         phase1(v1)
     assert [backup.verified_at for backup in list_backups(v1.settings.backup_dir)] == [None]
     assert difference(before, whole_dump(v1.url)) == ""
-    assert runs.current_run(v1.url) is None, "there is nothing to resume, and nothing to undo"
-    (run,) = runs.history(v1.url)
+    assert runs.fetch_current_run(v1.url) is None, "there is nothing to resume, and nothing to undo"
+    (run,) = runs.fetch_runs(v1.url)
     assert run.state == "undone" and run.steps_done == 0
 
     monkeypatch.setattr(execution, "make_backup", make_backup)
     phase1(v1)
-    assert runs.history(v1.url)[0].state == "done"
+    assert runs.fetch_runs(v1.url)[0].state == "done"
 
 
 def test_a_run_that_has_its_backup_needs_no_room_to_go_on(
@@ -112,9 +112,9 @@ def test_a_run_that_has_its_backup_needs_no_room_to_go_on(
     run = Apart(v1, Phase.PHASE1, kill_at=8, backup=True)
     run.end()
     wait_for_the_end_of(v1)
-    record = runs.current_run(v1.url)
+    record = runs.fetch_current_run(v1.url)
     assert record is not None and record.backup is not None and record.steps_done > 1
     no_room(monkeypatch, tmp_path)
     engine.resume(v1.url, Options(), v1.settings, lambda event: None)
-    (done,) = runs.history(v1.url)
+    (done,) = runs.fetch_runs(v1.url)
     assert (done.state, done.backup) == ("done", record.backup)

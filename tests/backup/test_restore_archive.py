@@ -56,7 +56,7 @@ def test_a_v2_backup_over_the_v1_of_a_rollback(v1: MigrationEnv) -> None:
     v1.run(Phase.ROLLBACK_V1)
     v1.run(Phase.PHASE1)
     same_as(before, v1)
-    assert [run.state for run in runs.history(v1.url)] == ["done"] * 4
+    assert [run.state for run in runs.fetch_runs(v1.url)] == ["done"] * 4
 
 
 def come_back(it: MigrationEnv) -> str:
@@ -70,7 +70,7 @@ def come_back(it: MigrationEnv) -> str:
     how = restore(it, backup)
     it.run(Phase.PHASE1)
     same_as(before, it)
-    assert [run.state for run in runs.history(it.url)] == ["done"] * 4
+    assert [run.state for run in runs.fetch_runs(it.url)] == ["done"] * 4
     return how
 
 
@@ -101,10 +101,10 @@ def test_a_run_that_did_not_end_is_over_with_the_restore(v1: MigrationEnv) -> No
     run = Apart(v1, Phase.PHASE1, kill_at=8)
     run.end()
     wait_for_the_end_of(v1)
-    assert runs.current_run(v1.url) is not None
+    assert runs.fetch_current_run(v1.url) is not None
     restore(v1, backup)
-    assert runs.current_run(v1.url) is None
-    (run_,) = runs.history(v1.url)
+    assert runs.fetch_current_run(v1.url) is None
+    (run_,) = runs.fetch_runs(v1.url)
     assert run_.state == "undone" and backup.name in run_.message
 
 

@@ -326,7 +326,7 @@ def test_a_trader_moves_nothing_with_all_that_an_admin_could_press(
             trader.run("system_status")
             assert not set(trader.buttons) & set(pressable)
     assert [entry for entry in audit.read(url)[: -len(before) or None] if entry.outcome != "refused"] == []
-    assert runs.current_run(url) is None
+    assert runs.fetch_current_run(url) is None
     assert [path.name for path in Path(dashboard.environment["HK_STRATEGY_BACKUPS"]).iterdir() if path.is_dir()] == [
         backup
     ]

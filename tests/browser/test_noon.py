@@ -56,7 +56,7 @@ def is_proved(page: Page, url: str, run_id: int, phase: Phase) -> None:
     """That run is done, and every line of its proof is equal, or explained by what clients wrote meanwhile."""
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
-        records = runs.history(url, 1)
+        records = runs.fetch_runs(url, 1)
         if records and records[0].run_id == run_id and records[0].finished_at is not None:
             break
         page.wait_for_timeout(200)

@@ -48,8 +48,8 @@ def started(cli: Cli, url: str, *arguments: str) -> subprocess.Popen[str]:
 
     def is_blocked() -> bool:
         assert process.poll() is None, process.communicate()
-        run = runs.current_run(url)
-        return run is not None and any(e.kind == "blocked" for _, e in runs.events(url, run.run_id))
+        run = runs.fetch_current_run(url)
+        return run is not None and any(e.kind == "blocked" for _, e in runs.fetch_events(url, run.run_id))
 
     wait_for("the run meets the reader", is_blocked)
     return process
@@ -265,7 +265,7 @@ def test_phase2_is_refused_while_v1_clients_are_connected(v1: str, cli: Cli) -> 
 def test_a_second_run_is_told_whose_the_first_is_and_since_when(blocked: str, cli: Cli) -> None:
     first = started(cli, blocked, "phase1")
     try:
-        run = runs.current_run(blocked)
+        run = runs.fetch_current_run(blocked)
         assert run is not None
         second = cli(blocked, "phase1", "--yes")
         assert second.exit_code == 4, second.all

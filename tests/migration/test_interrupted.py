@@ -16,7 +16,6 @@ from src.config import PROJECT_ROOT
 from src.embedded.api import PrivateServer
 from src.errors import DatabaseUnavailable, PrerequisiteError, RunInProgress, RunPaused
 from src.journal import runs
-from src.journal import runs as store
 from src.journal.model import Event, Phase, RunOutcome
 from src.migration import engine
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
@@ -59,7 +58,7 @@ def test_killed_inside_an_index_build(v1: MigrationEnv) -> None:
         run.process.kill()
         run.end()
         wait_for_the_end_of(v1)
-        record = runs.current_run(v1.url)
+        record = runs.fetch_current_run(v1.url)
         assert record is not None and (record.state, record.current_step) == ("interrupted", INDEX_STEP)
     assert invalid_indexes(v1) == [INDEX]
     v1_clients_work(v1)
@@ -81,7 +80,7 @@ def test_ctrl_c_inside_an_index_build(v1: MigrationEnv) -> None:
         raised = run.told[-1]
         assert (raised["kind"], raised["step"]) == ("raised", "RunPaused")
         assert "interrupted" in raised["message"].lower() and "resume" in raised["message"]
-        record = runs.current_run(v1.url)
+        record = runs.fetch_current_run(v1.url)
         assert record is not None and record.state == "paused"
     v1_clients_work(v1)
     assert v1.resume().state == "done"
@@ -118,8 +117,8 @@ def test_a_session_that_outlived_its_client_is_ended(v1: MigrationEnv, monkeypat
         v1.run(Phase.PHASE1, stop_at("backfill"))
     monkeypatch.setattr("src.journal.run_lock.PATIENCE_S", 0.3)
     with session(v1.url, "hk_strategy migration") as orphan, orphan.cursor() as cur:
-        cur.execute("SELECT pg_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
-        run_id = runs.history(v1.url)[0].run_id
+        cur.execute("SELECT pg_advisory_lock(%s, %s)", (runs.LOCK_CLASS, runs.LOCK_OBJECT))
+        run_id = runs.fetch_runs(v1.url)[0].run_id
         cur.execute(
             "INSERT INTO hk_migration.event (run_id, kind, message, detail) "
             "VALUES (%s, 'run', 'phase1 goes on', jsonb_build_object('pid', pg_backend_pid()))",
@@ -138,7 +137,7 @@ def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(
         v1.run(Phase.PHASE1, stop_at("backfill"))
     monkeypatch.setattr("src.journal.run_lock.PATIENCE_S", 0.0)
     with session(v1.url, "hk_strategy migration") as other, other.cursor() as cur:
-        cur.execute("SELECT pg_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
+        cur.execute("SELECT pg_advisory_lock(%s, %s)", (runs.LOCK_CLASS, runs.LOCK_OBJECT))
         with pytest.raises(RunInProgress):
             v1.resume()
         cur.execute("SELECT 1")
@@ -147,7 +146,7 @@ def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(
 def test_a_session_that_is_just_ending_is_nobody_elses_run(v1: MigrationEnv) -> None:
     """The server takes a moment to end the session of a program that has gone."""
     with session(v1.url, "hk_strategy migration") as going, going.cursor() as cur:
-        cur.execute("SELECT pg_advisory_lock(%s, %s)", (store.LOCK_CLASS, store.LOCK_OBJECT))
+        cur.execute("SELECT pg_advisory_lock(%s, %s)", (runs.LOCK_CLASS, runs.LOCK_OBJECT))
         leaving = threading.Timer(0.3, going.close)
         leaving.start()
         assert v1.run(Phase.PHASE1).state == "done"
@@ -158,7 +157,7 @@ def test_a_phase_with_nothing_to_do_does_not_end_another_run(v1: MigrationEnv) -
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
     assert v1.run(Phase.ROLLBACK_V2).state == "nothing"
-    record = runs.current_run(v1.url)
+    record = runs.fetch_current_run(v1.url)
     assert record is not None and (record.phase, record.state) == (Phase.PHASE1, "paused")
     assert v1.resume().state == "done"
 
@@ -166,7 +165,7 @@ def test_a_phase_with_nothing_to_do_does_not_end_another_run(v1: MigrationEnv) -
 def test_a_second_run_is_told_of_the_first(v1: MigrationEnv) -> None:
     first = Apart(v1, Phase.PHASE1, hold_at="columns")
     first.wait_for(step="columns", state="started")
-    record = runs.current_run(v1.url)
+    record = runs.fetch_current_run(v1.url)
     assert record is not None and record.state == "running"
     attempts: list[Callable[[], RunOutcome]] = [
         lambda: v1.run(Phase.PHASE1), lambda: v1.run(Phase.ROLLBACK_V1), lambda: v1.resume(),
@@ -179,7 +178,7 @@ def test_a_second_run_is_told_of_the_first(v1: MigrationEnv) -> None:
         assert record.started_at.astimezone().strftime("%H:%M:%S") in str(refused.value)
     first.let_go()
     assert first.end() == 0
-    assert [r.state for r in runs.history(v1.url)] == ["done"]
+    assert [r.state for r in runs.fetch_runs(v1.url)] == ["done"]
 
 
 def test_the_server_goes_away_half_way(tmp_path: Path) -> None:
@@ -198,13 +197,13 @@ def test_the_server_goes_away_half_way(tmp_path: Path) -> None:
         with pytest.raises(RunPaused, match=r"(?s)server went away.*resume"):
             it.run(Phase.PHASE1, crash)
         with pytest.raises(DatabaseUnavailable):
-            runs.current_run(it.url)
+            runs.fetch_current_run(it.url)
         with pytest.raises(DatabaseUnavailable):
             it.resume()
 
         server.start()
         it.url = url_of(server)
-        record = runs.current_run(it.url)
+        record = runs.fetch_current_run(it.url)
         assert record is not None and record.state == "interrupted"
         v1_clients_work(it)
         assert it.resume().state == "done"
@@ -241,7 +240,7 @@ def test_a_role_without_rights_is_told_which(poor: str, servers: Servers, v1: Mi
         theirs.run(Phase.PHASE1)
     assert refused.value.exit_code == 3
     assert difference(before, whole_dump(v1.url)) == ""
-    assert runs.current_run(v1.url) is None
+    assert runs.fetch_current_run(v1.url) is None
 
 
 class Killed(BaseException):
@@ -265,12 +264,12 @@ def test_a_rollback_from_v3_to_v1_is_resumed_to_v1(v1: MigrationEnv, where: str)
 
     with pytest.raises(Killed):
         v1.run(Phase.ROLLBACK_V1, kill)
-    run = runs.current_run(v1.url)
+    run = runs.fetch_current_run(v1.url)
     assert run is not None and run.state == "interrupted"
     assert v1.resume().state == "done"
     assert engine.inspect(v1.url).version == "1.0"
-    assert runs.current_run(v1.url) is None
-    assert [record.state for record in runs.history(v1.url)] == ["done"] * 4
+    assert runs.fetch_current_run(v1.url) is None
+    assert [record.state for record in runs.fetch_runs(v1.url)] == ["done"] * 4
     v1_clients_work(v1)
     assert v1.run(Phase.PHASE1).state == "done"
     assert v1.rows("SELECT count(DISTINCT portfolio_id) > 1 FROM public.portfolio_positions") == [(True,)]
@@ -288,4 +287,4 @@ def test_between_the_halves_of_a_rollback_another_way_may_be_taken(v1: Migration
         v1.run(Phase.ROLLBACK_V1, kill)
     assert v1.run(Phase.PHASE2).state == "done"
     assert engine.inspect(v1.url).version == "3.0"
-    assert [record.state for record in runs.history(v1.url)] == ["done"] * 4
+    assert [record.state for record in runs.fetch_runs(v1.url)] == ["done"] * 4

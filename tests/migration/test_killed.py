@@ -91,14 +91,14 @@ def check_interrupted(
     killed: MigrationEnv, case: Case, superuser: str, before: list[str], after: list[str], when: str
 ) -> None:
     version, phase = killed.version, case.phase
-    record = runs.current_run(killed.url)
+    record = runs.fetch_current_run(killed.url)
     assert record is not None and (record.state, record.phase) == ("interrupted", phase), when
     with copied(killed, superuser) as other:
         if phase in (Phase.PHASE1, Phase.ROLLBACK_V1):
             v1_clients_work(other)
         assert killed.resume().state == "done", when
         assert difference(after, whole_dump(killed.url, version)) == "", when
-        assert runs.current_run(killed.url) is None, when
+        assert runs.fetch_current_run(killed.url) is None, when
         assert other.run(UNDO[phase]).state in ("done", "nothing"), when
         undone = whole_dump(other.url, version)
         if case.restoring:
@@ -106,7 +106,7 @@ def check_interrupted(
             assert difference(without_ids(before), without_ids(undone)) == "", when
         else:
             assert difference(before, undone) == "", when
-        assert runs.current_run(other.url) is None, when
+        assert runs.fetch_current_run(other.url) is None, when
         if case.restoring:
             assert other.run(phase).state == "done", when
             assert difference(after, whole_dump(other.url, version)) == "", when

@@ -91,7 +91,7 @@ def test_a_reader_idle_in_transaction_holds_nobody_up(v1: MigrationEnv) -> None:
         assert len(served) >= 2 and served[-1] > served[0]
         for text in (str(paused.value), blocked(v1)[-1]):
             assert f"pid {reader.info.backend_pid}, role trader, a reader, idle in transaction" in text
-        record = runs.current_run(v1.url)
+        record = runs.fetch_current_run(v1.url)
         assert record is not None and (record.state, record.current_step) == ("paused", "columns")
         # Nothing of the step is there.
         assert v1.rows("SELECT count(*) FROM pg_attribute WHERE attname = 'legacy_symbol'") == [(0,)]

@@ -35,7 +35,7 @@ def paused(it: MigrationEnv, run: Apart) -> RunRecord:
     run.end()
     assert (run.told[-1]["kind"], run.told[-1]["step"]) == ("raised", "RunPaused")
     assert "anna asked for it" in run.told[-1]["message"]
-    record = runs.current_run(it.url)
+    record = runs.fetch_current_run(it.url)
     assert record is not None and record.state == "paused"
     assert "anna asked for it" in record.message and "resume" in run.told[-1]["message"]
     return record
@@ -127,5 +127,5 @@ def test_the_command_asks_the_run_of_another_process(v1: MigrationEnv, cli: Cli)
     assert "was asked to pause" in str(outcome["message"]) and "'columns'" in str(outcome["message"])
     run.let_go()
     run.end()
-    record = runs.current_run(v1.url)
+    record = runs.fetch_current_run(v1.url)
     assert record is not None and record.state == "paused"

@@ -87,7 +87,7 @@ def test_all_the_way_back_with_portfolios_and_again(make_lab: MakeEnv, pg_versio
     assert difference(v2, whole_dump(it.url, pg_version)) == ""
     done(it.run(Phase.PHASE2))
     assert difference(v3, whole_dump(it.url, pg_version)) == ""
-    assert [record.state for record in runs.history(it.url)] == ["done"] * 6
+    assert [record.state for record in runs.fetch_runs(it.url)] == ["done"] * 6
 
 
 def test_a_fresh_v3_database_equals_a_migrated_one(

@@ -66,7 +66,7 @@ def test_a_step_that_corrupts_data_fails_the_proof(
 
     with pytest.raises(ProofFailed, match=r"proof failed.*rollback"):
         v1.run(Phase.PHASE1, client)
-    record = runs.current_run(v1.url)
+    record = runs.fetch_current_run(v1.url)
     assert record is not None and record.state == "failed"
     assert any(row.equal is False for row in record.proof)
 

@@ -122,7 +122,7 @@ def test_a_step_that_fails_leaves_all_before_it_and_can_be_repaired(v1: Migratio
     change(file, view, f"SELECT 1/0; {view}")
     with pytest.raises(MigrationError, match=r"division by zero.*resume.*rollback"):
         v1.run(Phase.PHASE1)
-    record = runs.current_run(v1.url)
+    record = runs.fetch_current_run(v1.url)
     assert record is not None and (record.state, record.current_step) == ("failed", "views_and_functions")
     change(file, "SELECT 1/0; ", "")
     assert v1.resume().state == "done"
@@ -131,10 +131,10 @@ def test_a_step_that_fails_leaves_all_before_it_and_can_be_repaired(v1: Migratio
 @pytest.mark.parametrize("table", ["run", "event"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET run_id = run_id", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_history_is_append_only(history_of_a_run: MigrationEnv, table: str, statement: str) -> None:
-    before = runs.history(history_of_a_run.url)
+    before = runs.fetch_runs(history_of_a_run.url)
     with pytest.raises(psycopg2.errors.RaiseException, match="append-only"):
         history_of_a_run.rows(statement.format(f"hk_migration.{table}"))
-    assert runs.history(history_of_a_run.url) == before
+    assert runs.fetch_runs(history_of_a_run.url) == before
     assert len(before) == 1
 
 
@@ -156,17 +156,17 @@ def history_of_a_run(make_database: MakeDatabase, tmp_path: Path) -> MigrationEn
 
 def test_what_a_run_leaves_in_the_history(v1: MigrationEnv) -> None:
     v1.run(Phase.PHASE1)
-    (record,) = runs.history(v1.url)
+    (record,) = runs.fetch_runs(v1.url)
     assert (record.phase, record.state, record.from_version, record.to_version) == (Phase.PHASE1, "done", "1.0", "2.0")
     assert record.started_by.startswith("trader (")
     assert record.finished_at is not None and record.finished_at >= record.started_at
     assert record.steps_done == record.steps_total >= 14
     assert record.proof and all(row.equal for row in record.proof)
     assert record.longest_stall_ms is not None
-    stored = runs.events(v1.url, record.run_id)
+    stored = runs.fetch_events(v1.url, record.run_id)
     assert [event.message for _, event in stored] == [event.message for event in v1.told]
     half = stored[len(stored) // 2][0]
-    assert runs.events(v1.url, record.run_id, after=half) == [entry for entry in stored if entry[0] > half]
+    assert runs.fetch_events(v1.url, record.run_id, after=half) == [entry for entry in stored if entry[0] > half]
 
 
 def test_what_a_step_demands_and_repeats_is_said_by_its_headings() -> None:

@@ -20,7 +20,7 @@ from src.backup.restore.own_schema import holds_only_audit
 from src.backup.restore.swap import restore_by_swap
 from src.backup.scratch import describe_database, maintenance_url, session
 from src.errors import BackupError
-from src.journal.run_lock import RESTORE, keep_others_out
+from src.journal.run_lock import RESTORE, acquire_run_lock
 from src.journal.runs import end_unfinished
 from src.postgres import errors
 from src.postgres.connection import Connection, redact
@@ -49,7 +49,7 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
     remove_leftovers(backup_dir)
     try:
         with session(url, purpose=RESTORE) as conn:
-            keep_others_out(conn)
+            acquire_run_lock(conn)
             live = look(conn)
             if live.may_swap:
                 # A database that was made for this restore gets the history of the backup.

@@ -63,7 +63,7 @@ def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, setti
     """What `phase` would do to the database behind `conn` (in autocommit), and what is in its way."""
     found = survey(conn, phase, options)
     configure(conn, found.legacy_roles, options)
-    begun = runs.unfinished(runs.read_records(conn, limit=1))
+    begun = runs.unfinished_run(runs.read_runs(conn, limit=1))
     version_from, version_to = phase.from_version, phase.to_version
     both = phase is Phase.ROLLBACK_V1 and found.version == "3.0"
     steps = _pending(conn, phase)

@@ -8,7 +8,7 @@ import psycopg2.errors
 
 from src.errors import Conflict, PrerequisiteError
 from src.journal.model import Client
-from src.journal.runs import reader
+from src.journal.runs import reading_session
 from src.migration.preflight.facts import OUR_TABLES
 from src.postgres.connection import Connection
 from src.postgres.queries import Row, query
@@ -36,7 +36,7 @@ def in_the_way(url: str) -> tuple[Client, ...]:
     been open for more than five seconds. Of other roles' sessions a role without pg_read_all_stats sees little.
     Raises DatabaseUnavailable.
     """
-    with reader(url) as conn:
+    with reading_session(url) as conn:
         return tuple(_client(row) for row in _look(conn))
 
 
@@ -46,7 +46,7 @@ def interrupt(url: str, pid: int, since: datetime, how: How) -> tuple[Client, bo
 
     Raises Conflict when it is not in the way any more, PrerequisiteError when this role may not, DatabaseUnavailable.
     """
-    with reader(url) as conn:
+    with reading_session(url) as conn:
         # Looked at again just before: a number that was given to somebody else's session meanwhile is not touched.
         client = next((one for one in map(_client, _look(conn)) if (one.pid, one.since) == (pid, since)), None)
         if client is None:

@@ -73,7 +73,7 @@ class _Poller:
         markers = self.manager.change_markers()
         if markers.runs != self._run_token:
             # Only then: the record of a run is much more to read.
-            self._run = runs.current_run(url)
+            self._run = runs.fetch_current_run(url)
             self._run_token = markers.runs
         state = markers.state
         return LiveState(

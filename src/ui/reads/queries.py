@@ -114,7 +114,7 @@ def inspection(source: Source) -> engine.Inspection:
 @cached(ttl=3, most=5, follows=EVENTS)
 def history(source: Source) -> tuple[RunRecord, ...]:
     """The newest MOST_RUNS runs, newest first."""
-    return tuple(runs.history(source.url, MOST_RUNS))
+    return tuple(runs.fetch_runs(source.url, MOST_RUNS))
 
 
 @cached(ttl=3, most=5, follows=NOTHING)
@@ -132,7 +132,7 @@ def other_sessions(source: Source) -> tuple[int, ...]:
 @cached(ttl=WATCH_S, most=5, follows=NOTHING)
 def current_run(source: Source) -> RunRecord | None:
     """Asked once a second by every session that watches a run, and by them all together once of the database."""
-    return runs.current_run(source.url)
+    return runs.fetch_current_run(source.url)
 
 
 @cached(ttl=WATCH_S, most=5, follows=NOTHING)
@@ -185,7 +185,7 @@ def events(run: RunRecord) -> Sequence[Event]:
     log = _event_log(run.run_id, run.started_at)
     with log.lock:
         if time.monotonic() - log.asked_at > WATCH_S:
-            new = runs.events(database_url(), run.run_id, log.last)
+            new = runs.fetch_events(database_url(), run.run_id, log.last)
             log.events += tuple(event for _, event in new)
             log.last = new[-1][0] if new else log.last
             log.asked_at = time.monotonic()

@@ -16,7 +16,7 @@ from src.backup.api import Rule
 from src.errors import Conflict, HKStrategyError, InvalidInput, RunInProgress
 from src.journal import audit, runs
 from src.journal.model import AuditOutcome, Keep, Phase
-from src.journal.runs import who
+from src.journal.runs import actor
 from src.migration import engine
 from src.migration.preflight import blockers
 from src.text import plural
@@ -76,7 +76,7 @@ def _start(argv: Sequence[str], asked: Asked) -> Task:
         task = commands.last_task(settings)
         if task is not None and task.running:
             raise RunInProgress(f"`{task.name}` is under way, started by {task.by}. Nothing else was started.")
-        run = runs.current_run(url)
+        run = runs.fetch_current_run(url)
         if run is not None and run.is_running:
             since = fmt.clock(run.started_at)
             raise RunInProgress(f"{run.phase} is under way since {since}, started by {run.started_by}.")
@@ -135,7 +135,7 @@ def resume() -> Task:
 def pause() -> str:
     """Ask the run that is under way to pause. What to tell whoever asked."""
     with as_admin("pause") as asked:
-        run = engine.request_pause(queries.database_url(), who(asked.who.name if asked.who else None))
+        run = engine.request_pause(queries.database_url(), actor(asked.who.name if asked.who else None))
         if run is None:
             raise Conflict("No run is under way any more: there is nothing to pause.")
         asked.write_down(AuditOutcome.DONE, run=run.run_id)

@@ -142,7 +142,7 @@ def pause_asked_by(events: Sequence[Event]) -> str | None:
 def log(events: Sequence[Event]) -> list[tuple[str, str]]:
     """Newest first: the box that shows them is filled from below."""
     told = [event for event in events if event.kind != EventKind.PROGRESS][-LOG_LINES:]
-    return [(fmt.clock(event.at), f"{event.kind:<8}{event.message}{_ended(event)}") for event in reversed(told)]
+    return [(fmt.clock(event.at), f"{event.kind:<7} {event.message}{_ended(event)}") for event in reversed(told)]
 
 
 def _ended(event: Event) -> str:

@@ -1,0 +1,86 @@
+"""Values that another version of this program wrote: they are shown as they are, and nothing is done to such a run."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from src.cli.text import current_run_lines, run_detail_lines
+from src.errors import PrerequisiteError
+from src.health import judgements
+from src.health.background_poll import Answer
+from src.health.probes import OwnGlance
+from src.journal import activity, audit, runs
+from src.journal.model import EventKind, Phase, RunState
+from src.migration import engine
+from src.migration.model import Options
+from src.ui.system_status import run_progress
+from tests.conftest import MakeDatabase
+from tests.support.migration_env import MigrationEnv, migration_env
+
+
+@pytest.fixture
+def newer(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
+    """A database in which a newer version of this program has begun a phase of its own."""
+    it = migration_env(make_database("v1"), tmp_path)
+    audit.record(it.url, audit.AuditEntry("mei", "owner", "192.0.2.7", "phase9", "handed over"))
+    it.rows(
+        "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
+        "VALUES ('phase9', '3.0', '9.0', 'trader (mei@host)', '{}', '[]', '{}')"
+    )
+    return it
+
+
+def add(it: MigrationEnv, kind: str, message: str, detail: str = "{}") -> None:
+    it.rows(
+        "INSERT INTO hk_migration.event (run_id, kind, step, message, detail) VALUES (1, %s, 'one', %s, %s)",
+        kind, message, detail,
+    )  # fmt: skip
+
+
+def test_an_event_of_an_unknown_kind_stands_in_the_log(newer: MigrationEnv) -> None:
+    add(newer, "step", "A step", '{"state": "started"}')
+    add(newer, "checkpoint", "Checkpoint 3 is written")
+    add(newer, "step", "A step", '{"state": "handed over"}')
+    events = [event for _, event in runs.fetch_events(newer.url, 1)]
+    assert [event.kind for event in events] == ["step", "checkpoint", "step"]
+    assert not events[1].kind.is_known
+    assert [text for _, text in run_progress.log(events)][1] == "checkpoint Checkpoint 3 is written"
+    assert [line.title for line in run_progress.lines(events, RunState.RUNNING, datetime.now(UTC))] == ["A step"]
+
+
+def test_a_run_in_an_unknown_state_is_shown_with_it(newer: MigrationEnv) -> None:
+    add(newer, "outcome", "Handed over", '{"state": "handed over"}')
+    add(newer, "proof", "", '{"rows": [{"subject": "s", "before": "1", "after": "1", "equal": true, "colour": "red"}]}')
+    (run,) = runs.fetch_runs(newer.url)
+    assert (run.phase, run.state) == ("phase9", "handed over")
+    assert not run.is_unfinished
+    assert not run.is_over
+    assert any("phase9" in line and "handed over" in line for line in run_detail_lines(run))
+    assert [row.subject for row in run.proof] == ["s"]
+    assert runs.fetch_current_run(newer.url) is None
+    assert {(one.name, one.outcome) for one in activity.read(newer.url)} == {("phase9", "handed over")}
+
+
+def test_an_unfinished_run_of_an_unknown_phase_is_left_alone(newer: MigrationEnv) -> None:
+    add(newer, "outcome", "It failed", '{"state": "failed"}')
+    run = runs.fetch_current_run(newer.url)
+    assert run is not None
+    assert "newer version" in current_run_lines(run)[-1]
+    assert "newer version" in judgements.run(Answer(OwnGlance(False, run))).advice
+    for attempt in (newer.resume, lambda: newer.run(Phase.PHASE1)):
+        with pytest.raises(PrerequisiteError, match="newer version"):
+            attempt()
+    assert newer.rows("SELECT count(*) FROM hk_migration.event") == [(1,)]
+
+
+def test_a_plan_beside_an_unknown_run_is_made(newer: MigrationEnv) -> None:
+    add(newer, "outcome", "It failed", '{"state": "failed"}')
+    plan = engine.make_plan(newer.url, Phase.PHASE1, Options(), newer.settings)
+    assert plan.steps
+
+
+def test_an_unknown_value_equals_no_member() -> None:
+    assert EventKind("checkpoint") not in list(EventKind)
+    assert EventKind("checkpoint") == EventKind("checkpoint")
+    assert EventKind("run") is EventKind.RUN
