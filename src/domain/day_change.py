@@ -15,7 +15,7 @@ from src.domain.valuation import ZERO, Valued
 
 @dataclass(frozen=True)
 class Move:
-    """One position's price: its age in sessions (0: of the latest), and what that changed since the previous close.
+    """One position's price: its `age` in trading sessions (0: of the latest), and the day change of the position, HKD.
 
     None: not known.
     """
@@ -27,12 +27,12 @@ class Move:
 
 @dataclass(frozen=True)
 class Day:
-    """Of held positions with a price.
+    """The latest trading session, of held positions with a price. HKD.
 
     `change` and `covered_value`: day change and market value of those whose day change is known; None where there is
-    none. Sizes are market values with short positions counted by their size: `covered_size` of the same positions,
-    `fresh_size` of those priced in the latest session, whose market value is `fresh_value`, `priced_size` of all.
-    `oldest_at`: the oldest price's time, aware.
+    none. `fresh_value`: market value of those priced in the latest trading session. Sizes are market values with short
+    positions counted by their size: `covered_size` of those whose day change is known, `fresh_size` of those priced in
+    the latest trading session, `priced_size` of all. `oldest_at`: the oldest price's time, aware.
     """
 
     change: Decimal | None
@@ -58,12 +58,12 @@ class Day:
 
     @property
     def fresh_share(self) -> Decimal | None:
-        """The part, by size, of what is priced that was priced in the latest session; None where nothing is."""
+        """The part, by size, of what is priced that was priced in the latest trading session; None where nothing is."""
         return self.fresh_size / self.priced_size if self.priced_size else None
 
 
 def move(item: Valued, quote: Quote | None, sessions: TradingSessions) -> Move:
-    """A quote of another price than the position's says nothing about it: its age is not known then."""
+    """What `quote` says of a position. One of another price than the position's says nothing: not known then."""
     held = item.position
     if quote is None or held.price is None or quote.price != held.price:
         return Move(None, None, Quote(held.symbol, held.price))
@@ -76,6 +76,7 @@ def moves(items: Iterable[Valued], quotes: Mapping[str, Quote], sessions: Tradin
 
 
 def day(items: Sequence[Valued], moved: Mapping[str, Move]) -> Day:
+    """Of one portfolio; `moved` by symbol, as `moves` gives it."""
     held = [
         (item.market_value, moved[item.position.symbol])
         for item in items

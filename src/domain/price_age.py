@@ -1,6 +1,6 @@
-"""How old a price is, in sessions of the exchange: after a long weekend Friday's price is not four days old.
+"""How old a price is, in trading sessions: after a long weekend Friday's price is not four days old.
 
-Pure: the sessions come as values (src/market/calendar.py has them). All moments are aware.
+Pure: the trading sessions come as values (src/market/calendar.py has them). All moments are aware.
 """
 
 from bisect import bisect_right
@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from src.domain.quote import Quote
 from src.domain.valuation import CENT, known_price
 
-# As far back as sessions are counted; an older price is "60 or more sessions old".
+# As far back as trading sessions are counted; an older price is "60 or more sessions old".
 MOST_SESSIONS = 60
 
 
@@ -26,7 +26,9 @@ class TradingSession:
 
 @dataclass(frozen=True)
 class TradingSessions:
-    """Those up to now. `latest` is the newest that has opened, open still or not; `previous` the one before it.
+    """The trading sessions up to now.
+
+    `latest` is the newest that has opened, open still or not; `previous` the one before it.
 
     `recent`: oldest first, one after the other without a gap, ends with `latest`.
     """
@@ -37,7 +39,7 @@ class TradingSessions:
 
 
 def age_in_sessions(as_of: datetime | None, sessions: TradingSessions) -> int | None:
-    """How many sessions opened after `as_of`: 0 is current. None where `as_of` is not known.
+    """How many trading sessions opened after `as_of`: 0 is current. None where `as_of` is not known.
 
     At most the number of `recent` sessions: that many, or more.
     """
@@ -47,7 +49,7 @@ def age_in_sessions(as_of: datetime | None, sessions: TradingSessions) -> int | 
 
 
 def age_text(age: int | None) -> str:
-    """As a trader reads it. "latest session" is also right on a Sunday, when no session is open."""
+    """As a trader reads it. "latest session" is also right on a Sunday, when the exchange is closed."""
     if age is None:
         return "age not known"
     if age == 0:
@@ -58,14 +60,14 @@ def age_text(age: int | None) -> str:
 
 
 def is_current(quote: Quote, sessions: TradingSessions) -> bool:
-    """There is a price, and it is of the latest session."""
+    """There is a price, and it is of the latest trading session."""
     return known_price(quote.price) is not None and age_in_sessions(quote.as_of, sessions) == 0
 
 
 def price_change(quote: Quote, sessions: TradingSessions) -> Decimal | None:
     """Price − previous close, HKD per share, exact.
 
-    None unless the price is of the latest session and the previous close of the session directly before.
+    None unless the price is of the latest trading session and the previous close of the one directly before.
     """
     price, before = known_price(quote.price), known_price(quote.previous_close)
     if price is None or before is None or not is_current(quote, sessions):

@@ -1,7 +1,7 @@
 """Curves over time and the statistics of their returns. Floats, for charts and statistics; money stays in valuation.
 
-Returns are daily and simple. Annual figures take 252 sessions a year, a convention: the Hong Kong exchange has 243 to
-248. Statistics of fewer than MIN_RETURNS returns, and those that are not defined (no variation, say), are None.
+Returns are daily and simple. Annual figures take 252 trading sessions a year, a convention: the Hong Kong exchange has
+243 to 248. Statistics of fewer than MIN_RETURNS returns, and those that are not defined (no variation, say), are None.
 Formulas: the usual ones, as empyrical-reloaded has them, which the tests compare with.
 """
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 class SignalValues:
     """What a signal says. `signal_type`: A, B, C or D. `strength`: 0 to 9.99, 1 is 100 %. None: not known.
 
-    `price`, the moving averages over 5, 20 and 50 sessions and the Bollinger bands in HKD per share; `volume` in
-    shares; `rsi` from 0 to 100.
+    `price`, the moving averages over 5, 20 and 50 trading sessions and the Bollinger bands in HKD per share; `volume`
+    in shares; `rsi` from 0 to 100.
     """
 
     signal_type: str

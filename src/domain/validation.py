@@ -46,7 +46,7 @@ def identity(portfolio_id: str, name: str, description: str) -> tuple[str, str, 
 
 
 def author(by: str | None) -> str | None:
-    """Who is named in the audit; None when nobody is."""
+    """Who is named in the change history; None when nobody is. At most 100 characters."""
     return check_text(by, "Your name", 100)
 
 

@@ -1,1 +1,1 @@
-"""The exchange: sessions, ticks, lots, fees, as tables with effective dates. Imported by health, sample and ui."""
+"""The exchange: trading sessions, ticks, lots, fees, from tables with effective dates. For health, sample and ui."""

@@ -1,4 +1,4 @@
-"""The sessions of the Hong Kong exchange: exchange_calendars' XHKG, corrected by facts/session_overrides.csv.
+"""The trading sessions of the Hong Kong exchange: exchange_calendars' XHKG, corrected by facts/session_overrides.csv.
 
 XHKG's peculiarities: it reaches from 20 years before to one year after the real today unless told otherwise, so both
 ends are always given; weather closures come with its releases, so late or, in two cases of 2023, not at all. Since
@@ -18,7 +18,7 @@ OVERRIDES = Path(__file__).parent / "facts" / "session_overrides.csv"
 
 
 def sessions(now: datetime, count: int = MOST_SESSIONS) -> TradingSessions:
-    """The last `count` (at least 2) sessions that have opened at `now`. Raises ValueError for a naive `now`."""
+    """The last `count` (at least 2) trading sessions that have opened at `now`. Raises ValueError for a naive `now`."""
     if now.tzinfo is None:
         raise ValueError("now needs a time zone: use datetime.now(UTC)")
     if count < 2:
@@ -32,7 +32,7 @@ def sessions(now: datetime, count: int = MOST_SESSIONS) -> TradingSessions:
 
 @lru_cache(maxsize=16)
 def between(first: date, last: date) -> tuple[TradingSession, ...]:
-    """The sessions of the Hong Kong days from `first` to `last`, both included; moments are in Hong Kong's zone."""
+    """The trading sessions of the Hong Kong days from `first` to `last`, both included; aware, in Hong Kong's zone."""
     # Not at the top: it takes half a second, and few processes need it.
     import exchange_calendars
 

@@ -104,8 +104,8 @@ def set_prices(
 ) -> None:
     """New prices by symbol, with their times (None: now), for all rows (id, portfolio, symbol), which are locked.
 
-    DEFAULT's row, or else one other, goes first, and takes the others with it by its trigger: so it costs one look
-    at each row, and works while a rollback lets nobody else write to the other portfolios.
+    DEFAULT's row, or else one other, goes first, and takes the others with it by its trigger: so each row is
+    visited once, and it works while a rollback lets nobody else write to the other portfolios.
     """
     first: dict[str, int] = {}
     later: list[tuple[str, int]] = []

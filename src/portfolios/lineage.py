@@ -59,7 +59,7 @@ def apply_to_parent(
     parent_id = _lock_both(cursor, state, portfolio_id)
     changed = apply_edits(cursor, state, parent_id, edits)
     saved = revisions.record(cursor, parent_id, by=by, kind="apply", note=f"from {portfolio_id}", changed=changed)
-    keep_base(cursor, portfolio_id, portfolio_id, saved.save_id)
+    keep_base(cursor, portfolio_id, portfolio_id, saved.revision_id)
     _check_source(cursor, portfolio_id, edits, seen)
     return saved
 
@@ -77,7 +77,7 @@ def refresh_copy(
     parent_id = _lock_both(cursor, state, portfolio_id)
     changed = apply_edits(cursor, state, portfolio_id, edits)
     saved = revisions.record(cursor, portfolio_id, by=by, kind="fresh copy", note=f"of {parent_id}", changed=changed)
-    keep_base(cursor, portfolio_id, parent_id, saved.save_id)
+    keep_base(cursor, portfolio_id, parent_id, saved.revision_id)
     _check_source(cursor, parent_id, edits, seen)
     return saved
 

@@ -1,4 +1,4 @@
-"""The tables of saves and lineage, in schema hk_migration: made with the first save, with the rights that it takes."""
+"""The tables of revisions and lineage, in schema hk_migration: made with the first revision."""
 
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ def ensure(cursor: Cursor) -> None:
 
 
 def readable(cursor: Cursor) -> bool:
-    """Whether the tables are there; False before the first save. Raises ConfigurationError without the right."""
+    """Whether the tables are there; False before the first revision. Raises ConfigurationError without the right."""
     state = _state(cursor)
     if state.tables < _TABLES:
         return False
@@ -77,6 +77,6 @@ def _refused(cursor: Cursor, state: _State, *rights: str) -> ConfigurationError:
     role = quote_ident(state.role, cursor)
     grants = " ".join(f"GRANT {right} TO {role};" for right in rights)
     return ConfigurationError(
-        f"Who changed what is kept in the schema hk_migration, where the role {state.role} lacks a right. "
+        f"The change history is kept in the schema hk_migration, where the role {state.role} lacks a right. "
         f"Let the owner of the database run: {grants}"
     )

@@ -1,4 +1,4 @@
-"""The audit of saves, and undo. Each function is work for one transaction: see transactions.py."""
+"""Revisions: recording them, reading the change history, undo. Each function is work for one transaction."""
 
 import getpass
 import json
@@ -19,12 +19,12 @@ from src.schema.versions import SchemaState
 
 
 def author(by: str | None) -> str:
-    """Who it was: the name given, or this machine's user."""
+    """Who is named: `by`, or this machine's user as user@host."""
     return by or f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def lock(cursor: Cursor, state: SchemaState, portfolio_id: str) -> None:
-    """The tables of the audit, and the portfolio: one editor at a time. v1 has no portfolios; there the rows decide."""
+    """Make the tables of revisions, and lock the portfolio: one editor at a time. On v1 the positions' locks do."""
     own_tables.ensure(cursor)
     if state.multi_portfolio:
         portfolios.lock_for_edit(cursor, state, portfolio_id)
@@ -44,7 +44,7 @@ def save(
     digest: str | None = None,
     fill_names: bool = False,
 ) -> Revision:
-    """All edits or none, and their entry in the audit."""
+    """All edits or none, and the revision that they make. Raises SaveConflict; `by` and the rest: see Revision."""
     lock(cursor, state, portfolio_id)
     changed = apply_edits(cursor, state, portfolio_id, edits, fill_names=fill_names)
     return record(cursor, portfolio_id, by=by, kind=kind, note=note, digest=digest, changed=changed)
@@ -61,7 +61,7 @@ def record(
     undoes: int | None = None,
     changed: Sequence[Changed] = (),
 ) -> Revision:
-    """One entry of the audit, whose tables are there (own.ensure)."""
+    """One revision, in the tables that own_tables.ensure made."""
     values = {
         "portfolio_id": portfolio_id, "by": by, "kind": kind, "note": note, "digest": digest, "undoes": undoes,
     }  # fmt: skip
@@ -76,7 +76,7 @@ def record(
 
 
 def history(cursor: Cursor, state: SchemaState, portfolio_id: str | None, limit: int) -> tuple[Revision, ...]:
-    """Newest first. A portfolio that was deleted still has a history; one that never was raises PortfolioNotFound."""
+    """Newest first. A deleted portfolio still has a history; PortfolioNotFound for one that never was."""
     found: tuple[Revision, ...] = ()
     if own_tables.readable(cursor):
         cursor.execute(query("portfolios.revisions.list"), {"portfolio_id": portfolio_id, "limit": limit})
@@ -86,35 +86,37 @@ def history(cursor: Cursor, state: SchemaState, portfolio_id: str | None, limit:
     return found
 
 
-def undo(cursor: Cursor, state: SchemaState, save_id: int, *, by: str) -> Revision:
-    """Take a save back, if its positions are still as it left them."""
-    done = _one(cursor, save_id)
+def undo(cursor: Cursor, state: SchemaState, revision_id: int, *, by: str) -> Revision:
+    """Take a revision back, if its positions are still as it left them. Raises SaveConflict, InvalidInput."""
+    done = _one(cursor, revision_id)
     lock(cursor, state, done.portfolio_id)
     # Again, now that nobody else can undo it.
-    done = _one(cursor, save_id)
+    done = _one(cursor, revision_id)
     if not done.rows:
-        raise InvalidInput(f"Save {save_id} changed no position ({done.kind}), so there is nothing to undo.")
+        raise InvalidInput(f"Revision {revision_id} changed no position ({done.kind}), so there is nothing to undo.")
     if done.undone_by is not None:
-        raise InvalidInput(f"Save {save_id} was undone already, by save {done.undone_by}.")
-    cursor.execute(query("portfolios.revisions.made_again"), {"portfolio_id": done.portfolio_id, "save_id": save_id})
+        raise InvalidInput(f"Revision {revision_id} was undone already, by revision {done.undone_by}.")
+    cursor.execute(
+        query("portfolios.revisions.made_again"), {"portfolio_id": done.portfolio_id, "save_id": revision_id}
+    )
     if (cursor.fetchone() or (False,))[0]:
         raise InvalidInput(
-            f"Save {save_id} is of an earlier portfolio named {done.portfolio_id}, which was deleted since."
+            f"Revision {revision_id} is of an earlier portfolio named {done.portfolio_id}, which was deleted since."
         )
-    cursor.execute(query("portfolios.revisions.whole_rows"), {"save_id": save_id})
+    cursor.execute(query("portfolios.revisions.whole_rows"), {"save_id": revision_id})
     edits, remembered = [], {}
     for symbol, before, after, signals in rows_of(cursor):
         edits.append(Edit(symbol, _row(after), _row(before)))
         if before is not None:
             remembered[symbol] = Remembered(_time(before["price_as_of"]), signals)
     changed = apply_edits(cursor, state, done.portfolio_id, edits, remembered=remembered)
-    note = f"save {save_id} ({done.kind})"
-    return record(cursor, done.portfolio_id, by=by, kind="undo", note=note, undoes=save_id, changed=changed)
+    note = f"revision {revision_id} ({done.kind})"
+    return record(cursor, done.portfolio_id, by=by, kind="undo", note=note, undoes=revision_id, changed=changed)
 
 
-def undone(cursor: Cursor, save_ids: Iterable[int]) -> dict[int, int]:
-    """Which of these saves are undone, and by which: an undo that was itself undone does not count."""
-    wanted = set(save_ids)
+def undone(cursor: Cursor, revision_ids: Iterable[int]) -> dict[int, int]:
+    """Which of these revisions are undone, and by which: an undo that was itself undone does not count."""
+    wanted = set(revision_ids)
     if not wanted:
         return {}
     cursor.execute(query("portfolios.revisions.undos"), {"first": min(wanted)})
@@ -123,32 +125,32 @@ def undone(cursor: Cursor, save_ids: Iterable[int]) -> dict[int, int]:
     for undo_id, undoes in rows_of(cursor):
         if undo_id not in found:
             found[undoes] = undo_id
-    return {save_id: found[save_id] for save_id in wanted if save_id in found}
+    return {one: found[one] for one in wanted if one in found}
 
 
-def _one(cursor: Cursor, save_id: int) -> Revision:
+def _one(cursor: Cursor, revision_id: int) -> Revision:
     if own_tables.readable(cursor):
-        cursor.execute(query("portfolios.revisions.one"), {"save_id": save_id})
-        for save_ in _with_rows(cursor, rows_of(cursor)):
-            return save_
-    raise InvalidInput(f"There is no save number {save_id}.")
+        cursor.execute(query("portfolios.revisions.one"), {"save_id": revision_id})
+        for revision in _with_rows(cursor, rows_of(cursor)):
+            return revision
+    raise InvalidInput(f"There is no revision number {revision_id}.")
 
 
 def _with_rows(cursor: Cursor, entries: Sequence[tuple[Any, ...]]) -> tuple[Revision, ...]:
-    save_ids = [entry[0] for entry in entries]
-    if not save_ids:
+    revision_ids = [entry[0] for entry in entries]
+    if not revision_ids:
         return ()
-    cursor.execute(query("portfolios.revisions.rows"), {"save_ids": save_ids})
+    cursor.execute(query("portfolios.revisions.rows"), {"save_ids": revision_ids})
     rows: dict[int, list[RevisedPosition]] = {}
-    for save_id, symbol, before, after in rows_of(cursor):
-        rows.setdefault(save_id, []).append(RevisedPosition(symbol, _row(before), _row(after)))
-    undone_by = undone(cursor, save_ids)
+    for revision_id, symbol, before, after in rows_of(cursor):
+        rows.setdefault(revision_id, []).append(RevisedPosition(symbol, _row(before), _row(after)))
+    undone_by = undone(cursor, revision_ids)
     return tuple(
         Revision(
-            save_id, portfolio_id, at, by, kind, note, digest,
-            undone_by.get(save_id), undoes, tuple(rows.get(save_id, ())),
+            revision_id, portfolio_id, at, by, kind, note, digest,
+            undone_by.get(revision_id), undoes, tuple(rows.get(revision_id, ())),
         )
-        for save_id, portfolio_id, at, by, kind, note, digest, undoes in entries
+        for revision_id, portfolio_id, at, by, kind, note, digest, undoes in entries
     )  # fmt: skip
 
 

@@ -18,14 +18,14 @@ from src.schema.versions import READ_POSITIONS, Capability, SchemaState, SchemaV
 T = TypeVar("T")
 Work = Callable[[Cursor, SchemaState], T]
 
-MEMORY_S = 2.0
-PATIENCE_S = 10.0
+STATE_MAX_AGE_S = 2.0
+RETRY_FOR_S = 10.0
 MOST_MOVES = 5
-_DICE = random.SystemRandom()
+_RANDOM = random.SystemRandom()
 
 
 class _Retry(Exception):
-    """Try the work again; `cause` is what to tell if that is out of the question."""
+    """Try the work again; `cause` is what to raise where that is not allowed."""
 
     def __init__(self, reason: str, cause: Exception) -> None:
         super().__init__(reason)
@@ -34,12 +34,12 @@ class _Retry(Exception):
 
 
 class Database:
-    """The database at `url`: a pool, and a short memory of its schema."""
+    """The database at `url`: a pool of connections, and its schema as it was detected last."""
 
-    def __init__(self, url: str, *, pool_size: int = POOL_SIZE, memory_s: float = MEMORY_S) -> None:
+    def __init__(self, url: str, *, pool_size: int = POOL_SIZE, state_max_age_s: float = STATE_MAX_AGE_S) -> None:
         # Work on a connection that died is run again: to ask each one first would double the small statements.
         self._pool = Pool(url, size=pool_size, check_after_s=math.inf)
-        self._memory_s = memory_s
+        self._state_max_age_s = state_max_age_s
         self._lock = threading.Lock()
         self._state: SchemaState | None = None
         self._seen_at = 0.0
@@ -54,8 +54,8 @@ class Database:
         self._pool.close()
 
     def schema(self, *, refresh: bool = False) -> SchemaState:
-        """The schema, at most `memory_s` seconds old. Raises DatabaseUnavailable, and never guesses."""
-        state = None if refresh else self._remembered()
+        """The schema, at most `state_max_age_s` seconds old. Raises DatabaseUnavailable, and never guesses."""
+        state = None if refresh else self._cached_state()
         if state is not None:
             return state
         return self._run(lambda cursor, seen: seen, None, write=False, refresh=True)
@@ -75,7 +75,7 @@ class Database:
         return self._run(work, needs, write=True)
 
     def _run(self, work: Work[T], needs: Capability | None, *, write: bool, refresh: bool = False) -> T:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + RETRY_FOR_S
         moves, lost = 0, False
         pause = 0.005
         while True:
@@ -83,7 +83,7 @@ class Database:
                 return self._attempt(work, needs, write=write, refresh=refresh)
             except _Retry as retry:
                 if retry.reason == "busy" and time.monotonic() < deadline:
-                    time.sleep(pause * _DICE.uniform(0.5, 1.5))
+                    time.sleep(pause * _RANDOM.uniform(0.5, 1.5))
                     pause = min(pause * 1.5, 0.1)
                 elif retry.reason == "lost" and not lost:
                     lost = True
@@ -91,16 +91,16 @@ class Database:
                     moves, refresh = moves + 1, True
                 elif retry.reason == "busy":
                     raise Conflict(
-                        f"Someone else is changing these rows, for {PATIENCE_S:g} s now. Nothing was changed; "
+                        f"Someone else is changing these rows, for {RETRY_FOR_S:g} s now. Nothing was changed; "
                         "try again in a moment."
                     ) from retry.cause
                 else:
-                    raise _told(retry.cause) from retry.cause.__cause__
+                    raise _translated(retry.cause) from retry.cause.__cause__
 
     def _attempt(self, work: Work[T], needs: Capability | None, *, write: bool, refresh: bool) -> T:
         with self._pool.connection() as conn:
             committing = False
-            state = None if refresh else self._remembered()
+            state = None if refresh else self._cached_state()
             fresh = state is None
             try:
                 with conn.cursor() as cursor:
@@ -108,7 +108,7 @@ class Database:
                         # Shorter than deadlock_timeout (1 s): it is we who step back, never the other.
                         cursor.execute("SET LOCAL lock_timeout = '200ms'")
                     if state is None:
-                        state = self._look(cursor)
+                        state = self._detect(cursor)
                     if needs is not None:
                         require(state, needs)
                     result = work(cursor, state)
@@ -116,19 +116,19 @@ class Database:
                 conn.commit()
                 return result
             except HKStrategyError as error:
-                # The reason may be a remembered schema that is no longer the live one.
+                # The reason may be a cached schema state that is no longer true.
                 if fresh:
                     raise
                 raise _Retry("moved", error) from error
             except psycopg2.Error as error:
-                raise self._judged(error, committing=committing, write=write) from error
+                raise self._classified(error, committing=committing, write=write) from error
 
-    def _judged(self, error: psycopg2.Error, *, committing: bool, write: bool) -> Exception:
+    def _classified(self, error: psycopg2.Error, *, committing: bool, write: bool) -> Exception:
         if errors.is_lost(error):
             if committing and write:
                 return DatabaseUnavailable(
-                    "The connection to PostgreSQL was lost while saving: look whether the change is there before "
-                    "trying again."
+                    "The connection to PostgreSQL was lost while saving: check whether the change is there "
+                    "before trying again."
                 )
             # Where one is gone, the others that are idle are likely gone too: the server was restarted.
             self._pool.close()
@@ -140,19 +140,19 @@ class Database:
             return _Retry("busy", error)
         return errors.translate(error)
 
-    def _look(self, cursor: Cursor) -> SchemaState:
+    def _detect(self, cursor: Cursor) -> SchemaState:
         state = detect_with(cursor)
         with self._lock:
             self._state, self._seen_at = state, time.monotonic()
         return state
 
-    def _remembered(self) -> SchemaState | None:
+    def _cached_state(self) -> SchemaState | None:
         with self._lock:
-            if self._state is None or time.monotonic() - self._seen_at > self._memory_s:
+            if self._state is None or time.monotonic() - self._seen_at > self._state_max_age_s:
                 return None
             # While a database is not (yet) plainly one version it may become another any moment.
             if self._state.warning is not None or self._state.version is SchemaVersion.V1:
-                return self._state if time.monotonic() - self._seen_at < self._memory_s / 4 else None
+                return self._state if time.monotonic() - self._seen_at < self._state_max_age_s / 4 else None
             return self._state
 
     def _forget(self) -> None:
@@ -166,5 +166,5 @@ def _most_moves(cause: Exception) -> int:
     return MOST_MOVES if gone else 1
 
 
-def _told(cause: Exception) -> Exception:
+def _translated(cause: Exception) -> Exception:
     return errors.translate(cause) if isinstance(cause, psycopg2.Error) else cause

@@ -48,7 +48,8 @@ def mark(conn: Connection) -> dict[str, Any] | None:
 def load(conn: Connection, prices: Sequence[PriceRow], signals: Sequence[SignalRow], *, index_prices: bool) -> None:
     """Insert the sample and mark it. Needs the project's own schema.
 
-    `index_prices`: whether price_history can hold prices of what is no position; else they go to the archive.
+    `index_prices`: whether price_history can hold prices of what is no position; else they go to
+    hk_migration.archived_price.
     """
     last = prices[-1].at
     with conn.cursor() as cursor:

@@ -1,8 +1,8 @@
 """Fresh databases, and the sample data in them.
 
-The sample's prices end at the last session of the Hong Kong exchange that is over, so that charts are fresh; apart from
-their dates they are the same every time (src/sample/rows.py). On v1, whose price_history holds prices of positions
-only, those of ^HSI wait in hk_migration.archived_price, from where phase 1 brings them in.
+The sample's prices end at the last trading session of the Hong Kong exchange that is over, so that charts are fresh;
+apart from their dates they are the same every time (src/sample/rows.py). On v1, whose price_history holds prices of
+positions only, those of ^HSI wait in hk_migration.archived_price, from where phase 1 brings them in.
 
 Each function takes a database URL, and then commits by itself, or a connection, in whose transaction it stays.
 """
@@ -78,7 +78,7 @@ def init_database(target: Target, schema: str, sample: bool) -> str:
 
 
 def session_closes(now: datetime) -> list[datetime]:
-    """When each session of two years ended, up to the last one that is over at `now`."""
+    """When each trading session of two years ended, up to the last one that is over at `now`."""
     known = between((now - YEARS).date(), now.date() + timedelta(days=1))
     closes = [session.closes.astimezone(UTC) for session in known]
     return [moment for moment in closes if now - YEARS <= moment <= now]

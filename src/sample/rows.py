@@ -74,7 +74,7 @@ SYMBOLS = tuple(position.symbol for position in POSITIONS)
 
 @dataclass(frozen=True)
 class PriceRow:
-    """One session of one symbol. `at`: when the session closed. Prices in HKD, volume in shares."""
+    """One trading session of one symbol. `at`: when it closed, aware. Prices in HKD, volume in shares."""
 
     symbol: str
     at: datetime
@@ -102,7 +102,7 @@ class SignalRow:
 
 
 def prices(closes: Sequence[datetime]) -> list[PriceRow]:
-    """Prices of every sample symbol and of ^HSI, one per session; `closes` are the sessions' ends, ascending."""
+    """Prices of every sample symbol and of ^HSI, one per trading session; `closes`: when those ended, ascending."""
     market = _normal(random.Random("hk market"), 0.009)
     moves = [next(market) for _ in closes]
     rows = _walk(INDEX, INDEX_LEVEL, moves, closes, daily_volume=0)
@@ -122,7 +122,7 @@ def _normal(source: random.Random, spread: float) -> Iterator[float]:
 def _walk(
     symbol: str, last: Decimal, returns: list[float], closes: Sequence[datetime], daily_volume: int
 ) -> list[PriceRow]:
-    """From the last session backwards; `returns` are those of the last session, the one before it, and so on."""
+    """From the last trading session backwards; `returns` are of the last one, the one before it, and so on."""
     source = random.Random(f"hk day {symbol}")
     rows = []
     close, exact = last, float(last)

@@ -186,7 +186,7 @@ def test_a_position_is_removed_while_its_portfolio_is_copied_and_deleted(url: st
 def test_a_row_that_someone_holds_for_good_is_a_conflict_and_not_a_hang(
     url: str, manager: DatabaseManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("src.portfolios.transactions.PATIENCE_S", 0.3)
+    monkeypatch.setattr("src.portfolios.transactions.RETRY_FOR_S", 0.3)
     holder = psycopg2.connect(url)
     with holder.cursor() as cursor:
         cursor.execute("UPDATE portfolio_positions SET current_price = 1 WHERE symbol = %s", (SYMBOLS[5],))

@@ -1,4 +1,4 @@
-"""Saves of many positions at once, undo, and the audit, on every schema."""
+"""Revisions of many positions at once, undo, and the change history, on every schema."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -71,7 +71,7 @@ def test_nothing_is_saved_before_the_first_save_and_reading_makes_nothing(manage
     for unknown in (manager.get_saves, manager.get_lineage):
         with pytest.raises(PortfolioNotFound):
             unknown("NOPE")
-    with pytest.raises(InvalidInput, match="There is no save number 7"):
+    with pytest.raises(InvalidInput, match="There is no revision number 7"):
         manager.undo_save(7)
 
 
@@ -117,7 +117,7 @@ def test_an_undo_brings_back_everything_and_can_be_undone(manager: DatabaseManag
     assert execute(url, TIMES) == times, "a price that comes back is as old as it was"
     assert (undo.kind, undo.by, undo.undoes) == ("undo", "Bob", save.save_id)
     assert [entry.undone_by for entry in manager.get_saves()] == [None, undo.save_id]
-    with pytest.raises(InvalidInput, match=f"was undone already, by save {undo.save_id}"):
+    with pytest.raises(InvalidInput, match=f"was undone already, by revision {undo.revision_id}"):
         manager.undo_save(save.save_id)
     redo = manager.undo_save(undo.save_id)
     assert rows_of(manager) == after

@@ -18,7 +18,7 @@ SELECT id, portfolio_id, symbol, quantity, avg_cost, nullif(company_name, ''), n
    FOR NO KEY UPDATE NOWAIT
 
 -- == lock_v1: the same where there is one portfolio. By way of JSON, since v1 has no portfolio_id, and a phase may
--- bring one between the look at the schema and this statement: even then only DEFAULT's rows are taken for its own.
+-- bring one between detecting the schema and this statement: even then only DEFAULT's rows are taken for its own.
 SELECT id, coalesce(to_jsonb(h)->>'portfolio_id', 'DEFAULT'), symbol, quantity, avg_cost, nullif(company_name, ''),
        nullif(sector, ''), nullif(current_price, 0), last_updated
   FROM public.portfolio_positions h

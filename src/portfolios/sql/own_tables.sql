@@ -1,5 +1,5 @@
--- The tables of saves, and of what copies were taken from. They are in the migration's schema, which restores and
--- rollbacks leave alone, and are made with the first save (src/schema/sql/own_schema_versions).
+-- The tables of revisions, and of what copies were taken from. They are in the migration's schema, which restores and
+-- rollbacks leave alone, and are made with the first revision (src/schema/sql/own_schema_versions).
 
 -- == state: which of the tables are there, and what the role may do. From the catalogs, since the schema may be there
 -- without the right to use it.

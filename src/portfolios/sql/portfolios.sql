@@ -85,7 +85,7 @@ UPDATE public.portfolios
    SET archived_at = coalesce(archived_at, CURRENT_TIMESTAMP), updated_at = CURRENT_TIMESTAMP
  WHERE portfolio_id = %(portfolio_id)s
 
--- == restore: out of the archive.
+-- == restore: archived no longer.
 UPDATE public.portfolios
    SET archived_at = NULL, updated_at = CURRENT_TIMESTAMP
  WHERE portfolio_id = %(portfolio_id)s

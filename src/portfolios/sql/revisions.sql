@@ -1,6 +1,6 @@
--- The audit of saves: see own.sql for its tables.
+-- Revisions: hk_migration.save has one row for each, hk_migration.saved_row its positions.
 
--- == record: one entry.
+-- == record: one revision.
 INSERT INTO hk_migration.save (portfolio_id, by, kind, note, digest, undoes)
 VALUES (%(portfolio_id)s, %(by)s, %(kind)s, %(note)s, %(digest)s, %(undoes)s)
 RETURNING save_id, at
@@ -18,15 +18,15 @@ SELECT save_id, portfolio_id, at, by, kind, note, digest, undoes FROM hk_migrati
 -- == one: by its number.
 SELECT save_id, portfolio_id, at, by, kind, note, digest, undoes FROM hk_migration.save WHERE save_id = %(save_id)s
 
--- == rows: the positions of some saves.
+-- == rows: the positions of some revisions.
 SELECT save_id, symbol, before, after FROM hk_migration.saved_row
  WHERE save_id = ANY (%(save_ids)s)
  ORDER BY save_id, symbol
 
--- == whole_rows: the positions of one save, with the signals that went.
+-- == whole_rows: the positions of one revision, with the signals that went.
 SELECT symbol, before, after, signals::text FROM hk_migration.saved_row WHERE save_id = %(save_id)s ORDER BY symbol
 
--- == undos: of this save or later ones, the newest first. A save and its undo are of one portfolio.
+-- == undos: of this revision or later ones, the newest first. A revision and its undo are of one portfolio.
 SELECT save_id, undoes FROM hk_migration.save
  WHERE undoes >= %(first)s
  ORDER BY save_id DESC

@@ -80,10 +80,10 @@ def test_texts_are_trimmed_and_limited() -> None:
 
 def test_a_signal_is_checked_before_the_database_sees_it() -> None:
     values = validation.signal("A", 0.75, 300, {"rsi": 55.126, "volume": 1000, "ma_5": float("nan"), "ma_20": None})
-    assert values["signal_strength"] == Decimal("0.75")
-    assert values["rsi"] == Decimal("55.13")
-    assert values["volume"] == 1000
-    assert values["ma_5"] is values["ma_20"] is values["ma_50"] is None
+    assert values.strength == Decimal("0.75")
+    assert values.rsi == Decimal("55.13")
+    assert values.volume == 1000
+    assert values.ma_5 is values.ma_20 is values.ma_50 is None
     for kind, strength, price, indicators in (
         ("E", 0.5, 1, {}),
         ("A", 10, 1, {}),
