@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from src.backup.manifest import LOCK, OURS, Backup, list_backups, now, read_backup
-from src.backup.retention import Rule, Verdict, decide, newest_verified, why_not_delete
+from src.backup.retention import Decision, Rule, decide, newest_verified, why_not_delete
 from src.backup.scratch import session
 from src.errors import BackupError
 from src.journal import runs
@@ -21,19 +21,19 @@ NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True)
-class Holder:
+class Usage:
     """The database that backups belong to, and the names of those that a run which did not end refers to."""
 
     database: str
     wanted: frozenset[str]
 
 
-def holder_of(url: str) -> Holder:
+def usage_of(url: str) -> Usage:
     """Raises DatabaseUnavailable: without the database nobody knows which backups are still needed."""
     with session(url, purpose="backup") as conn:
         run = runs.unfinished_run(runs.read_runs(conn, limit=1))
         names = {run.backup} if run is not None and run.backup else set()
-        return Holder(conn.info.dbname, frozenset(names))
+        return Usage(conn.info.dbname, frozenset(names))
 
 
 def delete_backup(backup: Backup, *, wanted: Collection[str] = ()) -> None:
@@ -50,10 +50,10 @@ def refuse_deletion(backup: Backup, wanted: Collection[str]) -> None:
         raise BackupError(why)
 
 
-def preview(url: str, backup_dir: Path, rule: Rule) -> tuple[Verdict, ...]:
+def preview(url: str, backup_dir: Path, rule: Rule) -> tuple[Decision, ...]:
     """What `prune` would do with each backup of this database. Raises DatabaseUnavailable."""
-    holder = holder_of(url)
-    return decide(list_backups(backup_dir), rule, now(), database=holder.database, wanted=holder.wanted)
+    usage = usage_of(url)
+    return decide(list_backups(backup_dir), rule, now(), database=usage.database, wanted=usage.wanted)
 
 
 def prune(url: str, backup_dir: Path, rule: Rule, shown: Collection[str]) -> tuple[Backup, ...]:
@@ -63,20 +63,20 @@ def prune(url: str, backup_dir: Path, rule: Rule, shown: Collection[str]) -> tup
     """
     gone: list[Backup] = []
     with _one_at_a_time(backup_dir):
-        for verdict in preview(url, backup_dir, rule):
-            if verdict.goes and verdict.backup.name in shown:
+        for decision in preview(url, backup_dir, rule):
+            if decision.goes and decision.backup.name in shown:
                 try:
-                    _remove(verdict.backup)
+                    _remove(decision.backup)
                 except BackupError as error:
                     before = f" Deleted before: {', '.join(one.name for one in gone)}." if gone else ""
                     raise BackupError(f"{error}{before}") from None
-                gone.append(verdict.backup)
+                gone.append(decision.backup)
     return tuple(gone)
 
 
 def is_young(url: str, backup_dir: Path, age: timedelta) -> Backup | None:
     """The newest verified backup of this database, where it is younger than `age`. None: it is time for one."""
-    found = newest_verified(list_backups(backup_dir), holder_of(url).database)
+    found = newest_verified(list_backups(backup_dir), usage_of(url).database)
     return found if found is not None and now() - found.created_at < age else None
 
 

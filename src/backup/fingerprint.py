@@ -45,7 +45,7 @@ VERBATIM = ("function", "comment", "grant", "extension", "schema")
 
 
 @dataclass(frozen=True)
-class TableDigest:
+class TableFingerprint:
     rows: int
     digest: str
 
@@ -69,7 +69,7 @@ class SequenceState:
 class Content:
     """All that is compared between a database and its restored backup."""
 
-    tables: Mapping[str, TableDigest]
+    tables: Mapping[str, TableFingerprint]
     sequences: Mapping[str, SequenceState]
     catalog: tuple[CatalogLine, ...]
 
@@ -119,24 +119,24 @@ def readable_tables(conn: Connection) -> list[tuple[str, str, int]]:
     return sorted(((s, t, int(size or 0)) for s, t, size, _ in tables), key=lambda row: -row[2])
 
 
-def digest_table(conn: Connection, schema: str, table: str) -> TableDigest:
+def fingerprint_table(conn: Connection, schema: str, table: str) -> TableFingerprint:
     """Count and digest of the table's rows, as the connection's snapshot sees them."""
     statement = sql.SQL(query("backup.fingerprint.rows")).format(tbl=sql.Identifier(schema, table))
     with conn.cursor() as cur:
         cur.execute(statement)
-        return _digest(cur.fetchone())
+        return _fingerprint(cur.fetchone())
 
 
-def digest_tables(
+def fingerprint_tables(
     connections: Sequence[Connection],
     tables: Iterable[tuple[str, str]],
     on_table: Callable[[str, int], None] = lambda name, done: None,
-) -> dict[str, TableDigest]:
+) -> dict[str, TableFingerprint]:
     """Digests of `tables`, shared out among the connections (which must share one snapshot, or a quiet database)."""
     waiting: SimpleQueue[tuple[str, str]] = SimpleQueue()
     for pair in tables:
         waiting.put(pair)
-    found: dict[str, TableDigest] = {}
+    found: dict[str, TableFingerprint] = {}
 
     def work(conn: Connection) -> None:
         while True:
@@ -144,7 +144,7 @@ def digest_tables(
                 schema, table = waiting.get_nowait()
             except Empty:
                 return
-            found[qualified(schema, table)] = digest_table(conn, schema, table)
+            found[qualified(schema, table)] = fingerprint_table(conn, schema, table)
             on_table(qualified(schema, table), len(found))
 
     with ThreadPoolExecutor(max_workers=len(connections)) as pool:
@@ -159,14 +159,14 @@ def digest_tables(
     return dict(sorted(found.items()))
 
 
-def digest_large_objects(conn: Connection) -> TableDigest | None:
+def fingerprint_large_objects(conn: Connection) -> TableFingerprint | None:
     """As for a table, over all large objects; None when there are none."""
     with conn.cursor() as cur:
         cur.execute("SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)")
         if cur.fetchone() == (False,):
             return None
         cur.execute(query("backup.fingerprint.large_objects"))
-        return _digest(cur.fetchone())
+        return _fingerprint(cur.fetchone())
 
 
 def read_sequences(conn: Connection) -> dict[str, SequenceState]:
@@ -204,8 +204,8 @@ def read_content(
     pairs = [(s, t) for s, t, _ in readable_tables(first) if s != skip_schema]
     sequences = read_sequences(first)
     catalog = read_catalog(first)
-    large = digest_large_objects(first)
-    tables = digest_tables(connections, pairs, on_table)
+    large = fingerprint_large_objects(first)
+    tables = fingerprint_tables(connections, pairs, on_table)
     if large is not None:
         tables[LARGE_OBJECTS] = large
     return without_schema(Content(tables, sequences, catalog), skip_schema)
@@ -272,10 +272,10 @@ def _plain(definition: str) -> str:
     return "".join(character for character in CAST.sub("", definition) if character not in "() \n")
 
 
-def _digest(row: tuple[object, ...] | None) -> TableDigest:
+def _fingerprint(row: tuple[object, ...] | None) -> TableFingerprint:
     if row is None:
         raise RuntimeError("an aggregate query returned no row")
-    return TableDigest(int(str(row[0])), format(int(str(row[1])) % 2**64, "016x"))
+    return TableFingerprint(int(str(row[0])), format(int(str(row[1])) % 2**64, "016x"))
 
 
 def _some(names: Sequence[str], limit: int = 5) -> str:

@@ -49,7 +49,7 @@ def silent(message: str, done: int | None, total: int | None) -> None:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Estimate:
     """What a backup needs and has, in bytes, and why it cannot be made (None: it can).
 
     `needed` is an upper bound: the dump at the tables' size on disk (compressed, it is a fraction of that), and the
@@ -61,17 +61,17 @@ class Outlook:
     obstacle: str | None
 
 
-def backup_outlook(url: str, backup_dir: Path) -> Outlook:
+def estimate_backup(url: str, backup_dir: Path) -> Estimate:
     """Whether a backup can be made in `backup_dir`, and verified there. Writes nothing, not even the folder."""
     conn = connect(url, purpose="backup", autocommit=True)
     try:
-        return outlook_of(conn, backup_dir)
+        return estimate_of(conn, backup_dir)
     finally:
         conn.close()
 
 
-def outlook_of(conn: Connection, backup_dir: Path) -> Outlook:
-    """`backup_outlook` of the database that `conn` is connected to."""
+def estimate_of(conn: Connection, backup_dir: Path) -> Estimate:
+    """`estimate_backup` of the database that `conn` is connected to."""
     needed, free = _bytes_needed(conn), free_bytes(backup_dir)
     obstacle = None
     try:
@@ -82,7 +82,7 @@ def outlook_of(conn: Connection, backup_dir: Path) -> Outlook:
         _refuse_without_disk(needed, free, backup_dir)
     except (PrerequisiteError, ConfigurationError) as error:
         obstacle = str(error)
-    return Outlook(needed, free, obstacle)
+    return Estimate(needed, free, obstacle)
 
 
 def make_backup(

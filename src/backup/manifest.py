@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src.backup.fingerprint import CatalogLine, Content, Needs, SequenceState, TableDigest
+from src.backup.fingerprint import CatalogLine, Content, Needs, SequenceState, TableFingerprint
 from src.errors import BackupError, BackupNotVerified
 
 FORMAT = 1
@@ -44,7 +44,7 @@ class Backup:
     database: str
     schema_version: str | None
     bytes: int
-    tables: Mapping[str, TableDigest]
+    tables: Mapping[str, TableFingerprint]
     server_version: str
     dump_version: str
     verified_at: datetime | None = None
@@ -201,7 +201,7 @@ def read_backup(path: Path) -> Backup:
         return Backup(
             name=path.name, path=path, created_at=datetime.fromisoformat(told["created_at"]),
             database=told["database"], schema_version=told["schema_version"], bytes=int(told["bytes"]),
-            tables={name: TableDigest(**table) for name, table in told["tables"].items()},
+            tables={name: TableFingerprint(**table) for name, table in told["tables"].items()},
             server_version=told["server_version"], dump_version=told["dump_version"],
             verified_at=datetime.fromisoformat(told["verified_at"]) if told["verified_at"] else None,
             verified_how=told["verified_how"], server_major=int(told["server_major"]),

@@ -1,4 +1,4 @@
-"""Which backups stay and which go. Pure: values in, verdicts out."""
+"""Which backups stay and which go. Pure: values in, decisions out."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Decision:
     """`why` says it in words."""
 
     backup: Backup
@@ -40,8 +40,8 @@ class Verdict:
 
 def decide(
     backups: Sequence[Backup], rule: Rule, now: datetime, *, database: str, wanted: Collection[str]
-) -> tuple[Verdict, ...]:
-    """One verdict for each backup of `database`, the newest first; those of other databases are nobody's business here.
+) -> tuple[Decision, ...]:
+    """One decision for each backup of `database`, the newest first. Backups of other databases are left out.
 
     `wanted`: the names of those that a run which did not end refers to. The newest verified one always stays.
     """
@@ -50,7 +50,7 @@ def decide(
     found = []
     for backup in mine:
         why = _why_it_stays(backup, rule, now - backup.created_at, newest, wanted)
-        found.append(Verdict(backup, why is None, why or _why_it_goes(backup, rule)))
+        found.append(Decision(backup, why is None, why or _why_it_goes(backup, rule)))
     return tuple(found)
 
 

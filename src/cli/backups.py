@@ -1,9 +1,9 @@
 """`backup`, `backups`, `verify`, `restore`, `delete` and `prune`."""
 
-from src.backup import api as store
+from src.backup import api as backups
 from src.cli.context import Context, done, nothing
 from src.cli.output import Ending, to_json
-from src.cli.text_backups import backup_lines, restore_lines, verdict_lines
+from src.cli.text_backups import backup_lines, decision_lines, restore_lines
 from src.errors import PrerequisiteError
 from src.migration import engine
 from src.text import moment, plural, size
@@ -12,7 +12,7 @@ from src.text import moment, plural, size
 def cmd_backup(context: Context) -> Ending:
     """A backup counts once it has been restored elsewhere and compared: made and verified in one go."""
     age = context.arguments.if_older_than
-    young = None if age is None else store.is_young(context.url, context.backup_dir, age)
+    young = None if age is None else backups.is_young(context.url, context.backup_dir, age)
     if young is not None:
         return nothing(f"Nothing to do: {young.name}, verified, was made {moment(young.created_at)}.")
     context.refuse_while_running()
@@ -20,13 +20,13 @@ def cmd_backup(context: Context) -> Ending:
     if not inspection.tables:
         raise PrerequisiteError("There is nothing to back up: this database is empty.")
     context.begin()
-    made = store.make_backup(
+    made = backups.make_backup(
         context.url,
         context.backup_dir,
         schema_version=inspection.version or "unknown",
         on_progress=context.on_progress,
     )
-    verified = store.verify_backup(made, url=context.url, on_progress=context.on_progress)
+    verified = backups.verify_backup(made, url=context.url, on_progress=context.on_progress)
     return done(
         f"Backup {verified.name} made and verified: {size(verified.bytes)}, {verified.path}",
         f"To put it back: python run_migration.py restore {verified.name}",
@@ -35,15 +35,15 @@ def cmd_backup(context: Context) -> Ending:
 
 
 def cmd_backups(context: Context) -> Ending:
-    found = store.list_backups(context.backup_dir)
+    found = backups.list_backups(context.backup_dir)
     context.renderer.show("backups", {"backups": found}, backup_lines(found, context.backup_dir))
     return done("", value={"count": len(found)})
 
 
 def cmd_verify(context: Context) -> Ending:
-    backup = store.find_backup(context.backup_dir, str(context.arguments.backup))
+    backup = backups.find_backup(context.backup_dir, str(context.arguments.backup))
     context.begin(backup=backup.name)
-    verified = store.verify_backup(backup, url=context.url, on_progress=context.on_progress)
+    verified = backups.verify_backup(backup, url=context.url, on_progress=context.on_progress)
     return done(
         f"Backup {verified.name} is good: restored elsewhere, and equal in {len(verified.tables)} tables.",
         value={"backup": to_json(verified)},
@@ -51,15 +51,15 @@ def cmd_verify(context: Context) -> Ending:
 
 
 def cmd_restore(context: Context) -> Ending:
-    backup = store.find_backup(context.backup_dir, str(context.arguments.backup))
+    backup = backups.find_backup(context.backup_dir, str(context.arguments.backup))
     context.refuse_while_running()
-    preview = store.preview_restore(context.url, backup, context.backup_dir)
+    preview = backups.preview_restore(context.url, backup, context.backup_dir)
     lines = [*backup_lines([backup], context.backup_dir), "", *restore_lines(preview)]
     context.renderer.show("restore", preview, lines)
     if preview.obstacles:
         raise PrerequisiteError(f"Refused, nothing was touched: {' '.join(preview.obstacles)}")
     context.ask("restore", backup=backup.name)
-    outcome = store.restore_backup(context.url, backup, context.backup_dir, on_progress=context.on_progress)
+    outcome = backups.restore_backup(context.url, backup, context.backup_dir, on_progress=context.on_progress)
     context.renderer.show("result", outcome, outcome.notes)
     message = f"Restored {backup.name} ({outcome.how}): {len(outcome.tables)} tables, each equal to the backup."
     if outcome.old_database is not None:
@@ -72,27 +72,27 @@ def cmd_restore(context: Context) -> Ending:
 
 
 def cmd_delete(context: Context) -> Ending:
-    backup = store.find_backup(context.backup_dir, str(context.arguments.backup))
-    wanted = store.holder_of(context.url).wanted
-    store.refuse_deletion(backup, wanted)
+    backup = backups.find_backup(context.backup_dir, str(context.arguments.backup))
+    wanted = backups.usage_of(context.url).wanted
+    backups.refuse_deletion(backup, wanted)
     lines = [*backup_lines([backup], context.backup_dir), "", "It will be deleted for good."]
     context.renderer.show("delete", {"backup": to_json(backup)}, lines)
     context.ask("delete", backup=backup.name)
-    store.delete_backup(backup, wanted=wanted)
+    backups.delete_backup(backup, wanted=wanted)
     return done(f"Deleted {backup.name}: {size(backup.bytes)} freed.")
 
 
 def cmd_prune(context: Context) -> Ending:
     rule = context.arguments.rule
     assert rule is not None, "the parser asks for it"
-    verdicts = store.preview(context.url, context.backup_dir, rule)
-    going = [verdict.backup.name for verdict in verdicts if verdict.goes]
-    value = [{"backup": one.backup.name, "goes": one.goes, "why": one.why} for one in verdicts]
-    context.renderer.show("prune", {"verdicts": value}, verdict_lines(verdicts, context.backup_dir))
+    decisions = backups.preview(context.url, context.backup_dir, rule)
+    going = [decision.backup.name for decision in decisions if decision.goes]
+    value = [{"backup": one.backup.name, "goes": one.goes, "why": one.why} for one in decisions]
+    context.renderer.show("prune", {"verdicts": value}, decision_lines(decisions, context.backup_dir))
     if not going:
         return nothing("Nothing to do: no backup is to be deleted.")
     context.ask("prune", keep=rule.keep, days=rule.days)
-    gone = store.prune(context.url, context.backup_dir, rule, going)
+    gone = backups.prune(context.url, context.backup_dir, rule, going)
     freed = size(sum(backup.bytes for backup in gone))
     return done(
         f"Deleted {plural(len(gone), 'backup')}: {freed} freed.", value={"deleted": [backup.name for backup in gone]}

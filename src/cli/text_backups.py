@@ -5,7 +5,7 @@ from pathlib import Path
 
 from src.backup.api import Backup
 from src.backup.restore.preview import Preview
-from src.backup.retention import Verdict
+from src.backup.retention import Decision
 from src.cli.text import client_lines, table
 from src.text import moment, size
 
@@ -56,7 +56,7 @@ def _room(preview: Preview) -> str:
     return f"needs about {size(preview.needed)} {where}{free}"
 
 
-def verdict_lines(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
+def decision_lines(decisions: Sequence[Decision], folder: Path) -> list[str]:
     """What a rule does with each backup."""
     rows = [
         (
@@ -66,7 +66,7 @@ def verdict_lines(verdicts: Sequence[Verdict], folder: Path) -> list[str]:
             size(one.backup.bytes),
             one.why,
         )
-        for one in verdicts
+        for one in decisions
     ]
     if not rows:
         return [f"No backup of this database in {folder}."]

@@ -58,7 +58,7 @@ def check_pg_dump(server_major: int) -> Result:
 def check_disk(url: str, settings: Settings) -> Result:
     name = "disk for a backup"
     try:
-        found = backup.backup_outlook(url, settings.backup_dir)
+        found = backup.estimate_backup(url, settings.backup_dir)
     except HKStrategyError as error:
         return failed(name, str(error), "A phase starts with a backup, so settle this first.")
     if found.free < found.needed:

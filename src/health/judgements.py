@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from src.backup.make import Outlook
+from src.backup.make import Estimate
 from src.backup.manifest import Backup
 from src.cache import CacheStatus
 from src.health import server as health
@@ -179,11 +179,11 @@ def backups(
     lines: list[str] = []
     troubles: list[Trouble] = []
     details: dict[str, Any] = {}
-    outlook = structure.value.outlook if structure.value is not None else None
-    if outlook is not None:
-        details |= {"needed_bytes": outlook.needed, "free_bytes": outlook.free}
-        lines.append(f"a backup may need {size(outlook.needed)}; {size(outlook.free)} are free")
-        troubles += _room(outlook)
+    estimate = structure.value.estimate if structure.value is not None else None
+    if estimate is not None:
+        details |= {"needed_bytes": estimate.needed, "free_bytes": estimate.free}
+        lines.append(f"a backup may need {size(estimate.needed)}; {size(estimate.free)} are free")
+        troubles += _room(estimate)
     message = ""
     if found.value is None:
         why = "The folder for backups does not answer." if found.problem is None else str(found.problem)
@@ -197,20 +197,19 @@ def backups(
         if newest is not None:
             age = (datetime.now(UTC) - newest.created_at).total_seconds()
             details |= {"newest_verified": newest.name, "age_s": round(age)}
-    if outlook is None and not troubles:
+    if estimate is None and not troubles:
         # Whether there is room for one depends on the tables' sizes.
         lines.append("what a backup would need is not known just now")
     result = health.judged("backups", "Backups", message, troubles, details)
     return replace(result, lines=tuple(lines))
 
 
-def _room(outlook: Outlook) -> list[Trouble]:
-    if outlook.obstacle is not None:
-        return [Trouble(outlook.obstacle, "Settle this first: a phase and a rollback begin with a backup.")]
-    if outlook.free < ROOM * outlook.needed:
-        text = (
-            f"The disk for backups is nearly full: {size(outlook.free)} are free, one may need {size(outlook.needed)}."
-        )
+def _room(estimate: Estimate) -> list[Trouble]:
+    if estimate.obstacle is not None:
+        return [Trouble(estimate.obstacle, "Settle this first: a phase and a rollback begin with a backup.")]
+    if estimate.free < ROOM * estimate.needed:
+        free, needed = size(estimate.free), size(estimate.needed)
+        text = f"The disk for backups is nearly full: {free} are free, one may need {needed}."
         return [Trouble(text, "Make room there, or name another folder in HK_STRATEGY_BACKUPS, in .env.")]
     return []
 

@@ -157,9 +157,9 @@ def _prices(out: _Text, seen: Seen) -> None:
 
 def _backups(out: _Text, seen: Seen) -> None:
     if seen.structure.value is not None:
-        outlook = seen.structure.value.outlook
-        out.add("hk_backup_disk_free_bytes", "Free disk where backups are kept.", outlook.free)
-        out.add("hk_backup_disk_needed_bytes", "What a backup and its verification may need.", outlook.needed)
+        estimate = seen.structure.value.estimate
+        out.add("hk_backup_disk_free_bytes", "Free disk where backups are kept.", estimate.free)
+        out.add("hk_backup_disk_needed_bytes", "What a backup and its verification may need.", estimate.needed)
     if seen.backups.value is not None and seen.server.value is not None:
         newest = newest_verified(seen.backups.value, str(seen.server.value.details["database"]))
         if newest is not None:

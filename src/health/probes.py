@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg2
 
-from src.backup.make import Outlook, outlook_of
+from src.backup.make import Estimate, estimate_of
 from src.domain.quote import Quote
 from src.health.server import read_server
 from src.journal import runs
@@ -43,10 +43,10 @@ class OwnGlance:
 
 @dataclass(frozen=True)
 class StructureGlance:
-    """`drift`: None where the schema is none of the three. `outlook`: of a backup."""
+    """`drift`: None where the schema is none of the three. `estimate`: of a backup."""
 
     drift: Drift | None
-    outlook: Outlook
+    estimate: Estimate
 
 
 def glance_at_server(url: str) -> ServerGlance:
@@ -71,7 +71,7 @@ def glance_at_structure(url: str, backup_dir: Path) -> StructureGlance:
         conn.autocommit = False
         drift = None if state.version is None else compare(state.version, read_catalog(conn))
         conn.rollback()
-        return StructureGlance(drift, outlook_of(conn, backup_dir))
+        return StructureGlance(drift, estimate_of(conn, backup_dir))
 
 
 def glance_at_prices(url: str, latest_opens: datetime) -> dict[str, Quote]:

@@ -16,7 +16,7 @@ import psycopg2
 import pytest
 
 from src.backup import make as backup_make
-from src.backup.api import Backup, backup_outlook, delete_backup, find_backup, list_backups, make_backup, verify_backup
+from src.backup.api import Backup, delete_backup, estimate_backup, find_backup, list_backups, make_backup, verify_backup
 from src.backup.dump_tools import target_of
 from src.backup.manifest import hash_files, read_backup, write_manifest
 from src.embedded.api import bin_dir
@@ -222,9 +222,9 @@ def test_no_room_is_found_out_before_it_starts(
     make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = make_database("v1", sample=True)
-    outlook = backup_outlook(url, tmp_path)
-    needed, free = outlook.needed, outlook.free
-    assert outlook.obstacle is None
+    estimate = estimate_backup(url, tmp_path)
+    needed, free = estimate.needed, estimate.free
+    assert estimate.obstacle is None
     size = value(url, "SELECT pg_database_size(current_database())")
     assert isinstance(size, int)
     assert needed > size

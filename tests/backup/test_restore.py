@@ -17,7 +17,15 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from src.backup.api import Backup, RestoreOutcome, TableDigest, find_backup, make_backup, restore_backup, verify_backup
+from src.backup.api import (
+    Backup,
+    RestoreOutcome,
+    TableFingerprint,
+    find_backup,
+    make_backup,
+    restore_backup,
+    verify_backup,
+)
 from src.backup.restore import in_place
 from src.backup.scratch import drop_database, with_database
 from src.config import PROJECT_ROOT
@@ -381,7 +389,7 @@ def test_in_place_an_unequal_restore_changes_nothing(make_clerk_database: Callab
     execute(url, "DELETE FROM public.portfolio_positions WHERE symbol = '0005.HK'")
     before = content(url)
     tables = dict(backup.tables)
-    tables["public.portfolio_positions"] = TableDigest(2, "0123456789abcdef")
+    tables["public.portfolio_positions"] = TableFingerprint(2, "0123456789abcdef")
     with pytest.raises(BackupNotVerified, match=r"rows of table public\.portfolio_positions differ"):
         restore(url, replace(backup, tables=tables), tmp_path)
     assert content(url) == before

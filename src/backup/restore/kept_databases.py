@@ -12,7 +12,7 @@ from src.text import quoted
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptDatabase:
     """`bytes`: None where this role may not look into it. `backup`: whose restore it was kept from."""
 
     name: str
@@ -25,14 +25,14 @@ class Kept:
         return f"DROP DATABASE {quoted(self.name)}"
 
 
-def kept_databases(url: str) -> tuple[Kept, ...]:
+def kept_databases(url: str) -> tuple[KeptDatabase, ...]:
     """Those of the database at `url`, the newest first. Raises DatabaseUnavailable."""
     try:
         with session(url, purpose="status") as conn, conn.cursor() as cur:
             prefix = kept_as(conn.info.dbname, "00000000_000000").removesuffix("00000000_000000")
             cur.execute(query("backup.restore.restore.kept"), {"prefix": prefix, "comment": KEPT})
             return tuple(
-                Kept(str(name), None if size is None else int(size), str(text).removeprefix(KEPT))
+                KeptDatabase(str(name), None if size is None else int(size), str(text).removeprefix(KEPT))
                 for name, size, text in cur.fetchall()
             )
     except psycopg2.Error as error:

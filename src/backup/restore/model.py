@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.backup.dump_tools import Tools
-from src.backup.fingerprint import OWN_SCHEMA, TableDigest
+from src.backup.fingerprint import OWN_SCHEMA, TableFingerprint
 from src.backup.manifest import Backup
 from src.backup.scratch import DatabaseFacts
 from src.errors import BackupError
@@ -41,7 +41,7 @@ class RestoreOutcome:
     backup: str
     how: str
     schema_version: str | None
-    tables: Mapping[str, TableDigest]
+    tables: Mapping[str, TableFingerprint]
     history_kept: bool
     old_database: str | None = None
     safety_backup: str | None = None

@@ -12,7 +12,7 @@ from pathlib import Path
 from psycopg2 import sql
 
 from src.backup.dump_tools import Tools
-from src.backup.fingerprint import OWN_SCHEMA, Content, TableDigest
+from src.backup.fingerprint import OWN_SCHEMA, Content, TableFingerprint
 from src.backup.manifest import Backup
 from src.errors import BackupError
 from src.postgres.connection import Connection
@@ -66,7 +66,7 @@ def state_differences(backup: Backup, found: Content) -> list[str]:
     ]
 
 
-def history_tables(content: Content) -> Mapping[str, TableDigest]:
+def history_tables(content: Content) -> Mapping[str, TableFingerprint]:
     """The tables of the schema that a restore leaves as they are, without the audit: that is carried over last."""
     own, others = f"{OWN_SCHEMA}.", (*NAMES, AUDIT)
     return {name: rows for name, rows in content.tables.items() if name.startswith(own) and name not in others}
@@ -83,5 +83,5 @@ def holds_only_audit(conn: Connection) -> bool:
     return True
 
 
-def _same(expected: TableDigest | None, found: TableDigest) -> bool:
+def _same(expected: TableFingerprint | None, found: TableFingerprint) -> bool:
     return found.rows == 0 if expected is None else found == expected

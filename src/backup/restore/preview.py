@@ -9,7 +9,7 @@ from psycopg2 import sql
 
 from src.backup.dump_tools import find_tools
 from src.backup.fingerprint import OWN_SCHEMA, qualified
-from src.backup.make import backup_outlook, megabytes
+from src.backup.make import estimate_backup, megabytes
 from src.backup.manifest import Backup
 from src.backup.restore.model import Live
 from src.backup.restore.restore import look
@@ -127,8 +127,8 @@ def _needs(
                 f"be dropped."
             )
         return backup.database_bytes, on_server, obstacles
-    outlook = backup_outlook(url, backup_dir)
-    return outlook.needed, outlook.free, [*obstacles, *([outlook.obstacle] if outlook.obstacle else [])]
+    estimate = estimate_backup(url, backup_dir)
+    return estimate.needed, estimate.free, [*obstacles, *([estimate.obstacle] if estimate.obstacle else [])]
 
 
 def _notes(live: Live, backup: Backup) -> list[str]:

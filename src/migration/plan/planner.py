@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg2
 
-from src.backup.api import backup_outlook
+from src.backup.api import estimate_backup
 from src.config import Settings
 from src.journal import runs
 from src.journal.model import Phase
@@ -97,11 +97,11 @@ def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, setti
             plan = replace(plan, archived_portfolios=portfolios_to_archive(conn))
     made_already = begun is not None and begun.phase is phase and begun.backup is not None
     if options.backup and not made_already and not plan.refusals:
-        outlook = backup_outlook(url, backup_dir(options, settings))
-        plan = replace(plan, backup_bytes_estimate=outlook.needed, disk_free_bytes=outlook.free)
-        if outlook.obstacle is not None:
+        estimate = estimate_backup(url, backup_dir(options, settings))
+        plan = replace(plan, backup_bytes_estimate=estimate.needed, disk_free_bytes=estimate.free)
+        if estimate.obstacle is not None:
             advice = "A phase starts with a verified backup. --no-backup does without, and says so."
-            refused = Finding("refusal", f"No backup can be made. {outlook.obstacle}", advice)
+            refused = Finding("refusal", f"No backup can be made. {estimate.obstacle}", advice)
             plan = replace(plan, findings=(refused, *plan.findings))
     return plan
 

@@ -154,13 +154,13 @@ def restore_preview(source: Source, name: str) -> backup.Preview:
 
 
 @cached(ttl=3, most=5, follows=NOTHING)
-def kept_databases(source: Source) -> tuple[backup.Kept, ...]:
+def kept_databases(source: Source) -> tuple[backup.KeptDatabase, ...]:
     """What restores have kept aside, the newest first."""
     return backup.kept_databases(source.url)
 
 
 @cached(ttl=3, most=20, follows=NOTHING)
-def retention(source: Source, rule: backup.Rule) -> tuple[backup.Verdict, ...]:
+def retention(source: Source, rule: backup.Rule) -> tuple[backup.Decision, ...]:
     """What a rule would do with each backup of this database."""
     return backup.preview(source.url, settings().backup_dir, rule)
 

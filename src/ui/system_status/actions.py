@@ -208,7 +208,7 @@ def delete(name: str, typed: str) -> str:
     with as_admin("delete", backup=name) as asked:
         _check_word(typed)
         found = backup.find_backup(queries.settings().backup_dir, name)
-        backup.delete_backup(found, wanted=backup.holder_of(queries.database_url()).wanted)
+        backup.delete_backup(found, wanted=backup.usage_of(queries.database_url()).wanted)
         asked.write_down(AuditOutcome.DONE)
         return f"Deleted {name}: {fmt.size(found.bytes)} freed."
 

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from src.auth import web
-from src.backup.api import Archive, find_backup
+from src.backup.api import BackupTarball, find_backup
 from src.errors import HKStrategyError
 from src.journal.model import AuditOutcome
 from src.ui.access import current_user
@@ -28,17 +28,17 @@ def path_of(name: str) -> str:
 
 
 class Download(StreamingResponse):
-    """Sends the archive, and writes down whether all of it was sent."""
+    """Sends the tarball, and writes down whether all of it was sent."""
 
-    def __init__(self, archive: Archive, asked: actions.Asked) -> None:
+    def __init__(self, tarball: BackupTarball, asked: actions.Asked) -> None:
         self._asked = asked
-        self._length = archive.length
+        self._length = tarball.length
         self._sent = 0
-        self._content = self._counted(archive)
-        super().__init__(self._content, media_type="application/x-tar", headers=headers_of(archive))
+        self._content = self._counted(tarball)
+        super().__init__(self._content, media_type="application/x-tar", headers=headers_of(tarball))
 
-    def _counted(self, archive: Archive) -> Generator[bytes, None, None]:
-        for chunk in archive.chunks():
+    def _counted(self, tarball: BackupTarball) -> Generator[bytes, None, None]:
+        for chunk in tarball.chunks():
             yield chunk
             self._sent += len(chunk)
 
@@ -58,10 +58,10 @@ class Download(StreamingResponse):
         self._asked.write_down(AuditOutcome.DONE if whole else AuditOutcome.FAILED, message=message, bytes=self._sent)
 
 
-def headers_of(archive: Archive) -> dict[str, str]:
+def headers_of(tarball: BackupTarball) -> dict[str, str]:
     return {
-        "Content-Length": str(archive.length),
-        "Content-Disposition": f"attachment; filename*=utf-8''{quote(archive.name, safe='')}",
+        "Content-Length": str(tarball.length),
+        "Content-Disposition": f"attachment; filename*=utf-8''{quote(tarball.name, safe='')}",
         "Content-Encoding": "identity",  # or it would be packed once more on its way, and its length not be known
         "Cache-Control": "no-store",
     }
@@ -75,12 +75,12 @@ def answer(request: Request) -> Response:
         with actions.asked_by(request.scope["user"], address, "download", backup=name.removesuffix(SUFFIX)) as asked:
             if not name.endswith(SUFFIX):
                 return PlainTextResponse("There is nothing here.\n", 404)
-            archive = Archive(find_backup(queries.settings().backup_dir, name.removesuffix(SUFFIX)))
+            tarball = BackupTarball(find_backup(queries.settings().backup_dir, name.removesuffix(SUFFIX)))
             if request.method == "HEAD":
-                return Response(media_type="application/x-tar", headers=headers_of(archive))
+                return Response(media_type="application/x-tar", headers=headers_of(tarball))
             asked.detail["task"] = secrets.token_hex(8)
             asked.write_down(AuditOutcome.STARTED)
-            return Download(archive, asked)
+            return Download(tarball, asked)
     except NotAllowed as error:
         return PlainTextResponse(f"{error}\n", 403)
     except HKStrategyError as error:

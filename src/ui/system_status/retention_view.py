@@ -24,8 +24,8 @@ def show() -> None:
         with st.container(horizontal=True):
             keep = st.number_input("Keep so many verified ones", 1, 1000, 7, key=KEEP, width=220)
             days = st.number_input("and all of the last days", 0, 3650, 14, key=DAYS, width=220)
-        verdicts = queries.retention(Rule(int(keep), int(days)))
-        going = [one.backup.name for one in verdicts if one.goes]
+        decisions = queries.retention(Rule(int(keep), int(days)))
+        going = [one.backup.name for one in decisions if one.goes]
         st.session_state[SHOWN] = tuple(going)
         rows = [
             (
@@ -34,7 +34,7 @@ def show() -> None:
                 fmt.size(one.backup.bytes),
                 Cell(f"goes: {one.why}" if one.goes else f"stays: {one.why}", "bad" if one.goes else ""),
             )
-            for one in verdicts
+            for one in decisions
         ]
         if rows:
             st.html(markup.table(COLUMNS, rows, caption="What the rule does with each backup of this database"))

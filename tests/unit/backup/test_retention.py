@@ -65,18 +65,18 @@ BACKUPS = st.lists(
 @given(BACKUPS, st.integers(1, 5), st.integers(0, 60), st.data())
 def test_whatever_the_rule(backups: list[Backup], keep: int, days: int, data: st.DataObject) -> None:
     wanted = data.draw(st.sets(st.sampled_from([b.name for b in backups]))) if backups else set()
-    verdicts = decide(backups, Rule(keep, days), NOW, database="hk", wanted=wanted)
-    assert {v.backup.name for v in verdicts} == {b.name for b in backups if b.database == "hk"}
-    gone = {v.backup.name for v in verdicts if v.goes}
-    verified = sorted((v.backup for v in verdicts if v.backup.verified_at), key=lambda b: b.created_at)
+    decisions = decide(backups, Rule(keep, days), NOW, database="hk", wanted=wanted)
+    assert {v.backup.name for v in decisions} == {b.name for b in backups if b.database == "hk"}
+    gone = {v.backup.name for v in decisions if v.goes}
+    verified = sorted((v.backup for v in decisions if v.backup.verified_at), key=lambda b: b.created_at)
     assert not gone & wanted
     assert len({b.name for b in verified} - gone) >= min(keep, len(verified))
     if verified:
         assert verified[-1].name not in gone or verified[-1].created_at == verified[-2].created_at
-    for verdict in verdicts:
-        assert verdict.why
-        if NOW - verdict.backup.created_at < timedelta(days=days):
-            assert not verdict.goes
+    for decision in decisions:
+        assert decision.why
+        if NOW - decision.backup.created_at < timedelta(days=days):
+            assert not decision.goes
     left = [b for b in backups if b.name not in gone]
     again = decide(left, Rule(keep, days), NOW, database="hk", wanted=wanted)
     assert not any(v.goes for v in again), "what stays, stays"

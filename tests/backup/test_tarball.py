@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from src.backup.api import Archive, Backup, delete_backup, find_backup, make_backup, verify_backup
+from src.backup.api import Backup, BackupTarball, delete_backup, find_backup, make_backup, verify_backup
 from src.backup.manifest import FileRecord, read_backup, write_manifest
 from src.errors import BackupError
 from tests.backup.test_make import quiet
@@ -21,9 +21,9 @@ def made(make_database: MakeDatabase, tmp_path: Path) -> Backup:
     return make_backup(make_database("v1"), tmp_path / "backups", schema_version="1.0", on_progress=quiet)
 
 
-def written(archive: Archive, folder: Path) -> Path:
-    path = folder / archive.name
-    path.write_bytes(b"".join(archive.chunks()))
+def written(tarball: BackupTarball, folder: Path) -> Path:
+    path = folder / tarball.name
+    path.write_bytes(b"".join(tarball.chunks()))
     return path
 
 
@@ -34,9 +34,9 @@ def test_unpacked_elsewhere_it_is_the_same_backup(
     if more:
         made.path.rename(made.path.with_name(made.name + more))
         made = read_backup(made.path.with_name(made.name + more))
-    archive = Archive(made)
-    path = written(archive, tmp_path)
-    assert path.stat().st_size == archive.length
+    tarball = BackupTarball(made)
+    path = written(tarball, tmp_path)
+    assert path.stat().st_size == tarball.length
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     before = os.umask(0)
@@ -97,7 +97,7 @@ def test_nothing_leads_out_of_the_folder(
     secret.write_text("a password")
     tampered = tamper(made, secret)
     with pytest.raises(BackupError):
-        Archive(tampered)
+        BackupTarball(tampered)
     if tamper in (link_a_file, link_the_folder):
         with pytest.raises(BackupError, match="link"):
             verify_backup(tampered, url=make_database("v1"), on_progress=quiet)
@@ -105,18 +105,18 @@ def test_nothing_leads_out_of_the_folder(
 
 def test_one_that_changes_on_the_way_is_not_sent_to_its_end(made: Backup) -> None:
     name, record = max(made.files.items(), key=lambda item: item[1].bytes)
-    chunks = Archive(made).chunks()
+    chunks = BackupTarball(made).chunks()
     next(chunks)
     os.truncate(made.path / name, record.bytes - 1)
     with pytest.raises(BackupError, match="became shorter"):
         list(chunks)
     with pytest.raises(BackupError, match="not as it was written"):
-        Archive(made)
+        BackupTarball(made)
 
 
 def test_it_is_not_deleted_while_it_is_sent(made: Backup, tmp_path: Path) -> None:
     write_manifest(replace(made, verified_at=None), made.path)
-    chunks = Archive(made).chunks()
+    chunks = BackupTarball(made).chunks()
     next(chunks)
     with pytest.raises(BackupError, match="downloaded"):
         delete_backup(made)

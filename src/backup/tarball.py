@@ -31,7 +31,7 @@ class _Member:
         return -(-(self.size or 0) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
-class Archive:
+class BackupTarball:
     """`length`: of the whole .tar, in bytes. `name`: what to call it.
 
     Raises BackupError for a backup with a file outside of its folder, or one that is missing or of another size.
