@@ -211,7 +211,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    use = Use(Spec("valkey", str(tmp_path_factory.mktemp("valkey")), linger_s=0.0))
+    use = Use(Spec("valkey", str(tmp_path_factory.mktemp("valkey")), idle_timeout_s=0.0))
     yield use.join()
     use.stop()
 

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL and Valkey: used where DATABASE_URL and REDIS_URL are not set.
 
-A process that asked for a URL keeps the server alive until it ends; the last one to end stops it, however it
-ends. See src/embedded/lifetime.py for how, and src/embedded/postgres.py for the servers themselves.
+A process that asks for a URL uses the server until the process ends. The server is stopped after its last user.
+src/embedded/lifetime.py says how; src/embedded/postgres.py and src/embedded/valkey.py are the servers.
 """
 
 import logging
@@ -35,7 +35,7 @@ def _join(spec: Spec) -> str:
 
 
 def is_embedded(settings: Settings) -> bool:
-    """Whether `settings` mean the embedded PostgreSQL, by having no URL or by having its URL."""
+    """Whether `settings` have no database URL, or that of the embedded PostgreSQL."""
     if settings.database_url is None:
         return True
     state = read_state(_postgres_spec(settings))
@@ -43,7 +43,7 @@ def is_embedded(settings: Settings) -> bool:
 
 
 def database_url(settings: Settings) -> str:
-    """The configured database's URL, or the embedded one's, which is started if need be and held in use.
+    """The configured database's URL, or the embedded one's, which is started if it does not run, and used from here on.
 
     Raises HKStrategyError when the embedded server cannot be started.
     """
@@ -54,7 +54,7 @@ def database_url(settings: Settings) -> str:
 
 
 def running_url(settings: Settings) -> str | None:
-    """The configured database's URL, or the embedded one's where somebody has started it; None: nobody has."""
+    """The configured database's URL, or the embedded one's where it runs. None where it does not."""
     if settings.database_url is not None:
         return settings.database_url
     state = read_state(_postgres_spec(settings))
@@ -62,7 +62,7 @@ def running_url(settings: Settings) -> str | None:
 
 
 def cache_url(settings: Settings) -> str | None:
-    """The configured cache's URL, or the embedded one's; None, with the reason logged, when it cannot be started."""
+    """The configured cache's URL, or the embedded one's. None, and a line in the log, where it cannot start."""
     if settings.redis_url is not None:
         return settings.redis_url
     try:
@@ -78,7 +78,7 @@ def held_descriptors() -> tuple[int, ...]:
 
 
 def stop(settings: Settings) -> list[str]:
-    """Stop the embedded servers for everyone; the names of those that ran."""
+    """Stop the embedded servers for all processes. Returns the names of those that ran."""
     stopped = []
     for name, spec in (("PostgreSQL", _postgres_spec(settings)), ("cache", _cache_spec(settings))):
         if _uses.pop(spec, Use(spec)).stop():
@@ -87,24 +87,26 @@ def stop(settings: Settings) -> list[str]:
 
 
 class PrivateServer:
-    """A PostgreSQL of one's own in `directory`, for scratch work: fast, and not safe against power cuts.
+    """A private PostgreSQL in `directory`, for scratch work: fast, and not safe against power cuts.
 
-    `url` is a superuser's (peer authentication); other roles log in with a password, over the same socket. It is
-    gone after `with`, or when this process dies. Processes that open the same directory share one server.
-    `options` are server settings by name.
+    `url` is a superuser's (peer authentication). Other roles log in with a password, over the same socket. The server
+    stops after `with`, or when this process ends. Processes that open the same directory share one server.
+    `options`: server settings by name. `shared`: `stop` leaves the server to its other users.
     """
 
     def __init__(
         self, directory: Path, version: int = 18, *, options: dict[str, str] | None = None, shared: bool = False
     ) -> None:
         pairs = tuple(sorted((options or {}).items()))
-        self._use = Use(Spec("postgres", str(directory.resolve()), version, durable=False, linger_s=0.0, options=pairs))
+        self._use = Use(
+            Spec("postgres", str(directory.resolve()), version, durable=False, idle_timeout_s=0.0, options=pairs)
+        )
         self._shared = shared
         self.version = version
         self.directory = directory.resolve()
 
     def start(self) -> str:
-        """Start it, or start it again; its URL as superuser."""
+        """Start it, or restart it. Returns its URL as superuser."""
         return self._use.join()
 
     @property
@@ -115,7 +117,7 @@ class PrivateServer:
         return state.url
 
     def stop(self) -> None:
-        """Stop it (when it is shared: leave it, and the last one's leaving stops it)."""
+        """Stop it. A shared one is left instead, and stops after its last user."""
         if self._shared:
             self._use.leave()
         else:

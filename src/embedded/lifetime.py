@@ -1,15 +1,17 @@
-"""How processes share one embedded server, and who stops it.
+"""How processes share one embedded server, and which process stops it.
 
-Each server has a keeper, a detached process (src.embedded.supervisor.py) that starts it, starts it again when it
-dies, and stops it once nobody uses it. Files in the server's directory, all of them kernel locks (flock), which
-a `kill -9` or a power cut releases by itself:
+Each server has a supervisor, a detached process (src/embedded/supervisor.py). It starts the server, restarts it when it
+dies, and stops it after the idle timeout. These files in the server's directory are locked with flock; the kernel
+releases such a lock when its process ends, however it ends:
 
-- `<kind>.users`: held shared by each process that uses the server, for as long as it lives;
-- `<kind>.start`: held while a server is being started or stopped, so that this happens once;
-- `<kind>.keeper`: held by the keeper.
+- `<kind>.users`: a shared lock of each process that uses the server;
+- `<kind>.start`: locked while a server is started or stopped, so that this happens once;
+- `<kind>.keeper`: locked by the supervisor.
 
-`<kind>.json` says where the server is. It stays behind only when the keeper was killed: the processes that
-still use the server notice that and start a new keeper, which takes the running server over.
+`<kind>.json` holds the supervisor's process id and the server's URL. It is left behind only when the supervisor was
+killed: a process that uses the server then starts a new supervisor, which adopts the running server.
+
+The names of the files and the keys of the JSON stay as they are: processes of an earlier version may share them.
 """
 
 import fcntl
@@ -41,9 +43,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Spec:
-    """Which server. `provision`: with the role trader, the database hk_strategy and, at first, the sample.
+    """Which server. `kind`: "postgres" or "valkey".
 
-    `linger_s`: how long the server stays up after its last user.
+    `provision`: on the first start create the role trader, the database hk_strategy and the sample data. `durable`:
+    safe against power cuts. `idle_timeout_s`: how long the server stays up after its last user.
     """
 
     kind: str
@@ -51,7 +54,7 @@ class Spec:
     version: int = 18
     durable: bool = True
     provision: bool = False
-    linger_s: float = 3.0
+    idle_timeout_s: float = 3.0
     options: tuple[tuple[str, str], ...] = ()
 
     def server(self) -> Postgres | Valkey:
@@ -81,30 +84,33 @@ def spec_from_json(text: str) -> Spec:
 
 
 @dataclass(frozen=True)
-class State:
-    """What the keeper says: its process id, and the server's URL or why there is none."""
+class SupervisorState:
+    """The content of `<kind>.json`. `keeper`: the supervisor's process id. `error`: why there is no URL."""
 
     keeper: int
     url: str | None
     error: str | None = None
 
 
-def write_state(spec: Spec, state: State) -> None:
+def write_state(spec: Spec, state: SupervisorState) -> None:
     path = spec.file("json")
     fresh = path.with_suffix(".json.new")
     fresh.write_text(json.dumps(asdict(state)), encoding="utf-8")
     fresh.replace(path)
 
 
-def read_state(spec: Spec) -> State | None:
+def read_state(spec: Spec) -> SupervisorState | None:
     try:
-        return State(**json.loads(spec.file("json").read_text(encoding="utf-8")))
+        return SupervisorState(**json.loads(spec.file("json").read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 
 
 def lock(path: Path, operation: int) -> int | None:
-    """Take a flock on `path`; the descriptor that holds it, or None when LOCK_NB finds it taken."""
+    """Take a flock on `path`. Returns the descriptor that holds it, or None where LOCK_NB finds it taken.
+
+    Raises ConfigurationError where the file cannot be opened.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except PermissionError:
@@ -143,16 +149,16 @@ class Use:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self._users: int | None = None
-        self._keeper: subprocess.Popen[bytes] | None = None
+        self._supervisor: subprocess.Popen[bytes] | None = None
         self._watcher: threading.Thread | None = None
 
     @property
     def descriptor(self) -> int | None:
-        """Holds the use. A child process that inherits it holds the use as well."""
+        """The descriptor of the shared lock. A child process that inherits it uses the server as well."""
         return self._users
 
     def join(self) -> str:
-        """The server's URL, once it answers. Raises HKStrategyError when it cannot be started."""
+        """Use the server, and start it if it does not run. Returns its URL once it answers. Raises HKStrategyError."""
         _make_directory(Path(self.spec.directory))
         with locked(self.spec.file("start")):
             if self._users is None:
@@ -169,42 +175,42 @@ class Use:
             self._users = None
 
     def stop(self) -> bool:
-        """Stop the server for everyone; False when none ran."""
+        """Stop the server for all processes. Returns whether one ran."""
         if not Path(self.spec.directory).is_dir():
             return False
         with locked(self.spec.file("start")):
             self.leave()
             state = read_state(self.spec)
-            kept = is_locked(self.spec.file("keeper"))
-            if state is not None and kept:
+            supervised = is_locked(self.spec.file("keeper"))
+            if state is not None and supervised:
                 os.kill(state.keeper, signal.SIGTERM)
             deadline = time.monotonic() + START_LIMIT_S
             while is_locked(self.spec.file("keeper")) and time.monotonic() < deadline:
                 time.sleep(0.02)
             server = self.spec.server()
-            orphan = not kept and server.adopt()
-            if orphan:
+            unsupervised = not supervised and server.adopt()
+            if unsupervised:
                 server.stop()
             self.spec.file("json").unlink(missing_ok=True)
-        if self._keeper is not None:
-            self._keeper.wait()
-        return kept or orphan
+        if self._supervisor is not None:
+            self._supervisor.wait()
+        return supervised or unsupervised
 
     def _ensure(self) -> str:
         deadline = time.monotonic() + START_LIMIT_S
         launched = False
         while time.monotonic() < deadline:
-            kept = is_locked(self.spec.file("keeper"))
+            supervised = is_locked(self.spec.file("keeper"))
             state = read_state(self.spec)
-            if kept and state is not None and state.url is not None and self._answers(state.url):
+            if supervised and state is not None and state.url is not None and self._answers(state.url):
                 return state.url
-            if not kept and not launched:
+            if not supervised and not launched:
                 self.spec.file("json").unlink(missing_ok=True)
-                self._launch_keeper()
+                self._launch_supervisor()
                 launched = True
-            elif not kept and self._keeper is not None and self._keeper.poll() is not None:
-                told = state.error if state is not None else None
-                raise EmbeddedUnavailable(told or f"The embedded server does not start. See {self._keeper_log()}.")
+            elif not supervised and self._supervisor is not None and self._supervisor.poll() is not None:
+                error = state.error if state is not None else None
+                raise EmbeddedUnavailable(error or f"The embedded server does not start. See {self._supervisor_log()}.")
             time.sleep(0.02)
         raise EmbeddedUnavailable(
             f"The embedded server did not answer within {START_LIMIT_S:.0f} seconds. Its logs are in "
@@ -220,13 +226,13 @@ class Use:
             return False
         return True
 
-    def _keeper_log(self) -> Path:
-        return Path(self.spec.directory) / "logs" / "keeper.log"
+    def _supervisor_log(self) -> Path:
+        return Path(self.spec.directory) / "logs" / "supervisor.log"
 
-    def _launch_keeper(self) -> None:
-        self._keeper_log().parent.mkdir(exist_ok=True)
-        with self._keeper_log().open("ab") as output:
-            self._keeper = subprocess.Popen(
+    def _launch_supervisor(self) -> None:
+        self._supervisor_log().parent.mkdir(exist_ok=True)
+        with self._supervisor_log().open("ab") as output:
+            self._supervisor = subprocess.Popen(
                 [sys.executable, "-m", "src.embedded.supervisor", self.spec.to_json()],
                 cwd="/",
                 env=clean_environment() | {"PYTHONPATH": str(PROJECT_ROOT)},
@@ -237,7 +243,7 @@ class Use:
             )
 
     def _watch(self) -> None:
-        """Wait for the keeper to end. Where it was killed, see that there is another one."""
+        """Wait for the supervisor to end. Where it was killed, start another one."""
         while self._users is not None:
             descriptor = lock(self.spec.file("keeper"), fcntl.LOCK_SH)
             if descriptor is not None:

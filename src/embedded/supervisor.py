@@ -1,4 +1,4 @@
-"""The keeper of one embedded server: `python -m src.embedded.supervisor SPEC`, which src.embedded.lifetime starts."""
+"""The supervisor of one embedded server: `python -m src.embedded.supervisor SPEC`, started by src.embedded.lifetime."""
 
 import fcntl
 import logging
@@ -13,7 +13,7 @@ from types import FrameType
 import psutil
 
 from src.config import PROJECT_ROOT
-from src.embedded.lifetime import DATABASE, ROLE, Spec, State, lock, read_state, spec_from_json, write_state
+from src.embedded.lifetime import DATABASE, ROLE, Spec, SupervisorState, lock, read_state, spec_from_json, write_state
 from src.embedded.os_user import clean_environment
 from src.embedded.postgres import Postgres
 from src.embedded.valkey import Valkey
@@ -22,14 +22,14 @@ from src.postgres.connection import connect
 
 POLL_S = 0.2
 TOUCH_S = 3600.0
-_log = logging.getLogger("keeper")
+_log = logging.getLogger("supervisor")
 
 
 def main(arguments: list[str]) -> int:
     spec = spec_from_json(arguments[0])
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {spec.kind} keeper %(process)d: %(message)s")
-    kept = _lock_keeper(spec)
-    if kept is None:
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {spec.kind} supervisor %(process)d: %(message)s")
+    held = _become_supervisor(spec)
+    if held is None:
         return 0
     stopping = threading.Event()
 
@@ -42,20 +42,23 @@ def main(arguments: list[str]) -> int:
     server = spec.server()
     try:
         url = bring_up(spec, server, stopping)
-        write_state(spec, State(os.getpid(), url))
+        write_state(spec, SupervisorState(os.getpid(), url))
         _log.info("serving %s", url)
-        keep(spec, server, stopping)
+        supervise(spec, server, stopping)
     except (HKStrategyError, OSError, subprocess.SubprocessError, psutil.Error) as error:
         _log.error("%s", error)
         server.stop()
-        write_state(spec, State(os.getpid(), None, str(error)))
+        write_state(spec, SupervisorState(os.getpid(), None, str(error)))
         return 1
     _log.info("stopped")
     return 0
 
 
-def _lock_keeper(spec: Spec) -> int | None:
-    """Be the keeper; None when there is one. Others look at the lock for an instant, hence several tries."""
+def _become_supervisor(spec: Spec) -> int | None:
+    """Take the supervisor's lock. None where another process has it.
+
+    Others take it for an instant to test it, hence several attempts.
+    """
     for _ in range(100):
         descriptor = lock(spec.file("keeper"), fcntl.LOCK_EX | fcntl.LOCK_NB)
         if descriptor is not None:
@@ -65,7 +68,10 @@ def _lock_keeper(spec: Spec) -> int | None:
 
 
 def bring_up(spec: Spec, server: Postgres | Valkey, stopping: threading.Event) -> str:
-    """Start the server and wait until it answers (a recovery after a power cut takes its time). Returns its URL."""
+    """Start the server and wait until it answers, also through a crash recovery. Returns its URL.
+
+    Raises EmbeddedUnavailable where it dies meanwhile, or is told to stop.
+    """
     server.start()
     while not server.answers():
         if not server.alive():
@@ -79,9 +85,9 @@ def bring_up(spec: Spec, server: Postgres | Valkey, stopping: threading.Event) -
 
 
 def provision(server: Postgres) -> None:
-    """On the first start: the role, the database, a v1 schema and the sample. Never again after that."""
-    done = server.data / "hk_strategy_provisioned"
-    if done.exists():
+    """On the first start, create the role, the database, a v1 schema and the sample data."""
+    provisioned = server.data / "hk_strategy_provisioned"
+    if provisioned.exists():
         return
     conn = connect(server.url(), purpose="keeper", autocommit=True)
     try:
@@ -105,11 +111,11 @@ def provision(server: Postgres) -> None:
     )
     if first.returncode != 0:
         raise EmbeddedUnavailable(f"The sample data cannot be loaded: {first.stderr.strip()[-500:]}")
-    done.touch()
+    provisioned.touch()
 
 
-def keep(spec: Spec, server: Postgres | Valkey, stopping: threading.Event) -> None:
-    """Until told to stop, or until nobody uses the server any more: see that it runs."""
+def supervise(spec: Spec, server: Postgres | Valkey, stopping: threading.Event) -> None:
+    """Restart the server when it dies. Returns, with the server stopped, on a signal or after the idle timeout."""
     idle_since: float | None = None
     touched = time.monotonic()
     while not stopping.wait(POLL_S):
@@ -118,7 +124,7 @@ def keep(spec: Spec, server: Postgres | Valkey, stopping: threading.Event) -> No
             url = bring_up(spec, server, stopping)
             state = read_state(spec)
             if state is None or state.url != url:
-                write_state(spec, State(os.getpid(), url))
+                write_state(spec, SupervisorState(os.getpid(), url))
         if time.monotonic() - touched > TOUCH_S:
             touch_sockets(server)
             touched = time.monotonic()
@@ -126,7 +132,7 @@ def keep(spec: Spec, server: Postgres | Valkey, stopping: threading.Event) -> No
             idle_since = None
         elif idle_since is None:
             idle_since = time.monotonic()
-        if idle_since is not None and time.monotonic() - idle_since >= spec.linger_s:
+        if idle_since is not None and time.monotonic() - idle_since >= spec.idle_timeout_s:
             if stop_unless_used(spec, server):
                 return
             idle_since = None
@@ -143,7 +149,7 @@ def in_use(spec: Spec) -> bool:
 
 
 def stop_unless_used(spec: Spec, server: Postgres | Valkey) -> bool:
-    """Stop, with the start lock held so that nobody joins meanwhile; False when somebody came first."""
+    """Stop the server, with the start lock held so that no process joins meanwhile. False where one joined before."""
     start = lock(spec.file("start"), fcntl.LOCK_EX | fcntl.LOCK_NB)
     if start is None:
         return False
@@ -158,7 +164,7 @@ def stop_unless_used(spec: Spec, server: Postgres | Valkey) -> bool:
 
 
 def touch_sockets(server: Postgres | Valkey) -> None:
-    """Programs that tidy /tmp remove what looks unused for days."""
+    """Give the sockets a new time: cleaners of /tmp remove files that are unused for days."""
     place = server.socket_dir if isinstance(server, Postgres) else server.socket
     if place is None:
         return

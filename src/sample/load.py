@@ -98,7 +98,7 @@ def _opened(target: Target) -> Iterator[Connection]:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m src.sample.load URL`: what the embedded server's keeper runs on the first start."""
+    """`python -m src.sample.load URL`: what the embedded server's supervisor runs on the first start."""
     try:
         with _opened(arguments[0]) as conn:
             if not database.contents(conn):

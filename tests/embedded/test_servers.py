@@ -114,7 +114,7 @@ def postmaster(home: Path) -> psutil.Process:
     return psutil.Process(int((home / "pgdata18" / "postmaster.pid").read_text().splitlines()[0]))
 
 
-def keeper(home: Path) -> psutil.Process | None:
+def supervisor(home: Path) -> psutil.Process | None:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             command = process.cmdline()
@@ -132,7 +132,7 @@ def wait_until(true: Callable[[], bool], what: str) -> None:
 
 def wait_until_gone(home: Path) -> None:
     wait_until(lambda: not processes_in(home / "pgdata18"), "the server is stopped")
-    wait_until(lambda: keeper(home) is None, "the keeper is through")
+    wait_until(lambda: supervisor(home) is None, "the supervisor is through")
 
 
 def ask(url: str, question: str) -> object:
@@ -262,13 +262,13 @@ def test_killing_the_postmaster_loses_nothing(home: Path) -> None:
     user.end()
 
 
-def test_killing_the_keeper_disturbs_nobody_and_the_server_still_ends(home: Path) -> None:
+def test_killing_the_supervisor_disturbs_nobody_and_the_server_still_ends(home: Path) -> None:
     user = User(home)
     url = user.url
-    server, killed = postmaster(home), keeper(home)
+    server, killed = postmaster(home), supervisor(home)
     assert killed is not None
     killed.send_signal(signal.SIGKILL)
-    wait_until(lambda: keeper(home) not in (None, killed), "there is a new keeper")
+    wait_until(lambda: supervisor(home) not in (None, killed), "there is a new supervisor")
     assert answers(url)
     assert postmaster(home) == server, "the running server was taken over"
     user.end()
@@ -278,9 +278,9 @@ def test_killing_the_keeper_disturbs_nobody_and_the_server_still_ends(home: Path
 def test_killing_everything_at_once_as_a_power_cut_does(home: Path) -> None:
     user = User(home)
     ask(user.url, "UPDATE portfolio_positions SET quantity = 4242 WHERE symbol = '0700.HK'")
-    kept = keeper(home)
-    assert kept is not None
-    for process in (kept, *processes_in(home / "pgdata18")):
+    found = supervisor(home)
+    assert found is not None
+    for process in (found, *processes_in(home / "pgdata18")):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
     user.kill()
@@ -311,7 +311,7 @@ def test_lock_files_left_by_a_power_cut_whose_process_ids_are_taken_by_others(ho
 def test_a_first_start_that_was_killed_half_way_starts_over(cold: Path) -> None:
     user = User(cold)
     wait_until(lambda: bool(list(cold.glob("pgdata18*"))), "initdb is at work")
-    killed = keeper(cold)
+    killed = supervisor(cold)
     assert killed is not None
     killed.send_signal(signal.SIGKILL)
     user.kill()

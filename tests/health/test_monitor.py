@@ -147,7 +147,7 @@ def test_a_server_without_connections_left_says_so(
 
 
 def test_a_stopped_cache_costs_nothing_but_speed(make_database: MakeDatabase, tmp_path: Path) -> None:
-    use = Use(Spec("valkey", str(tmp_path / "valkey"), linger_s=0.0))
+    use = Use(Spec("valkey", str(tmp_path / "valkey"), idle_timeout_s=0.0))
     url = use.join()
     healthy = of(look(make_database("v1"), tmp_path, cache=url), "redis")
     assert healthy.state is State.HEALTHY

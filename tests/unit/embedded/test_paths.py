@@ -1,4 +1,4 @@
-"""Stopping what never started removes nothing. (It once removed the keeper's working directory.)"""
+"""Stopping what never started removes nothing. (It once removed the supervisor's working directory.)"""
 
 from pathlib import Path
 
