@@ -4,5 +4,5 @@ from src.ui.comparison import page
 from src.ui.portfolios import listing
 from src.ui.reads import queries
 
-live = queries.live_state()
+live = queries.known()
 page.show(listing.load(), live)

@@ -6,7 +6,7 @@ from src.ui.portfolio import page
 from src.ui.portfolios.listing import load
 from src.ui.reads import queries
 
-live = queries.live_state()
+live = queries.known()
 entries = load()
 wanted = st.query_params.get("id", "DEFAULT")
 entry = next((entry for entry in entries if entry.portfolio_id == wanted), None)

@@ -3,5 +3,5 @@
 from src.ui.portfolios import listing, page
 from src.ui.reads import queries
 
-live = queries.live_state()
+live = queries.known()
 page.show(listing.load(), live)

@@ -173,9 +173,9 @@ class Routes:
             return pages.password(user, problem=str(error), status=429)
         except (LoginRefused, InvalidInput) as error:
             return pages.password(user, problem=str(error), status=400)
-        told = pages.message("Password changed", "Your other sessions have ended.", kind="good")
-        told.background = BackgroundTask(self._record, user, "account passwd", address)
-        return self._with_session(request, told, cookie)
+        answer = pages.message("Password changed", "Your other sessions have ended.", kind="good")
+        answer.background = BackgroundTask(self._record, user, "account passwd", address)
+        return self._with_session(request, answer, cookie)
 
     async def start(self, request: Request) -> Response:
         """Off to the provider. Where to go afterwards stays in a cookie, since the provider does not carry it."""

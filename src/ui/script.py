@@ -41,14 +41,14 @@ components.follow()
 preferences.show(me)
 status = page.url_path == "system_status"
 if status:
-    with components.edge():
+    with components.error_boundary():
         queries.watch().begin(FRESH_S)  # while the page waits for the live state
 live = queries.live_state(patient=not status)
 components.remember(live)
 components.notices(patient=not status)
 components.show_flash()
 components.title(page.title)
-with components.edge():
+with components.error_boundary():
     if live.problem is not None and not status:
         st.title(page.title)
         raise DatabaseUnavailable(live.problem)

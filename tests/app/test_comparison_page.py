@@ -11,7 +11,7 @@ from src.database_enhanced import DatabaseManager
 from src.journal.model import Phase
 from src.migration import engine
 from src.migration.model import Options
-from src.ui.reads import queries
+from src.ui.reads import live_state, queries
 from tests.app.conftest import MakeAt, OpenPage, shown
 from tests.app.html_tables import figures, table
 from tests.conftest import MakeDatabase
@@ -282,12 +282,16 @@ def test_a_rollback_while_the_page_is_open_shows_no_error(
     managed(url).copy_portfolio("DEFAULT", "TRY", "A try")
     app = open_page(url, "comparison", left="DEFAULT", right="TRY")
     assert table(app, "Figures of").rows
-    live, seen, forget = queries.live_state, queries.live_state(), queries.forget
+    seen, forget = queries.live_state(), queries.forget
+    names = [(module, name) for module in (queries, live_state) for name in ("live_state", "known")]
+    asked = [(module, name, getattr(module, name)) for module, name in names]
     # What the page saw moments ago counts until somebody notices.
-    monkeypatch.setattr(queries, "live_state", lambda **_: seen)
+    for module, name, _ in asked:
+        monkeypatch.setattr(module, name, lambda **_: seen)
 
     def noticed() -> None:
-        monkeypatch.setattr(queries, "live_state", live)
+        for module, name, function in asked:
+            monkeypatch.setattr(module, name, function)
         forget()
 
     monkeypatch.setattr(queries, "forget", noticed)

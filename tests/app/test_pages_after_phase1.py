@@ -105,7 +105,7 @@ def test_what_is_started_is_what_is_chosen_now_not_what_was_drawn(
     """Whoever chooses and presses at once is faster than the page is drawn again."""
     started: list[Sequence[str]] = []
 
-    def start(argv: Sequence[str], _asked: object) -> commands.Task:
+    def start(argv: Sequence[str], _asked: object) -> commands.StartedCommand:
         started.append(argv)
         raise InvalidInput("not in this test")
 

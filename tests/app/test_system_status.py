@@ -123,10 +123,10 @@ def test_every_action_refuses_by_itself_whoever_is_no_admin_and_writes_it_down(
     url = make_database("v1")
     settings_env.setenv("DATABASE_URL", url)
     log_in(settings_env, who, Role.TRADER)
-    before = commands.last_task(load_settings())
+    before = commands.last_command(load_settings())
     with pytest.raises(NotAllowed):
         ACTIONS[name]()
-    assert commands.last_task(load_settings()) is before is None
+    assert commands.last_command(load_settings()) is before is None
     (entry,) = audit.read(url)
     assert (entry.by, entry.outcome) == (who or "nobody", "refused")
     assert "admin" in str(entry.detail["why"]) or "log in" in str(entry.detail["why"])

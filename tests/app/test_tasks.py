@@ -24,7 +24,7 @@ from tests.app.conftest import OpenPage, log_in, shown
 from tests.conftest import MakeDatabase
 
 
-def ended(task: commands.Task) -> None:
+def ended(task: commands.StartedCommand) -> None:
     while task.running:
         time.sleep(0.05)
 
@@ -72,9 +72,9 @@ def test_a_database_of_its_own_is_told_of_its_own_commands(
 ) -> None:
     settings_env.setenv("DATABASE_URL", make_database("v1"))
     task = actions.verify("20260101-none")
-    assert commands.last_task(load_settings()) == task
+    assert commands.last_command(load_settings()) == task
     settings_env.setenv("DATABASE_URL", make_database("v1"))
-    assert commands.last_task(load_settings()) is None
+    assert commands.last_command(load_settings()) is None
     ended(task)
 
 
@@ -92,9 +92,9 @@ def test_the_note_is_for_nobody_else_and_holds_no_password(
 
 def test_a_number_that_was_given_to_another_process_is_not_taken_for_the_command() -> None:
     me = psutil.Process()
-    mine = commands.Task(("backup",), "anna", me.pid, me.create_time(), 0.0, Path("/nowhere.out"))
+    mine = commands.StartedCommand(("backup",), "anna", me.pid, me.create_time(), 0.0, Path("/nowhere.out"))
     assert mine.running
-    other = commands.Task(("backup",), "anna", me.pid, me.create_time() - 60, 0.0, Path("/nowhere.out"))
+    other = commands.StartedCommand(("backup",), "anna", me.pid, me.create_time() - 60, 0.0, Path("/nowhere.out"))
     assert not other.running
 
 
@@ -106,7 +106,7 @@ def test_of_two_that_press_at_the_same_instant_one_starts_and_the_other_is_told(
     log_in(settings_env, "anna")
     together = threading.Barrier(2)
 
-    def press(_number: int) -> commands.Task | HKStrategyError:
+    def press(_number: int) -> commands.StartedCommand | HKStrategyError:
         together.wait()
         try:
             return actions.back_up()
@@ -115,8 +115,8 @@ def test_of_two_that_press_at_the_same_instant_one_starts_and_the_other_is_told(
 
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(press, range(2)))
-    (started,) = (one for one in answers if isinstance(one, commands.Task))
-    (refused,) = (one for one in answers if not isinstance(one, commands.Task))
+    (started,) = (one for one in answers if isinstance(one, commands.StartedCommand))
+    (refused,) = (one for one in answers if not isinstance(one, commands.StartedCommand))
     assert isinstance(refused, RunInProgress)
     assert "`backup` is under way, started by anna" in str(refused)
     ended(started)

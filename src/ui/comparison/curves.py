@@ -28,15 +28,15 @@ def show(sides: Sequence[Side], live: queries.LiveState) -> OverTime:
         )
     today = live.at.astimezone(HONG_KONG).date()
     found = performance.over_time(tuple(sides), performance.start_of(period, today))
-    told = [fmt.plain(one) for one in found.lines.told]
+    notes = [fmt.plain(one) for one in found.lines.notes]
     if found.figure is None:
-        st.caption(" ".join(("There are no prices of these holdings in this period yet.", *told)))
+        st.caption(" ".join(("There are no prices of these holdings in this period yet.", *notes)))
         return found
     alt = "Value over time, 100 on the first common day"
     st.plotly_chart(found.figure, key="curves", config=charts.CONFIG, alt=alt)
     st.caption(
         f"Current holdings held constant: what the quantities of today were worth at past prices, 100 on "
-        f"{found.lines.values.index[0]:%Y-%m-%d}, their first common day. {' '.join(told)}"
+        f"{found.lines.values.index[0]:%Y-%m-%d}, their first common day. {' '.join(notes)}"
     )
     return found
 

@@ -26,11 +26,11 @@ NOT_ENOUGH = "not enough history"
 class Lines:
     """`values`: 100 on the first common day, a column per drawn portfolio (by id) and the benchmark.
 
-    `told`: what is left out, and why, in sentences. `covered`: the share (0 to 1) of each that its curve follows.
+    `notes`: what is left out, and why, in sentences. `covered`: the share (0 to 1) of each that its curve follows.
     """
 
     values: pd.DataFrame
-    told: tuple[str, ...]
+    notes: tuple[str, ...]
     covered: Mapping[str, Decimal | None]
 
 
@@ -79,20 +79,20 @@ def lines(sides: Sequence[Side], closes: pd.DataFrame, wanted: date) -> Lines:
     start = max(wanted, days.min().date()) if len(days) else wanted
     drawn: dict[str, pd.Series] = {}
     covered: dict[str, Decimal | None] = {}
-    told = []
+    notes = []
     for one in sides:
         found = return_statistics.value_curve(held[one.portfolio_id], closes, start)
         if found.values.empty or not bool((found.values > 0).all()):
-            told.append(_undrawn(one, found, start))
+            notes.append(_undrawn(one, found, start))
             continue
         drawn[one.portfolio_id] = found.values
         covered[one.portfolio_id] = _covered(one, found)
         if found.left_out:
-            told.append(_left_out(one, found, start))
+            notes.append(_left_out(one, found, start))
     benchmark = return_statistics.value_curve({BENCHMARK: 1}, closes, start)
     if not benchmark.values.empty:
         drawn[BENCHMARK] = benchmark.values
-    return Lines(return_statistics.rebased(pd.DataFrame(drawn)), tuple(told), covered)
+    return Lines(return_statistics.rebased(pd.DataFrame(drawn)), tuple(notes), covered)
 
 
 def _covered(one: Side, found: return_statistics.ValueCurve) -> Decimal | None:
@@ -145,9 +145,9 @@ def _risk(sides: Sequence[Side], found: Lines) -> tuple[tuple[Column, ...], tupl
             Column(
                 f"Correlation, {name}",
                 "number",
-                f"Of the daily returns with those of {told}, on the days that both have.",
+                f"Of the daily returns with those of {other}, on the days that both have.",
             )
-            for name, told in zip(beside.values(), map(names.__getitem__, beside), strict=True)
+            for name, other in zip(beside.values(), map(names.__getitem__, beside), strict=True)
         ),
         Column(
             "Followed",

@@ -91,7 +91,7 @@ def _row(trade: Trade, held: Position | None) -> tuple[Cell | str, ...]:
         f"{trade.side.capitalize()}\u00a0{fmt.count(trade.quantity)}",
         Cell(fmt.price(trade.price), "" if trade.price else "warn", note=unknown),
         fmt.money(trade.consideration),
-        Cell(fmt.money(trade.costs.total if trade.costs else None), why=_told(trade.costs)),
+        Cell(fmt.money(trade.costs.total if trade.costs else None), why=_cost_text(trade.costs)),
         _break_even(held),
         Cell(" ".join(trade.warnings), "warn"),
     )
@@ -110,7 +110,7 @@ def _break_even(held: Position | None) -> Cell:
     return Cell(fmt.price(found), note=f"{fmt.percent(found / price - 1, signed=True)} from here")
 
 
-def _told(costs: Costs | None) -> str:
+def _cost_text(costs: Costs | None) -> str:
     if costs is None:
         return ""
     parts = (

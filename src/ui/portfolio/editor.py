@@ -185,7 +185,7 @@ def _problems(reading: Reading) -> None:
 
 
 def _newer(found: Draft, reading: Reading, positions: Sequence[Position]) -> None:
-    """Someone else saved since the table was opened: told at once, not only at saving."""
+    """Someone else saved since the table was opened: said at once, not only at saving."""
     now = _rows(positions)
     edited = {edit.symbol: edit for edit in reading.edits}
     moved = sorted(
@@ -304,11 +304,12 @@ def _clash_table(clash: Clash) -> str:
             continue
         cells = [_value(name, row) for row in (clash.seen, clash.now, ours)]
         rows.append((review.NAMES[name], *cells))
-    what = f"{clash.symbol}: {_told(clash.seen, clash.now)} by someone else, {_told(clash.seen, clash.wanted)} by you"
+    theirs, yours = _change(clash.seen, clash.now), _change(clash.seen, clash.wanted)
+    what = f"{clash.symbol}: {theirs} by someone else, {yours} by you"
     return markup.lead(what) + markup.table(CLASH, rows, caption=what, stack=False)
 
 
-def _told(before: PositionValues | None, after: PositionValues | None) -> str:
+def _change(before: PositionValues | None, after: PositionValues | None) -> str:
     return "removed" if after is None else review.kind(before, after)
 
 

@@ -123,19 +123,19 @@ def _preview(preview: ImportPreview, positions: Sequence[Position], live: querie
     if edits:
         notes = {row.symbol: row.notes for row in preview.rows if row.symbol and row.notes}
         review.show(edits, positions, notes)
-    told = []
+    remarks = []
     if preview.older_prices:
-        told.append(
+        remarks.append(
             f"{plural(preview.older_prices, 'price')} of the file left out: those known here are as new or newer. "
             "To take them all the same, leave out the column with their time."
         )
     if preview.unchanged:
-        told.append(f"{plural(preview.unchanged, 'row')} as the portfolio has it already.")
+        remarks.append(f"{plural(preview.unchanged, 'row')} as the portfolio has it already.")
     if preview.kept:
         shown = ", ".join(preview.kept[:8]) + (f" and {len(preview.kept) - 8} more" if len(preview.kept) > 8 else "")
-        told.append(f"Not in the file, and staying as they are: {shown}.")
-    if told:
-        st.caption(fmt.plain(" ".join(told)))
+        remarks.append(f"Not in the file, and staying as they are: {shown}.")
+    if remarks:
+        st.caption(fmt.plain(" ".join(remarks)))
 
 
 def _possible(preview: ImportPreview, live: queries.LiveState) -> tuple[Edit, ...]:
@@ -159,8 +159,8 @@ def _again(portfolio_id: str, preview: ImportPreview, live: queries.LiveState) -
 def _button(portfolio_id: str, name: str, preview: ImportPreview, live: queries.LiveState) -> None:
     edits, bad = _possible(preview, live), len(preview.errors)
     if not edits:
-        told = "none of its rows can be taken" if bad == len(preview.rows) else "nothing in it differs"
-        st.info(f"There is nothing to import: {told}.")
+        why = "none of its rows can be taken" if bad == len(preview.rows) else "nothing in it differs"
+        st.info(f"There is nothing to import: {why}.")
         return
     label = f"Import {plural(len(edits), 'good row')}" + (f", leave {bad:,} out" if bad else "")
     st.button(

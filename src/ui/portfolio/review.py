@@ -108,13 +108,13 @@ def changes(edits: Sequence[Edit], notes: Mapping[str, Sequence[str]] | None = N
     for edit in edits:
         old, new = _position(edit.symbol, edit.before), _position(edit.symbol, edit.after)
         row = edit.after or edit.before
-        told = [*warnings(edit), *(notes or {}).get(edit.symbol, ())]
+        remarks = [*warnings(edit), *(notes or {}).get(edit.symbol, ())]
         if edit.after is None:
-            told.append("Its signals go with it; undoing brings them back.")
+            remarks.append("Its signals go with it; undoing brings them back.")
         rows.append(
             (
                 Cell(edit.symbol, note=(row.company_name if row else None) or ""),
-                Cell(in_words(edit.before, edit.after), note=" ".join(told)),
+                Cell(in_words(edit.before, edit.after), note=" ".join(remarks)),
                 _moved(cost_basis(old), cost_basis(new)),
                 _moved(_worth(old), _worth(new)),
                 _moved(_gain(old), _gain(new), gain=True),

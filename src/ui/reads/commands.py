@@ -44,7 +44,7 @@ def _records(output: Path) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Task:
+class StartedCommand:
     """A command that a dashboard started. `started` and `created` (of its process): seconds since the epoch."""
 
     argv: tuple[str, ...]
@@ -59,8 +59,8 @@ class Task:
         return self.argv[0]
 
     @property
-    def told(self) -> str:
-        """What to say once it is started."""
+    def message(self) -> str:
+        """For the page that started it."""
         return f"Started: {' '.join(self.argv)}. It goes on by itself, whatever becomes of this page."
 
     @property
@@ -101,12 +101,12 @@ def _database(settings: Settings) -> str:
 
 
 @st.cache_resource(ttl=0.5, show_spinner=False)
-def _last(log_dir: str, database: str) -> Task | None:
+def _last(log_dir: str, database: str) -> StartedCommand | None:
     for note in sorted(Path(log_dir).glob(f"*{NOTE}"), key=_age):
         with suppress(OSError, ValueError):
             found = json.loads(note.read_text(encoding="utf-8"))
             if found["database"] == database:
-                return Task(
+                return StartedCommand(
                     tuple(found["argv"]), found["by"], found["pid"], found["created"], found["started"],
                     note.with_suffix(".out"),
                 )  # fmt: skip
@@ -121,7 +121,7 @@ def _age(note: Path) -> float:
         return 0.0
 
 
-def last_task(settings: Settings) -> Task | None:
+def last_command(settings: Settings) -> StartedCommand | None:
     """The command for this database that was started last, by whichever dashboard of this log folder."""
     return _last(str(settings.log_dir), _database(settings))
 
@@ -139,7 +139,7 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
         os.close(descriptor)
 
 
-def start(settings: Settings, url: str, argv: Sequence[str], by: str) -> Task:
+def start(settings: Settings, url: str, argv: Sequence[str], by: str) -> StartedCommand:
     """Start `run_migration.py` with `argv`, and note it down. Raises PrerequisiteError when no log can be written."""
     launched = detached.launch(settings, url, argv)
     started = created = time.time()
@@ -154,4 +154,4 @@ def start(settings: Settings, url: str, argv: Sequence[str], by: str) -> Task:
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         json.dump(note, stream)
     _last.clear()
-    return Task(tuple(argv), by, launched.pid, created, started, launched.output)
+    return StartedCommand(tuple(argv), by, launched.pid, created, started, launched.output)

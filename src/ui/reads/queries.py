@@ -29,10 +29,10 @@ from src.migration import engine
 from src.migration.model import Options, Plan
 from src.migration.preflight import blockers
 from src.ui.reads.cached import EVENTS, NOTHING, SCHEMA_AND_RUN, Source, cached, forget
-from src.ui.reads.live_state import LiveState, live_state, watch, watcher
+from src.ui.reads.live_state import LiveState, known, live_state, watch, watcher
 from src.ui.reads.source import database_url, manager, settings
 
-__all__ = ["LiveState", "database_url", "forget", "live_state", "manager", "settings", "watch"]
+__all__ = ["LiveState", "database_url", "forget", "known", "live_state", "manager", "settings", "watch"]
 
 # Somewhat less than the second in which a page asks again.
 WATCH_S = 0.8
@@ -197,7 +197,7 @@ def events(run: RunRecord) -> Sequence[Event]:
 
 def sessions() -> TradingSessions:
     """The exchange's sessions up to now, by the database server's clock."""
-    return calendar.sessions(live_state().at)
+    return calendar.sessions(known().at)
 
 
 def health() -> tuple[Component, ...]:
@@ -213,8 +213,8 @@ def moved_on(seen: LiveState) -> bool:
     here = (version, run and run.run_id)
     if here == (seen.version, seen.run and seen.run.run_id):
         return False
-    known = live_state()
-    if here != (known.version, known.run and known.run.run_id):
+    latest = live_state()
+    if here != (latest.version, latest.run and latest.run.run_id):
         # The first session to notice reads anew for all of them.
         forget()
     return True

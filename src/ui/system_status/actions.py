@@ -22,7 +22,7 @@ from src.migration.preflight import blockers
 from src.text import plural
 from src.ui.access import current_user
 from src.ui.reads import commands, queries
-from src.ui.reads.commands import Task
+from src.ui.reads.commands import StartedCommand
 from src.ui.widgets import format as fmt
 
 _log = logging.getLogger("hk_strategy.admin")
@@ -67,15 +67,15 @@ def asked_by(who: User | None, address: str, action: str, **detail: object) -> I
         raise
 
 
-def _start(argv: Sequence[str], asked: Asked) -> Task:
+def _start(argv: Sequence[str], asked: Asked) -> StartedCommand:
     by = asked.who.name if asked.who else "nobody"
     token = secrets.token_hex(8)
     asked.detail["task"] = token
     settings, url = replace(queries.settings(), acting_for=by, task=token), queries.database_url()
     with commands.one_at_a_time(settings):
-        task = commands.last_task(settings)
-        if task is not None and task.running:
-            raise RunInProgress(f"`{task.name}` is under way, started by {task.by}. Nothing else was started.")
+        command = commands.last_command(settings)
+        if command is not None and command.running:
+            raise RunInProgress(f"`{command.name}` is under way, started by {command.by}. Nothing else was started.")
         run = runs.fetch_current_run(url)
         if run is not None and run.is_running:
             since = fmt.clock(run.started_at)
@@ -97,7 +97,7 @@ def start_phase(
     keep: Keep = Keep.MERGE,
     force: bool = False,
     restore_archive: bool = True,
-) -> Task:
+) -> StartedCommand:
     """Start a phase or a rollback as a process of its own.
 
     `shown_version`: the schema version that the admin was looking at. Raises Conflict when the database has moved on.
@@ -127,7 +127,7 @@ def _check_still(shown_version: str | None) -> None:
         )
 
 
-def resume() -> Task:
+def resume() -> StartedCommand:
     with as_admin("resume") as asked:
         return _start(["resume", "--yes"], asked)
 
@@ -162,7 +162,7 @@ def undo_command(phase: Phase) -> str:
     return phase.undo_command
 
 
-def undo(phase: Phase, typed: str) -> Task:
+def undo(phase: Phase, typed: str) -> StartedCommand:
     """Undo the unfinished run of `phase`; the admin types the first word of what undoes it."""
     with as_admin("undo", phase=phase.value) as asked:
         command = undo_command(phase).split()
@@ -170,24 +170,24 @@ def undo(phase: Phase, typed: str) -> Task:
         return _start([*command, "--yes"], asked)
 
 
-def back_up() -> Task:
+def back_up() -> StartedCommand:
     with as_admin("backup") as asked:
         return _start(["backup"], asked)
 
 
-def verify(name: str) -> Task:
+def verify(name: str) -> StartedCommand:
     with as_admin("verify", backup=name) as asked:
         return _start(["verify", name], asked)
 
 
-def restore(name: str, typed: str) -> Task:
+def restore(name: str, typed: str) -> StartedCommand:
     """Put a backup in the place of the database; the admin types its name."""
     with as_admin("restore", backup=name) as asked:
         _check_typed(typed, name)
         return _start(["restore", name, "--yes"], asked)
 
 
-def remove_sample(typed: str) -> Task:
+def remove_sample(typed: str) -> StartedCommand:
     with as_admin("remove-sample") as asked:
         _check_typed(typed, "sample")
         return _start(["remove-sample", "--yes"], asked)

@@ -107,12 +107,12 @@ def _still(drawn: str) -> str:
 
 
 def _verify(name: str) -> None:
-    components.attempt(lambda: actions.verify(_still(name)).told)
+    components.attempt(lambda: actions.verify(_still(name)).message)
 
 
 def _restore(name: str) -> None:
     typed = st.session_state.get("restore_typed", "")
-    components.attempt(lambda: actions.restore(_still(name), typed).told)
+    components.attempt(lambda: actions.restore(_still(name), typed).message)
 
 
 def _delete(name: str) -> None:

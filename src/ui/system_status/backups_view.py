@@ -77,7 +77,7 @@ def _row(one: Backup) -> tuple[Cell | str, ...]:
 
 
 def _make() -> None:
-    components.attempt(lambda: actions.back_up().told)
+    components.attempt(lambda: actions.back_up().message)
 
 
 def _choose(backups: Sequence[Backup]) -> None:
@@ -87,5 +87,5 @@ def _choose(backups: Sequence[Backup]) -> None:
         chosen = st.selectbox("Backup", list(by_name), key=backup_actions.CHOSEN, width=480)
         to_do = st.segmented_control("What to do with it", list(PANELS), key=TO_DO, bind="query-params")
     if chosen in by_name and to_do in PANELS:
-        with st.container(border=True, key="hk_backup_panel"), components.edge():
+        with st.container(border=True, key="hk_backup_panel"), components.error_boundary():
             PANELS[to_do](by_name[chosen])

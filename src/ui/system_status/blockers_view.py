@@ -74,5 +74,5 @@ def long_ones() -> None:
     """The controls for those that are in the way now, before anything runs."""
     if components.has_flash():
         st.rerun()
-    with components.edge():
+    with components.error_boundary():
         controls(queries.in_the_way())

@@ -18,7 +18,7 @@ def show() -> None:
 
 
 def _cards() -> None:
-    with components.edge():
+    with components.error_boundary():
         found = queries.health()
         st.html(markup.health([_card(one) for one in found], summary(found)))
 

@@ -131,7 +131,7 @@ def _closer(shown: Sequence[ActivityEntry], may: bool) -> None:
         if one.message:
             st.caption(fmt.plain(one.message))
         if one.run is not None:
-            run_view.told(one.run, may)
+            run_view.finished(one.run, may)
         if may and one.detail:
             facts = [(name.replace("_", " "), _said(value)) for name, value in one.detail.items() if _said(value)]
             st.html(markup.table((Column("Kept in the audit", "title"), Column("", "wide")), facts, caption="Details"))

@@ -24,17 +24,17 @@ def show(who: User) -> None:
     if live.problem is not None:
         st.caption("This page looks again every few seconds; nothing needs to be restarted here.")
         return
-    with components.edge():
+    with components.error_boundary():
         _schema(live)
     if not may:
         st.caption(f"Only an admin may migrate, back up and restore; you are logged in as {who.name}, {who.role}.")
     run_view.panel(may)
     if may:
-        with components.edge():
+        with components.error_boundary():
             plan_view.show(live)
-    with components.edge():
+    with components.error_boundary():
         backups_view.show(may)
-    with components.edge():
+    with components.error_boundary():
         history_view.show(may)
     if may and live.sample:
         _sample()
@@ -57,7 +57,7 @@ def _schema(live: queries.LiveState) -> None:
 
 def _remove_sample() -> None:
     typed = st.session_state.get("sample_typed", "")
-    components.attempt(lambda: actions.remove_sample(typed).told)
+    components.attempt(lambda: actions.remove_sample(typed).message)
 
 
 def _sample() -> None:

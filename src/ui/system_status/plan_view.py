@@ -13,7 +13,7 @@ from src.migration.model import Finding, Plan, Step
 from src.migration.plan.explain import AFTERWARDS, lock_of
 from src.text import plural
 from src.ui.reads import queries
-from src.ui.reads.commands import last_task
+from src.ui.reads.commands import last_command
 from src.ui.system_status import actions, blockers_view
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
@@ -59,8 +59,8 @@ def findings(items: Sequence[Finding]) -> None:
 
 def offers(live: queries.LiveState) -> bool:
     """Whether there is a plan to show: not while a run, or something that this dashboard started, is under way."""
-    task = last_task(queries.settings())
-    return live.version in POSSIBLE and live.run is None and not (task is not None and task.running)
+    command = last_command(queries.settings())
+    return live.version in POSSIBLE and live.run is None and not (command is not None and command.running)
 
 
 def show(live: queries.LiveState) -> None:
@@ -125,7 +125,7 @@ def _surroundings() -> tuple[object, ...]:
 
 def _look_again(phase: Phase, keep: Keep, force: bool, shown: tuple[int, int]) -> None:
     """What stood in the way may be gone by itself: a v1 client that was stopped, say."""
-    with components.edge():
+    with components.error_boundary():
         found = _surroundings()
         if found == st.session_state.get(LOOKED):
             return
@@ -247,7 +247,7 @@ def _start(phase: Phase, version: str | None) -> None:
     keep = Keep(st.session_state.get("keep") or Keep.MERGE)
     force = bool(st.session_state.get("force", False))
     components.attempt(
-        lambda: actions.start_phase(phase, typed, version, keep=keep, force=force, restore_archive=restore).told
+        lambda: actions.start_phase(phase, typed, version, keep=keep, force=force, restore_archive=restore).message
     )
 
 

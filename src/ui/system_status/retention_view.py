@@ -16,7 +16,7 @@ KEEP, DAYS = "prune_keep", "prune_days"
 
 
 def show() -> None:
-    with st.expander("Delete old backups"), components.edge():
+    with st.expander("Delete old backups"), components.error_boundary():
         st.caption(
             "The newest verified ones stay, and those of the last days; the rest goes. What was never verified takes "
             "the place of none. A timer can do the same: `run_migration.py prune --keep 7 --days 14 --yes`."

@@ -1,4 +1,4 @@
-"""A run's events as a story: which steps are done, which is under way, who is in the way. Pure."""
+"""A run's event log by sections, one per step: which are done, which is under way, who is in the way. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ LOG_LINES = 200
 
 
 @dataclass(frozen=True)
-class Chapter:
+class Section:
     """One step as it went. `ended_at` is None while it is under way; `felt`: what clients felt of it, once it is over.
 
     `done`: it has come to its end, and not to that of the run.
@@ -28,9 +28,9 @@ class Chapter:
     done: bool = False
 
 
-def chapters(events: Sequence[Event]) -> list[Chapter]:
+def sections(events: Sequence[Event]) -> list[Section]:
     """The steps in the order they were begun. A step begun again after a pause stands there once more."""
-    found: list[Chapter] = []
+    found: list[Section] = []
     for event in events:
         last = found[-1] if found else None
         under_way = last is not None and last.ended_at is None
@@ -47,7 +47,7 @@ def chapters(events: Sequence[Event]) -> list[Chapter]:
     return found
 
 
-def _turn(found: list[Chapter], event: Event, state: StepState) -> None:
+def _turn(found: list[Section], event: Event, state: StepState) -> None:
     """A step begins, ends or is passed over."""
     last = found[-1] if found else None
     if last is not None and last.ended_at is None:
@@ -55,9 +55,9 @@ def _turn(found: list[Chapter], event: Event, state: StepState) -> None:
         if state == StepState.DONE:
             found[-1] = replace(found[-1], title=event.message, felt=_felt(event), done=True)
     if state == StepState.STARTED:
-        found.append(Chapter(event.message, event.at))
+        found.append(Section(event.message, event.at))
     elif state == StepState.SKIPPED and not event.message.endswith("not needed"):
-        found.append(Chapter(event.message, event.at, event.at, done=True))
+        found.append(Section(event.message, event.at, event.at, done=True))
 
 
 def _felt(event: Event) -> str:
@@ -70,35 +70,35 @@ def _felt(event: Event) -> str:
     return " · ".join(parts)
 
 
-def _note(chapter: Chapter, state: StepMark, now: datetime) -> str:
-    parts = [fmt.duration(((chapter.ended_at or now) - chapter.started_at).total_seconds())]
-    if chapter.felt:
-        parts.append(chapter.felt)
+def _note(section: Section, state: StepMark, now: datetime) -> str:
+    parts = [fmt.duration(((section.ended_at or now) - section.started_at).total_seconds())]
+    if section.felt:
+        parts.append(section.felt)
     if state in (StepMark.RUNNING, StepMark.BLOCKED, StepMark.STOPPED):
-        if chapter.blocked is not None:
-            parts.append(chapter.blocked.message.removeprefix(f"{chapter.title}: "))
-        elif chapter.progress is not None:
-            parts.append(chapter.progress.message.removeprefix(f"{chapter.title}: "))
-            if chapter.progress.done is not None and chapter.progress.total:
-                parts.append(f"{chapter.progress.done:,} of {chapter.progress.total:,}")
+        if section.blocked is not None:
+            parts.append(section.blocked.message.removeprefix(f"{section.title}: "))
+        elif section.progress is not None:
+            parts.append(section.progress.message.removeprefix(f"{section.title}: "))
+            if section.progress.done is not None and section.progress.total:
+                parts.append(f"{section.progress.done:,} of {section.progress.total:,}")
     return " · ".join(parts)
 
 
 def lines(events: Sequence[Event], state: RunState, now: datetime) -> list[StepLine]:
     """`state`: that of the run."""
-    story = chapters(events)
+    found = sections(events)
     drawn = []
-    for place, chapter in enumerate(story):
+    for place, section in enumerate(found):
         step = StepMark.DONE
-        if place == len(story) - 1 and state not in (RunState.DONE, RunState.UNDONE) and not chapter.done:
+        if place == len(found) - 1 and state not in (RunState.DONE, RunState.UNDONE) and not section.done:
             step = StepMark.RUNNING if state == RunState.RUNNING else StepMark.STOPPED
-            if step == StepMark.RUNNING and chapter.blocked is not None:
+            if step == StepMark.RUNNING and section.blocked is not None:
                 step = StepMark.BLOCKED
         share = None
-        progress = chapter.progress if step in (StepMark.RUNNING, StepMark.BLOCKED) else None
+        progress = section.progress if step in (StepMark.RUNNING, StepMark.BLOCKED) else None
         if progress is not None and progress.done is not None and progress.total:
             share = progress.done / progress.total
-        drawn.append(StepLine(chapter.title, fmt.clock(chapter.started_at), step, _note(chapter, step, now), share))
+        drawn.append(StepLine(section.title, fmt.clock(section.started_at), step, _note(section, step, now), share))
     return drawn
 
 
@@ -141,8 +141,8 @@ def pause_asked_by(events: Sequence[Event]) -> str | None:
 
 def log(events: Sequence[Event]) -> list[tuple[str, str]]:
     """Newest first: the box that shows them is filled from below."""
-    told = [event for event in events if event.kind != EventKind.PROGRESS][-LOG_LINES:]
-    return [(fmt.clock(event.at), f"{event.kind:<7} {event.message}{_ended(event)}") for event in reversed(told)]
+    logged = [event for event in events if event.kind != EventKind.PROGRESS][-LOG_LINES:]
+    return [(fmt.clock(event.at), f"{event.kind:<7} {event.message}{_ended(event)}") for event in reversed(logged)]
 
 
 def _ended(event: Event) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from src.journal.model import NEWER_PROGRAM, Event, OutcomeState, Phase, RunRecord, RunState
 from src.text import plural
 from src.ui.reads import queries
-from src.ui.reads.commands import OF_A_RUN, Task, last_task
+from src.ui.reads.commands import OF_A_RUN, StartedCommand, last_command
 from src.ui.system_status import actions, blockers_view, proof_view, run_progress
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
@@ -32,9 +32,9 @@ STATES = {
 
 def panel(may: bool) -> None:
     """The run under way, else the last one. Polled each second only while something runs."""
-    task = last_task(queries.settings())
+    command = last_command(queries.settings())
     run = queries.current_run()
-    busy = (run is not None and run.is_running) or (task is not None and task.running)
+    busy = (run is not None and run.is_running) or (command is not None and command.running)
     st.session_state[WATCHED] = _watched(run, busy)
     queries.catch_up(_watched(run, busy), drawn=True)
     st.fragment(_panel, run_every=EVERY_S if busy else None)(may, busy)
@@ -45,18 +45,18 @@ def _watched(run: RunRecord | None, busy: bool) -> tuple[object, ...]:
 
 
 def _panel(may: bool, busy: bool) -> None:
-    with components.edge():
+    with components.error_boundary():
         run = queries.current_run()
-        task = last_task(queries.settings())
-        now_busy = (run is not None and run.is_running) or (task is not None and task.running)
+        command = last_command(queries.settings())
+        now_busy = (run is not None and run.is_running) or (command is not None and command.running)
         if _watched(run, now_busy) != st.session_state.get(WATCHED):
             queries.catch_up(_watched(run, now_busy))
             st.rerun()
         if components.has_flash():
             st.rerun()
         shown = run or _last()
-        if task is not None and may:
-            _task(task, run, shown)
+        if command is not None and may:
+            _command(command, run, shown)
         if shown is not None:
             _run(shown, may, current=run is not None)
 
@@ -66,28 +66,28 @@ def _last() -> RunRecord | None:
     return runs[0] if runs else None
 
 
-def _task(task: Task, run: RunRecord | None, last: RunRecord | None) -> None:
-    """A command that a dashboard started: what is not told by a run in the database."""
-    if task.running:
+def _command(command: StartedCommand, run: RunRecord | None, last: RunRecord | None) -> None:
+    """A command that a dashboard started: what no run in the database records."""
+    if command.running:
         if run is None:
-            text, done, total = task.progress()
+            text, done, total = command.progress()
             share = done / total if done is not None and total else 0.0
-            st.progress(min(max(share, 0.0), 1.0), text=f"{task.name}, started by {task.by}: {text}")
+            st.progress(min(max(share, 0.0), 1.0), text=f"{command.name}, started by {command.by}: {text}")
         return
-    outcome = task.outcome()
-    told_by_the_run = task.name in OF_A_RUN and run is not None
-    news = task.is_news(last.started_at if last else None)
+    outcome = command.outcome()
+    in_the_record = command.name in OF_A_RUN and run is not None
+    news = command.is_news(last.started_at if last else None)
     stopped = outcome is None or outcome.get("state") in (OutcomeState.PAUSED, OutcomeState.FAILED)
-    if not news or (told_by_the_run and stopped):
+    if not news or (in_the_record and stopped):
         return
     if outcome is None:
-        st.error(f"`{task.name}`, started by {task.by}, ended without a word. Its output is in {task.output}.")
+        st.error(f"`{command.name}`, started by {command.by}, ended without a word. Its output is in {command.output}.")
         return
     message = " ".join(str(outcome.get(part) or "") for part in ("message", "next_step")).strip()
     if outcome.get("exit_code") != 0:
-        st.error(f"**{task.name}**, started by {task.by}: {message}")
-    elif task.name not in OF_A_RUN:
-        st.success(f"**{task.name}**, started by {task.by}: {message}")
+        st.error(f"**{command.name}**, started by {command.by}: {message}")
+    elif command.name not in OF_A_RUN:
+        st.success(f"**{command.name}**, started by {command.by}: {message}")
 
 
 def _run(run: RunRecord, may: bool, *, current: bool) -> None:
@@ -102,13 +102,13 @@ def _run(run: RunRecord, may: bool, *, current: bool) -> None:
             _choices(run)
             _in_the_way()
     now = datetime.now(UTC)
-    story = run_progress.lines(events, run.state, now)
-    at_one = story and story[-1].state != StepMark.DONE
+    steps = run_progress.lines(events, run.state, now)
+    at_one = steps and steps[-1].state != StepMark.DONE
     to_come = run.steps_total - done_steps(run) - bool(at_one)
     if current and to_come > 0:
-        story.append(markup.StepLine(f"{plural(to_come, 'more step')}", "", StepMark.WAITING))
+        steps.append(markup.StepLine(f"{plural(to_come, 'more step')}", "", StepMark.WAITING))
     if current:
-        _details(events, story, run, may)
+        _details(events, steps, run, may)
         return
     if run.state in (RunState.FAILED, RunState.UNDONE):
         st.error(run.message)
@@ -118,7 +118,7 @@ def _run(run: RunRecord, may: bool, *, current: bool) -> None:
         with st.expander(proof_view.summary(run.proof), expanded=recent or not equal):
             proof_view.show(run.run_id, run.proof)
     with st.expander("Steps and log"):
-        _details(events, story, replace(run, proof=()), may)
+        _details(events, steps, replace(run, proof=()), may)
 
 
 def done_steps(run: RunRecord) -> int:
@@ -127,14 +127,14 @@ def done_steps(run: RunRecord) -> int:
 
 
 def _figures(run: RunRecord, events: Sequence[Event]) -> None:
-    story = run_progress.chapters(events)
-    told = story[-1].title if story and run.is_running else ""
+    found = run_progress.sections(events)
+    current = found[-1].title if found and run.is_running else ""
     took = (run.finished_at or datetime.now(UTC)) - run.started_at
     tone = {RunState.DONE: "up", RunState.UNDONE: "", RunState.RUNNING: ""}.get(run.state, "warn")
     figures = [
         Figure("Run", str(run.phase), f"v{run.from_version} → v{run.to_version}, by {run.started_by}"),
         Figure("State", run.state, run.message if run.state == RunState.DONE else "", tone),
-        Figure("Steps", f"{done_steps(run)} of {run.steps_total}", told),
+        Figure("Steps", f"{done_steps(run)} of {run.steps_total}", current),
         Figure(
             "Took" if run.finished_at else "For",
             fmt.duration(took.total_seconds()),
@@ -163,8 +163,9 @@ def _running(run: RunRecord, events: Sequence[Event], may: bool) -> None:
         st.info(f"{by} asked for a pause. The run stops at its next safe point: {SAFE_POINTS}")
     elif may:
         st.button("Pause", key="pause", icon=":material/pause:", help=f"Stops {SAFE_POINTS}", on_click=_pause)
-    story = run_progress.chapters(events)
-    waits = story and story[-1].ended_at is None and (story[-1].blocked or _waits_for_somebody(story[-1].progress))
+    found = run_progress.sections(events)
+    last = found[-1] if found else None
+    waits = last is not None and last.ended_at is None and (last.blocked or _waits_for_somebody(last.progress))
     if waits and may:
         _in_the_way()
 
@@ -181,29 +182,29 @@ def _in_the_way() -> None:
         blockers_view.controls(found)
 
 
-def told(run: RunRecord, may: bool) -> None:
+def finished(run: RunRecord, may: bool) -> None:
     """Of any run: its proof, its steps, and for an admin its log."""
     events = queries.events(run)
     _details(events, run_progress.lines(events, run.state, datetime.now(UTC)), run, may)
 
 
-def _details(events: Sequence[Event], story: Sequence[markup.StepLine], run: RunRecord, may: bool) -> None:
+def _details(events: Sequence[Event], sections: Sequence[markup.StepLine], run: RunRecord, may: bool) -> None:
     if run.proof:
         st.markdown(proof_view.summary(run.proof))
         proof_view.show(run.run_id, run.proof)
-    if story:
-        st.html(markup.steps(story))
+    if sections:
+        st.html(markup.steps(sections))
     if events and may:
         st.html(markup.log(run_progress.log(events)))
 
 
 def _resume() -> None:
-    components.attempt(lambda: actions.resume().told)
+    components.attempt(lambda: actions.resume().message)
 
 
 def _undo(phase: Phase) -> None:
     typed = st.session_state.get("undo_typed", "")
-    components.attempt(lambda: actions.undo(phase, typed).told)
+    components.attempt(lambda: actions.undo(phase, typed).message)
 
 
 def _choices(run: RunRecord) -> None:

@@ -1,4 +1,4 @@
-"""Pieces that every page shares: the edge where errors become messages, notices, messages after an action."""
+"""Pieces that every page shares: the boundary where errors become messages, notices, messages after an action."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ ALERT_S = 3  # while a run is under way, or the database does not answer
 
 
 @contextlib.contextmanager
-def edge() -> Iterator[None]:
+def error_boundary() -> Iterator[None]:
     """The one place where an error of ours becomes a message on a page."""
     try:
         yield
