@@ -1,4 +1,4 @@
-"""DatabaseManager: the one door to the data.
+"""DatabaseManager: the dashboard's only access to portfolios and prices.
 
 For the dashboard it offers values (src/portfolios/store.py), and for its older callers DataFrames and dicts
 (src/dataframes/face.py). Where their forerunner answered with an empty frame or False, this one raises an error of

@@ -16,7 +16,10 @@ _Cells = tuple[Any, ...]
 
 
 def positions(found: Iterable[Position], *, multi: bool) -> pd.DataFrame:
-    """Market value and unrealized P&L to the cent, as the tables' generated columns have them. `multi`: not of v1."""
+    """columns.POSITIONS; without portfolio_id unless `multi` (from v2).
+
+    Market value and unrealized P&L (HKD, to the cent) are computed, and equal the tables' generated columns.
+    """
     rows = [
         (
             one.symbol, one.company_name, one.quantity, one.avg_cost, one.price, market_value(one),
@@ -28,24 +31,28 @@ def positions(found: Iterable[Position], *, multi: bool) -> pd.DataFrame:
 
 
 def portfolios(found: Iterable[Portfolio]) -> pd.DataFrame:
+    """columns.PORTFOLIOS."""
     return columns.frame([_portfolio(one) for one in found], columns.PORTFOLIOS)
 
 
 def overview(found: Iterable[PortfolioEntry]) -> pd.DataFrame:
+    """columns.OVERVIEW. day_change_value is 0 where no day change is known."""
     return columns.frame([(*_portfolio(one), *_day(one)) for one in found], columns.OVERVIEW)
 
 
 def signals(found: Iterable[Signal], *, multi: bool) -> pd.DataFrame:
-    """`multi`: not of v1."""
+    """columns.SIGNALS; without portfolio_id unless `multi` (from v2)."""
     rows = [(one.signal_id, one.symbol, *vars(one.values).values(), one.created_at, one.portfolio_id) for one in found]
     return _of_version(rows, columns.SIGNALS, multi=multi)
 
 
 def price_ages(found: Iterable[PriceAge]) -> pd.DataFrame:
+    """columns.PRICE_AGES."""
     return columns.frame([tuple(vars(one).values()) for one in found], columns.PRICE_AGES)
 
 
 def price_history(found: Iterable[RecordedPrice]) -> pd.DataFrame:
+    """columns.PRICE_HISTORY."""
     return columns.frame([tuple(vars(one).values()) for one in found], columns.PRICE_HISTORY)
 
 

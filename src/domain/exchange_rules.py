@@ -75,9 +75,11 @@ class ExchangeRules:
         return next((one.kind for one in self.instruments if one.first <= number <= one.last), "equity")
 
     def rates_of(self, symbol: str) -> Rates | None:
+        """None for a kind of instrument whose costs are not kept."""
         return self.rates.get(self.kind(symbol))
 
     def ticks_of(self, symbol: str) -> Ticks:
+        """By price, ascending; empty for a kind of instrument whose ticks are not kept."""
         return self.ticks.get(self.kind(symbol), ())
 
     def lot(self, symbol: str) -> int | None:

@@ -30,6 +30,7 @@ class Portfolio:
 
     @property
     def title(self) -> str:
+        """The name; the id where the name is empty."""
         return self.name or self.portfolio_id
 
     @property
@@ -39,6 +40,7 @@ class Portfolio:
 
     @property
     def url(self) -> str:
+        """Of the portfolio's page, relative to the dashboard's."""
         return f"portfolio?{urlencode({'id': self.portfolio_id})}"
 
     @property

@@ -44,6 +44,7 @@ def spellings(text: str) -> tuple[str, ...]:
 
 
 def is_index(symbol: str) -> bool:
+    """Whether it is an index, such as ^HSI: it has prices, and cannot be held."""
     return symbol.startswith("^")
 
 

@@ -39,6 +39,7 @@ class Costs:
 
     @property
     def total(self) -> Decimal:
+        """HKD, to the cent."""
         return self.stamp_duty + self.sfc_levy + self.afrc_levy + self.trading_fee + self.settlement_fee
 
 

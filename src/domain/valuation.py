@@ -74,6 +74,8 @@ class Totals:
 
 @dataclass(frozen=True)
 class Valuation:
+    """The positions of a portfolio with their figures, and the totals of all of them."""
+
     positions: tuple[Valued, ...]
     totals: Totals
 
@@ -108,6 +110,7 @@ def value(positions: Iterable[Position]) -> Valuation:
 
 
 def total(positions: Sequence[Position]) -> Totals:
+    """Of one portfolio. Sums of positions' figures to the cent, so that a table and its total agree."""
     held = [p for p in positions if p.quantity != 0]
     priced = [p for p in held if known_price(p.price) is not None]
     unknown = bool(held) and not priced

@@ -42,6 +42,7 @@ def change_markers(cursor: Cursor, state: SchemaState) -> ChangeMarkers:
 
 
 def is_sample(cursor: Cursor, state: SchemaState) -> bool:
+    """Whether the data was generated as a sample, and not removed since."""
     cursor.execute(query("portfolios.markers.has_marks"))
     if not (cursor.fetchone() or (False,))[0]:
         return False
@@ -50,11 +51,13 @@ def is_sample(cursor: Cursor, state: SchemaState) -> bool:
 
 
 def others(cursor: Cursor, state: SchemaState) -> tuple[int, ...]:
+    """The process numbers of other programs' database sessions in this database, ascending."""
     cursor.execute(query("portfolios.markers.others"))
     return tuple(_row(cursor)[0])
 
 
 def clock(cursor: Cursor, state: SchemaState) -> datetime:
+    """The server's time, aware, in the zone of the database session."""
     cursor.execute(query("portfolios.markers.clock"))
     at: datetime = _row(cursor)[0]
     return at

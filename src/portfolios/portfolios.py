@@ -18,6 +18,7 @@ def list_all(cursor: Cursor, state: SchemaState) -> tuple[Portfolio, ...]:
 
 
 def existing(cursor: Cursor, state: SchemaState) -> list[str]:
+    """The ids of all portfolios, archived ones too."""
     if not state.multi_portfolio:
         return [DEFAULT_PORTFOLIO]
     cursor.execute(query("portfolios.portfolios.ids"))
@@ -25,12 +26,14 @@ def existing(cursor: Cursor, state: SchemaState) -> list[str]:
 
 
 def check_exists(cursor: Cursor, state: SchemaState, portfolio_id: str) -> None:
+    """Raises PortfolioNotFound."""
     known = existing(cursor, state)
     if portfolio_id not in known:
         raise not_found(portfolio_id, known)
 
 
 def not_found(portfolio_id: str, known: list[str]) -> PortfolioNotFound:
+    """The error to raise; it names up to 20 of the portfolios that there are."""
     shown = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
     return PortfolioNotFound(f"There is no portfolio {portfolio_id!r}. There are: {shown or 'none'}.")
 
@@ -52,6 +55,7 @@ def create(
     strategy: str | None = None,
     copied_from: str | None = None,
 ) -> None:
+    """An empty portfolio. Raises PortfolioExists, also for an id that differs in upper and lower case only."""
     cursor.execute(query("portfolios.portfolios.same_id"), {"portfolio_id": portfolio_id})
     same = cursor.fetchone()
     if same is None:
@@ -105,17 +109,20 @@ def copy(
 def rename(
     cursor: Cursor, state: SchemaState, portfolio_id: str, name: str, description: str | None, strategy: str | None
 ) -> None:
+    """None: stays as it is. Raises PortfolioNotFound."""
     values = {"portfolio_id": portfolio_id, "name": name, "description": description, "strategy": strategy}
     _update(cursor, state, "portfolios.portfolios.rename", values)
 
 
 def archive(cursor: Cursor, state: SchemaState, portfolio_id: str) -> None:
+    """Raises InvalidInput for DEFAULT, and PortfolioNotFound."""
     if portfolio_id == DEFAULT_PORTFOLIO:
         raise InvalidInput("DEFAULT is the portfolio of the single-portfolio application; it cannot be archived.")
     _update(cursor, state, "portfolios.portfolios.archive", {"portfolio_id": portfolio_id})
 
 
 def restore(cursor: Cursor, state: SchemaState, portfolio_id: str) -> None:
+    """An archived portfolio is archived no longer. Raises PortfolioNotFound."""
     _update(cursor, state, "portfolios.portfolios.restore", {"portfolio_id": portfolio_id})
 
 

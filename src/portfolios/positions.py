@@ -103,6 +103,7 @@ def _get(cursor: Cursor, portfolio_id: str, symbols: tuple[str, ...]) -> tuple[s
 
 
 def not_found(cursor: Cursor, portfolio_id: str, symbol: str) -> PositionNotFound:
+    """The error to raise; it names up to 20 of the portfolio's positions."""
     cursor.execute(query("portfolios.positions.symbols"), {"portfolio_id": portfolio_id})
     held = [row[0] for row in cursor.fetchall()]
     shown = ", ".join(held[:20]) + (f" and {len(held) - 20} more" if len(held) > 20 else "")

@@ -45,12 +45,15 @@ class Database:
         self._seen_at = 0.0
 
     def lease(self) -> LeasedConnection:
+        """A connection of the pool; its `close()` gives it back."""
         return LeasedConnection(self._pool)
 
     def pool_status(self) -> PoolStatus:
+        """How busy the pool is. Contacts nothing."""
         return self._pool.status()
 
     def close(self) -> None:
+        """Close the connections that are not in use."""
         self._pool.close()
 
     def schema(self, *, refresh: bool = False) -> SchemaState:

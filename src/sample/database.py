@@ -75,6 +75,7 @@ def load(conn: Connection, prices: Sequence[PriceRow], signals: Sequence[SignalR
 
 
 def clear_mark(conn: Connection) -> None:
+    """The database is not marked as holding sample data any more."""
     with conn.cursor() as cursor:
         cursor.execute(query("sample.database.clear_mark"))
 

@@ -87,6 +87,8 @@ class PriceRow:
 
 @dataclass(frozen=True)
 class SignalRow:
+    """One signal of the sample. `created_at`: aware; the figures in the units of src/domain/signal.py."""
+
     symbol: str
     signal_type: str
     signal_strength: Decimal

@@ -31,6 +31,8 @@ _NUMBERS = (Field.QUANTITY, Field.AVG_COST, Field.PRICE)
 
 
 class RowOutcome(StrEnum):
+    """What importing does with a row of the file."""
+
     NEW = "new"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -58,6 +60,8 @@ class RowResult:
 
 @dataclass(frozen=True)
 class RowError:
+    """Why a row cannot be imported. `number`: the row's in the file, from 1; `reason`: a sentence for the user."""
+
     number: int
     reason: str
 
@@ -84,13 +88,16 @@ class ImportPreview:
 
     @property
     def unchanged(self) -> int:
+        """How many rows say what the portfolio holds already."""
         return self.count(RowOutcome.UNCHANGED)
 
     @property
     def errors(self) -> tuple[RowError, ...]:
+        """The rows that cannot be imported, in the file's order."""
         return tuple(RowError(row.number, row.reason) for row in self.rows if row.outcome is RowOutcome.ERROR)
 
     def count(self, outcome: RowOutcome) -> int:
+        """How many rows have that outcome."""
         return sum(row.outcome is outcome for row in self.rows)
 
 

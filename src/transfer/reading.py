@@ -32,6 +32,7 @@ class FileRow:
     cells: tuple[str, ...]
 
     def cell(self, column: int) -> str:
+        """Of that column, from 0; empty where the row is shorter."""
         return self.cells[column] if column < len(self.cells) else ""
 
 
