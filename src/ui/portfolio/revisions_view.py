@@ -38,7 +38,7 @@ def undoable(saves: Sequence[Revision]) -> set[int]:
         undone = save.undone_by is not None
         symbols = {row.symbol for row in save.rows}
         if save.rows and not undone and not symbols & touched:
-            found.add(save.save_id)
+            found.add(save.revision_id)
         # A save and the undo that took it back leave things as they were before both.
         if not undone and save.undoes is None:
             touched |= symbols
@@ -56,25 +56,25 @@ def show(entry: PortfolioEntry) -> None:
         shown = saves[(page - 1) * PAGE : page * PAGE]
     open_ = undoable(saves)
     for save in shown:
-        _entry(save, save.save_id in open_)
+        _entry(save, save.revision_id in open_)
 
 
 def _entry(save: Revision, can_undo: bool) -> None:
-    with st.container(border=True, key=f"save_{save.save_id}"):
+    with st.container(border=True, key=f"save_{save.revision_id}"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.html(_title(save))
             if can_undo:
                 st.button(
                     "Undo",
-                    key=f"undo_{save.save_id}",
+                    key=f"undo_{save.revision_id}",
                     icon=":material/undo:",
                     on_click=_undo,
-                    args=(save.save_id, review.summary(save.rows)),
+                    args=(save.revision_id, review.summary(save.rows)),
                 )
         if not save.rows:
             return
         rows = [(Cell(row.symbol), Cell(review.in_words(row.before, row.after))) for row in save.rows]
-        table = markup.table(COLUMNS, rows, caption=f"What save {save.save_id} changed")
+        table = markup.table(COLUMNS, rows, caption=f"What save {save.revision_id} changed")
         if len(rows) <= FEW:
             st.html(table)
             return
@@ -85,7 +85,7 @@ def _entry(save: Revision, can_undo: bool) -> None:
 def _title(save: Revision) -> str:
     what = VERBS.get(save.kind, save.kind) if save.undoes is None else f"Save {save.undoes} undone"
     state = f"undone by save {save.undone_by}" if save.undone_by is not None else ""
-    note = " · ".join(filter(None, (f"save {save.save_id}", save.note if save.undoes is None else "", state)))
+    note = " · ".join(filter(None, (f"save {save.revision_id}", save.note if save.undoes is None else "", state)))
     return markup.lead(f"{what} by {save.by}", f"{fmt.moment(save.at)} · {note}")
 
 
@@ -99,18 +99,18 @@ def undo_mine(portfolio_id: str) -> None:
             icon=":material/undo:",
             help=fmt.plain(f"Takes back what you saved last: {mine.text}."),
             on_click=_undo,
-            args=(mine.save_id, mine.text),
+            args=(mine.revision_id, mine.text),
         )
 
 
-def _undo(save_id: int, text: str) -> None:
+def _undo(revision_id: int, text: str) -> None:
     """Callback: takes the whole save back, or, where something changed since, nothing of it."""
     try:
-        queries.manager().undo_save(save_id, by=preferences.your_name())
+        queries.manager().undo_revision(revision_id, by=preferences.your_name())
     except SaveConflict as error:
         names = ", ".join(clash.symbol for clash in error.clashes[:10])
         components.flash(
-            f"Save {save_id} cannot be undone as a whole: {names} changed since. Nothing was changed; edit the "
+            f"Save {revision_id} cannot be undone as a whole: {names} changed since. Nothing was changed; edit the "
             "positions instead.",
             "error",
         )

@@ -19,14 +19,14 @@ STATUS_PAGE = PROJECT_ROOT / "pages" / "system_status.py"
 class Mine:
     """The last save of this session, in words."""
 
-    save_id: int
+    revision_id: int
     portfolio_id: str
     text: str
 
 
 def saved(save: Revision, text: str) -> None:
     """For callbacks: remember it for Undo, and show the positions."""
-    st.session_state[MINE] = Mine(save.save_id, save.portfolio_id, text)
+    st.session_state[MINE] = Mine(save.revision_id, save.portfolio_id, text)
     st.session_state[VIEW] = POSITIONS
 
 
