@@ -30,14 +30,14 @@ PATIENCE_S = 60.0
 USER = """
 import sys
 from src.config import load_settings
-from src.embedded import database_url
+from src.embedded.api import database_url
 print(database_url(load_settings()), flush=True)
 sys.stdin.read()
 """
 PARENT = """
 import subprocess
 from src.config import load_settings
-from src.embedded import database_url, held_descriptors
+from src.embedded.api import database_url, held_descriptors
 url = database_url(load_settings())
 child = subprocess.Popen(["/bin/sleep", "600"], stdout=subprocess.DEVNULL, pass_fds=held_descriptors())
 print(url, child.pid, flush=True)
