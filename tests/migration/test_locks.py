@@ -104,7 +104,7 @@ def test_after_seconds_without_a_gap_waits_are_short_and_bounded(
     v1: MigrationEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The escalation: it then queues, for `max_lock_ms` at most, and other clients hardly notice."""
-    monkeypatch.setattr(locks, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(locks, "QUEUE_AFTER_S", 0.2)
     with reading(v1), Impatient(v1) as client:
         with session(v1.url, "hk_strategy test") as conn, pytest.raises(RunPaused):
             acquire(
@@ -117,7 +117,7 @@ def test_after_seconds_without_a_gap_waits_are_short_and_bounded(
 
 def test_locks_are_had_in_the_gap_of_a_busy_table(v2: MigrationEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     """Readers that overlap all the time leave no gap for NOWAIT; a short wait in the queue makes one."""
-    monkeypatch.setattr(locks, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(locks, "QUEUE_AFTER_S", 0.3)
     stop = threading.Event()
 
     def read() -> None:

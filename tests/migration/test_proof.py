@@ -11,13 +11,21 @@ from src.errors import ProofFailed
 from src.journal import runs
 from src.journal.model import Event, Keep, Phase, ProofRow
 from src.migration import steps
-from src.migration.run.proof import Changes, Figures, Measurement, archive_rows, compare, measure, one_snapshot
+from src.migration.run.proof import (
+    Measurement,
+    PortfolioFigures,
+    PositionChanges,
+    archive_rows,
+    compare,
+    measure,
+    one_snapshot,
+)
 from src.migration.steps import FILES
 from tests.conftest import MakeDatabase
 from tests.support.migration_env import OTHER_PORTFOLIOS, MigrationEnv, migration_env, session
 
 D = Decimal
-NOBODY = Changes(0, 0, 0)
+NOBODY = PositionChanges(0, 0, 0)
 
 
 @pytest.fixture
@@ -151,7 +159,7 @@ def test_an_earlier_merge_excuses_nothing_later(
 
 
 def measurement(quantity_digest: str, cost: str) -> Measurement:
-    figures = Figures(1, D(cost), D("20"), D("10"))
+    figures = PortfolioFigures(1, D(cost), D("20"), D("10"))
     return Measurement({"portfolio_positions": (1, quantity_digest)}, {"DEFAULT": figures})
 
 
@@ -165,8 +173,8 @@ def test_compare_forgives_a_difference_only_where_clients_wrote() -> None:
     assert failed(compare(before, after, changed=NOBODY, reshaped=False)) == [
         "portfolio_positions, rows", "DEFAULT, cost, HKD",
     ]  # fmt: skip
-    assert failed(compare(before, after, changed=Changes(1, 0, 0), reshaped=False)) == []
-    assert failed(compare(before, after, changed=Changes(1, 0, 1), reshaped=False)) == [
+    assert failed(compare(before, after, changed=PositionChanges(1, 0, 0), reshaped=False)) == []
+    assert failed(compare(before, after, changed=PositionChanges(1, 0, 1), reshaped=False)) == [
         "Positions that the run itself changed in v1's columns"
     ]
 

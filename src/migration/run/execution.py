@@ -1,4 +1,4 @@
-"""One execution of a plan: the backup, the measuring, the SQL steps and the proof, and the story of it all."""
+"""One execution of a plan: the backup, the measurement before, the SQL steps, the proof, and the event log."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -23,7 +23,7 @@ from src.migration.run.proof import (
     own_writes,
 )
 from src.migration.run.runner import Journal, Runner
-from src.migration.run.stall_probe import Canary
+from src.migration.run.stall_probe import StallProbe
 from src.migration.steps import is_true, load_steps
 from src.postgres.connection import Connection, is_gone
 from src.postgres.queries import query
@@ -32,7 +32,7 @@ ENGINE_STEPS = (BACKUP.name, MEASURE.name, PROVE.name)
 
 
 class Execution:
-    """Open it, execute it, end it; in that order."""
+    """A run, or a resumed part of one. Call `open`, `execute` and `end`, in this order."""
 
     def __init__(
         self,
@@ -50,14 +50,14 @@ class Execution:
         self._journal = Journal(journal, run_id, on_event)
         self._before: Measurement | None = None
         self._backup: str | None = None
-        self._canary = Canary(url)
+        self._probe = StallProbe(url)
         self._exclusive_ms = 0.0
         # Whether a step of the phase's file was begun, by this part of the run or an earlier one.
         self.touched = False
         self.proof: tuple[ProofRow, ...] = ()
 
     def open(self, resumed: bool, changed_files: tuple[str, ...]) -> None:
-        """Say that the run begins, or goes on; and what an earlier part of it left to build upon."""
+        """Record that the run begins or is resumed. A resumed run takes over its backup and its measurement."""
         if resumed:
             for _, event in runs.read_events(self._journal.conn, self.run_id):
                 self.touched = self.touched or (event.kind == EventKind.STEP and event.step not in ENGINE_STEPS)
@@ -66,22 +66,25 @@ class Execution:
                     self._before = Measurement.from_json(cast(dict[str, Any], event.detail["before"]))
         verb = "goes on" if resumed else "begins"
         sizes = {size.table: size.bytes for size in self.plan.tables}
-        self._journal.tell(
+        self._journal.record(
             EventKind.RUN, f"{self.plan.phase.value} {verb}", pid=self._work.info.backend_pid, tables=sizes
         )
         for name in changed_files:
-            self._journal.tell(
+            self._journal.record(
                 EventKind.LOG, f"{name} is not the file that this run began with: its steps are those of today."
             )
 
     def execute(self) -> list[ProofRow]:
-        """Everything. Returns the proof."""
+        """Execute all steps. Returns the proof.
+
+        Raises RunPaused, ProofFailed, MigrationError, DatabaseUnavailable, psycopg2.Error.
+        """
         if self._options.backup and self._backup is None:
             self._make_backup()
         if self._before is None:
             self._measure()
-        with self._canary:
-            runner = Runner(self._work, self._journal, self._options, self._canary)
+        with self._probe:
+            runner = Runner(self._work, self._journal, self._options, self._probe)
             try:
                 for step in self._steps():
                     if step.refuses_v1_clients:
@@ -103,8 +106,8 @@ class Execution:
             yield from repeated
 
     def end(self, state: OutcomeState, message: str, next_step: str, seconds: float) -> RunOutcome:
-        """Write the outcome down (as far as the server is there to write to) and return it."""
-        stall = self._canary.whole()
+        """Record the outcome, where the server still answers, and return it. `seconds`: the duration of this part."""
+        stall = self._probe.total()
         outcome = RunOutcome(
             run_id=self.run_id,
             phase=self.plan.phase,
@@ -128,20 +131,20 @@ class Execution:
         if outcome.longest_stall_ms is not None:
             detail["stall_ms"] = outcome.longest_stall_ms
         try:
-            self._journal.tell(EventKind.OUTCOME, message, **detail)
+            self._journal.record(EventKind.OUTCOME, message, **detail)
         except psycopg2.Error:
-            # The server is gone; the history will show this run as interrupted, and the caller is told.
+            # The server is gone. The journal shows this run as interrupted, and the caller raises RunPaused.
             if not self.server_is_gone:
                 raise
         return outcome
 
     @property
     def server_is_gone(self) -> bool:
-        """Whether a session of this run was cut off; the kind of error does not always tell."""
+        """Whether a connection of this run is lost. The class of an error does not always say."""
         return is_gone(self._work) or is_gone(self._journal.conn)
 
     def undone(self, run_id: int) -> None:
-        """Note on an earlier run that did not end that this one undid it."""
+        """Record on an earlier, unfinished run that this one has undone it."""
         message = f"Undone by run {self.run_id} ({self.plan.phase.value})"
         runs.add_event(
             self._journal.conn,
@@ -149,11 +152,11 @@ class Execution:
         )
 
     def _make_backup(self) -> None:
-        self._journal.tell(EventKind.STEP, BACKUP.title, BACKUP, state=StepState.STARTED)
+        self._journal.record(EventKind.STEP, BACKUP.title, BACKUP, state=StepState.STARTED)
 
         def on_progress(message: str, done: int | None, total: int | None) -> None:
-            self._journal.tell(EventKind.PROGRESS, message, BACKUP, done=done, total=total)
-            self._journal.pause_if_asked("in the middle of the backup, which is made anew", anew=False)
+            self._journal.record(EventKind.PROGRESS, message, BACKUP, done=done, total=total)
+            self._journal.pause_if_asked("in the middle of the backup, which is made anew", fresh=False)
 
         backup = make_backup(
             self._url,
@@ -163,7 +166,7 @@ class Execution:
         )
         backup = verify_backup(backup, url=self._url, on_progress=on_progress)
         self._backup = backup.name
-        self._journal.tell(
+        self._journal.record(
             EventKind.STEP,
             f"Backup {backup.name}: restored and equal",
             BACKUP,
@@ -174,14 +177,14 @@ class Execution:
         )
 
     def _measure(self) -> None:
-        self._journal.tell(EventKind.STEP, MEASURE.title, MEASURE, state=StepState.STARTED)
+        self._journal.record(EventKind.STEP, MEASURE.title, MEASURE, state=StepState.STARTED)
         self._before = measure(self._work, self.run_id)
-        self._journal.tell(EventKind.PROOF, "Measured before the first step", MEASURE, before=self._before.as_json())
-        self._journal.tell(EventKind.STEP, MEASURE.title, MEASURE, state=StepState.DONE)
+        self._journal.record(EventKind.PROOF, "Measured before the first step", MEASURE, before=self._before.as_json())
+        self._journal.record(EventKind.STEP, MEASURE.title, MEASURE, state=StepState.DONE)
 
     def _prove(self) -> list[ProofRow]:
         assert self._before is not None
-        self._journal.tell(EventKind.STEP, PROVE.title, PROVE, state=StepState.STARTED)
+        self._journal.record(EventKind.STEP, PROVE.title, PROVE, state=StepState.STARTED)
         after = measure(self._work)
         phase = self.plan.phase
         merged = phase is Phase.ROLLBACK_V1 and self._options.keep is Keep.MERGE and len(self._before.portfolios) > 1
@@ -194,12 +197,12 @@ class Execution:
             rows += archive_rows(self._work, phase, self.run_id)
         if self.plan.to_version == "2.0" and self.plan.legacy_roles:
             rows += one_snapshot(self._work, self.plan.legacy_roles[0])
-        self._journal.tell(EventKind.PROOF, "Before and after", PROVE, rows=[row.__dict__ for row in rows])
+        self._journal.record(EventKind.PROOF, "Before and after", PROVE, rows=[row.__dict__ for row in rows])
         failed = [row for row in rows if row.equal is False]
         if failed:
             differences = "; ".join(f"{r.subject}: {r.before} before, {r.after} after" for r in failed)
             raise ProofFailed(f"The proof failed: {differences}.")
-        self._journal.tell(EventKind.STEP, PROVE.title, PROVE, state=StepState.DONE)
+        self._journal.record(EventKind.STEP, PROVE.title, PROVE, state=StepState.DONE)
         return rows
 
     def _refuse_v1_clients(self) -> None:

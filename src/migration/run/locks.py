@@ -1,4 +1,4 @@
-"""Exclusive locks that are looked for and never queued for. This module alone knows lock timeouts and retries."""
+"""ACCESS EXCLUSIVE locks, taken without queueing for them. Lock timeouts and retries are only here."""
 
 import random
 import threading
@@ -15,8 +15,8 @@ from src.journal.sessions import lock_holders
 from src.postgres.connection import Connection
 from src.postgres.queries import query
 
-# Seconds without a gap before a short wait in the queue is allowed, and how long those waits are at first.
-PATIENCE_S = 5.0
+# After so many seconds without success a short wait in the queue is allowed; FIRST_WAIT_MS is the first such wait.
+QUEUE_AFTER_S = 5.0
 FIRST_WAIT_MS = 10
 # Longer than deadlock_timeout (1 s), so that an autovacuum in the way is asked to give way.
 CLAIM_WAIT_MS = 3000
@@ -26,7 +26,7 @@ STOPPED = "Interrupted while looking for a lock."
 
 @dataclass(frozen=True)
 class Acquired:
-    """How the locks were had: tries made, and the longest that clients may have queued behind one (ms)."""
+    """`attempts`: tries until the locks were taken. `queued_ms`: how long clients queued behind one at most."""
 
     attempts: int
     queued_ms: int
@@ -53,9 +53,9 @@ def acquire(
 ) -> Acquired:
     """Take ACCESS EXCLUSIVE on `tables` and the views over them, in a transaction that this begins.
 
-    NOWAIT and try again: between two tries nobody is held up. A busy table without a gap for seconds is then queued
-    for, 10 ms at first and `max_wait_ms` at most. Autovacuum is kept out by a lock that no client feels. Raises
-    RunPaused, with nothing held, after `give_up_after_s`, or soon after another thread sets `stop`.
+    Each attempt is NOWAIT, so clients never queue behind it. After QUEUE_AFTER_S seconds an attempt may wait in the
+    queue: 10 ms at first, `max_wait_ms` at most. A lock that conflicts with no client keeps autovacuum out. Raises
+    RunPaused, with no lock held, after `give_up_after_s`, or soon after another thread sets `stop`.
     """
     stop = stop or threading.Event()
     deadline = time.monotonic() + give_up_after_s
@@ -89,11 +89,10 @@ def acquire(
             if now > deadline:
                 holders = lock_holders(conn, tables)
                 cur.execute("ROLLBACK")
-                raise RunPaused(
-                    f"No gap was found in {give_up_after_s:.0f} s to lock {', '.join(tables)}. {name_them(holders)}"
-                )
-            if now - started > PATIENCE_S and max_wait_ms > 0:
-                steps_waited = int((now - started) / PATIENCE_S)
+                text = f"No gap was found in {give_up_after_s:.0f} s to lock {', '.join(tables)}."
+                raise RunPaused(f"{text} {describe_holders(holders)}")
+            if now - started > QUEUE_AFTER_S and max_wait_ms > 0:
+                steps_waited = int((now - started) / QUEUE_AFTER_S)
                 wait_ms = min(max_wait_ms, FIRST_WAIT_MS * 2 ** (steps_waited - 1))
             if stop.wait(random.uniform(0.002, 0.012) if not wait_ms else random.uniform(0.05, 0.2)):
                 cur.execute("ROLLBACK")
@@ -103,8 +102,9 @@ def acquire(
 def _claim(
     conn: Connection, tables: Sequence[str], deadline: float, on_blocked: OnBlocked, stop: threading.Event
 ) -> None:
-    """Begin, and take SHARE UPDATE EXCLUSIVE: readers and writers do not feel it, but an autovacuum in the way is
-    cancelled by the server after deadlock_timeout, and none can start while it is held.
+    """Begin, and take SHARE UPDATE EXCLUSIVE, which conflicts with no reader or writer.
+
+    The server cancels an autovacuum that blocks it after deadlock_timeout; no other starts while it is held.
     """
     present = [target for target in lock_targets(conn, tables) if target[0] == "public" and target[1] in tables]
     statement = sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(
@@ -124,14 +124,14 @@ def _claim(
                 cur.execute("ROLLBACK")
         holders = lock_holders(conn, tables)
         if time.monotonic() > deadline:
-            raise RunPaused(f"Maintenance on {', '.join(tables)} is in the way. {name_them(holders)}")
+            raise RunPaused(f"Maintenance on {', '.join(tables)} is in the way. {describe_holders(holders)}")
         on_blocked(attempts, holders)
         if stop.wait(random.uniform(0.1, 0.3)):
             raise RunPaused(STOPPED)
 
 
-def name_them(holders: Sequence[Client]) -> str:
-    """A sentence on who holds a lock."""
+def describe_holders(holders: Sequence[Client]) -> str:
+    """A sentence on the sessions that hold a lock: the first three, and how many more."""
     if not holders:
         return "Its holders are not visible to this role."
     first = "; ".join(

@@ -1,7 +1,7 @@
-"""Proof that a phase changed nothing that it should not: counts, sums and digests before and after.
+"""Proof that a phase changed only what it must: counts, sums and digests before and after.
 
-Clients go on writing meanwhile. So beside the comparison over time (with what clients changed told apart row by row)
-there is one from a single snapshot: the figures that a v1 client's names give, and those of the new schema's views.
+Clients write meanwhile. Their changes are told apart from the run's row by row. A second comparison needs no telling
+apart: from one snapshot, the figures of a v1 client's views against those of the new schema's views.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from src.text import money
 
 
 @dataclass(frozen=True)
-class Figures:
-    """One portfolio. HKD."""
+class PortfolioFigures:
+    """Totals of one portfolio. `positions`: how many. `cost`, `value`, `pnl` (unrealized) in HKD."""
 
     positions: int
     cost: Decimal
@@ -32,7 +32,7 @@ class Measurement:
     """The database at one moment. `tables`: rows and an order-independent digest (or sum) per table."""
 
     tables: dict[str, tuple[int, str]]
-    portfolios: dict[str, Figures]
+    portfolios: dict[str, PortfolioFigures]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -45,15 +45,15 @@ class Measurement:
         return Measurement(
             tables={name: (int(rows), str(digest)) for name, (rows, digest) in data["tables"].items()},
             portfolios={
-                name: Figures(int(f["positions"]), Decimal(f["cost"]), Decimal(f["value"]), Decimal(f["pnl"]))
+                name: PortfolioFigures(int(f["positions"]), Decimal(f["cost"]), Decimal(f["value"]), Decimal(f["pnl"]))
                 for name, f in data["portfolios"].items()
             },
         )
 
     @property
-    def total(self) -> Figures:
+    def total(self) -> PortfolioFigures:
         parts = list(self.portfolios.values())
-        return Figures(
+        return PortfolioFigures(
             sum(p.positions for p in parts),
             sum((p.cost for p in parts), Decimal(0)),
             sum((p.value for p in parts), Decimal(0)),
@@ -62,8 +62,12 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Changes:
-    """Positions that are not as they were: changed by others, brought or taken by the run as it should, and wrongly."""
+class PositionChanges:
+    """How many positions differ from before the run.
+
+    `by_clients`: clients changed them. `by_the_run`: the run added or removed them, as its phase must. `wrongly`: the
+    run changed them, and must not.
+    """
 
     by_clients: int
     by_the_run: int
@@ -71,12 +75,12 @@ class Changes:
 
 
 def measure(conn: Connection, run_id: int | None = None) -> Measurement:
-    """Measure from one snapshot. With `run_id`, note every position's digest too, for `changed_positions`."""
+    """Measure from one snapshot. With `run_id`, store each position's digest too, for `changed_positions`."""
     with conn.cursor() as cur:
         cur.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         cur.execute("SET LOCAL datestyle = 'ISO, YMD'")
         cur.execute("SET LOCAL extra_float_digits = 1")
-        # Reading millions of rows with several processes at once would be quicker, and clients would feel it.
+        # Parallel workers would read millions of rows faster, and slow clients down.
         cur.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         several = _has_portfolio_id(conn)
         cur.execute(query("migration.run.proof.tables"))
@@ -86,24 +90,25 @@ def measure(conn: Connection, run_id: int | None = None) -> Measurement:
                 portfolio=sql.SQL("portfolio_id") if several else sql.Literal("DEFAULT")
             )
         )
-        portfolios = {str(row[0]): Figures(int(row[1]), row[2], row[3], row[4]) for row in cur.fetchall()}
+        portfolios = {str(row[0]): PortfolioFigures(int(row[1]), row[2], row[3], row[4]) for row in cur.fetchall()}
         if run_id is not None:
             cur.execute(query("migration.run.proof.note_positions"), {"run_id": run_id})
         cur.execute("COMMIT")
     return Measurement(tables, portfolios)
 
 
-def changed_positions(conn: Connection, run_id: int) -> Changes:
-    """Who changed, added or deleted positions since the run began, judged by their v1 columns."""
+def changed_positions(conn: Connection, run_id: int) -> PositionChanges:
+    """Positions changed, added or deleted since the run began, by their v1 columns, with the stored digests."""
     with conn.cursor() as cur:
         cur.execute(query("migration.run.proof.changed_positions"), {"run_id": run_id})
         row = cur.fetchone()
-    return Changes(*map(int, row)) if row else Changes(0, 0, 0)
+    return PositionChanges(*map(int, row)) if row else PositionChanges(0, 0, 0)
 
 
 def own_writes(conn: Connection, run_id: int) -> tuple[ProofRow, dict[str, int]]:
-    """Whether every step wrote only what it is there to write; and how many rows more (or, negative, fewer) each table
-    has by it.
+    """Whether each step wrote only to tables that it may write; and by how many rows the run changed each table.
+
+    The counts are by table, negative where the run removed rows.
     """
     with conn.cursor() as cur:
         cur.execute(query("migration.run.proof.own_writes"), {"run_id": run_id})
@@ -136,13 +141,17 @@ def one_snapshot(conn: Connection, role: str) -> list[ProofRow]:
 
 
 def compare(
-    before: Measurement, after: Measurement, *, changed: Changes, reshaped: bool, moved: Mapping[str, int] | None = None
+    before: Measurement,
+    after: Measurement,
+    *,
+    changed: PositionChanges,
+    reshaped: bool,
+    moved: Mapping[str, int] | None = None,
 ) -> list[ProofRow]:
     """Before against after. A difference is accepted only where clients wrote, or where the phase says it must be.
 
-    `changed`: as `changed_positions` found. `reshaped`: the run merged portfolios, or gave
-    archived ones their positions back; then totals over all portfolios are compared, and `archive_rows` is the proof
-    of each symbol. `moved`: as `own_writes` found.
+    `changed`: from `changed_positions`. `moved`: from `own_writes`. `reshaped`: the run merged portfolios, or restored
+    archived ones; then the totals of all portfolios are compared, and `archive_rows` proves each symbol.
     """
     by_clients = f"clients changed {changed.by_clients:,} positions meanwhile" if changed.by_clients else ""
     rows = [_compare_rows(changed, by_clients)] + [
@@ -183,15 +192,15 @@ def archive_rows(conn: Connection, phase: Phase, run_id: int) -> list[ProofRow]:
         ]
 
 
-def _compare_rows(changed: Changes, note: str) -> ProofRow:
+def _compare_rows(changed: PositionChanges, note: str) -> ProofRow:
     subject = "Positions that the run itself changed in v1's columns"
     return ProofRow(subject, "0", f"{changed.wrongly:,}", changed.wrongly == 0, note)
 
 
 def _compare_positions(
-    name: str, before: tuple[int, str], after: tuple[int, str], changed: Changes, reshaped: bool, moved: int
+    name: str, before: tuple[int, str], after: tuple[int, str], changed: PositionChanges, reshaped: bool, moved: int
 ) -> ProofRow:
-    """Here every row was compared: with nobody else's change among them, a difference is the run's, meant or not."""
+    """Every row was compared. Where no client changed one, a difference is the run's, as it must be or wrongly."""
     difference = after[0] - before[0]
     verdict: bool | None
     if before == after:
@@ -226,12 +235,12 @@ def _table_row(name: str, before: tuple[int, str], after: tuple[int, str], verdi
 
 
 def _signed(text: str) -> str:
-    """A difference of nothing has no sign."""
+    """A difference of zero has no sign."""
     return text if any(digit in text for digit in "123456789") else text.lstrip("+-")
 
 
 def _moved(rows: int) -> str:
-    """By how many rows the run itself changed a table's count, as it should."""
+    """Why the run changed a table's count by `rows`."""
     if not rows:
         return "archived, merged or restored row by row"
     return f"{abs(rows):,} rows {'restored or imported' if rows > 0 else 'archived or merged'}"
@@ -241,8 +250,10 @@ def _clients_wrote(rows: int) -> str:
     return f"clients wrote to it: {rows:+,} rows" if rows else "clients wrote to it"
 
 
-def _compare_figures(name: str, before: Figures, after: Figures, *, certain: bool, why: str) -> list[ProofRow]:
-    """`certain`: nobody else changed a position, so any difference is ours. `why`: what explains one otherwise."""
+def _compare_figures(
+    name: str, before: PortfolioFigures, after: PortfolioFigures, *, certain: bool, why: str
+) -> list[ProofRow]:
+    """`certain`: no client changed a position, so a difference is the run's. `why`: what explains one otherwise."""
     rows = []
     verdict: bool | None
     for label, a, b in (

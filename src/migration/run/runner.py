@@ -1,4 +1,4 @@
-"""Executing the steps of a plan on the live database: one session does the work, another writes the journal."""
+"""The execution of a plan's steps on the live database: one connection executes them, another writes the journal."""
 
 import random
 import threading
@@ -17,8 +17,8 @@ from src.errors import MigrationError, RunPaused
 from src.journal import runs
 from src.journal.model import Client, Event, EventKind, StepState
 from src.migration.model import Options, Step, StepMode
-from src.migration.run.locks import STOPPED, acquire, name_them
-from src.migration.run.stall_probe import Canary
+from src.migration.run.locks import STOPPED, acquire, describe_holders
+from src.migration.run.stall_probe import StallProbe
 from src.migration.steps import is_true
 from src.postgres.connection import Connection, Cursor, connect, roll_back
 from src.postgres.queries import query
@@ -27,68 +27,71 @@ T = TypeVar("T")
 OnEvent = Callable[[Event], None]
 
 POLL_S = 0.5
-# A wait of a client that is worth a word while a step is under way, and how much longer the next one has to be.
-STALL_TOLD_MS = 5.0
+# The shortest stall that is recorded while a step is under way, and by what factor the next one must exceed it.
+REPORTED_STALL_MS = 5.0
 STALL_GROWTH = 1.5
 BATCH_PAUSE_S = 0.002
 
 
 class Journal:
-    """Tells the run's story to the caller and, in a session of its own, to the history: readers see it at once."""
+    """Records the events of a run in the database, on a connection of its own, and passes them to the caller."""
 
     def __init__(self, conn: Connection, run_id: int, on_event: OnEvent) -> None:
         self.conn, self.run_id, self._on_event = conn, run_id, on_event
-        self._looked = 0.0
+        self._asked_at = 0.0
         self._asked_by: str | None = None
 
-    def tell(self, kind: EventKind, message: str, step: Step | None = None, **detail: Any) -> Event:
+    def record(self, kind: EventKind, message: str, step: Step | None = None, **detail: Any) -> Event:
         done, total = detail.pop("done", None), detail.pop("total", None)
         event = Event(runs.now(), self.run_id, kind, step.name if step else None, message, done, total, detail)
         runs.add_event(self.conn, event)
         self._on_event(event)
         return event
 
-    def pause_if_asked(self, at: str, *, anew: bool = True) -> None:
-        """Raise RunPaused where somebody asked for it, from any process; `at` says what the run was about to do."""
-        if anew:
-            self._looked = 0.0
+    def pause_if_asked(self, at: str, *, fresh: bool = True) -> None:
+        """Raise RunPaused where an admin asked for a pause, from any process. `at`: the place, for the message.
+
+        `fresh`: ask the database now, however recent the last answer is.
+        """
+        if fresh:
+            self._asked_at = 0.0
         by = self.pause_asked_by()
         if by is not None:
             raise RunPaused(f"{by} asked for it; it stopped {at}.")
 
     def pause_asked_by(self) -> str | None:
-        """Asks the database twice a second at most."""
+        """Who asked for a pause, or None. Asks the database twice a second at most."""
         now = time.monotonic()
-        if self._asked_by is None and now - self._looked > POLL_S:
-            self._looked, self._asked_by = now, runs.pause_asked_by(self.conn, self.run_id)
+        if self._asked_by is None and now - self._asked_at > POLL_S:
+            self._asked_at, self._asked_by = now, runs.pause_asked_by(self.conn, self.run_id)
         return self._asked_by
 
 
 class Runner:
     """Executes SQL steps. Each leaves the database as before the step, or with the step's whole effect."""
 
-    def __init__(self, work: Connection, journal: Journal, options: Options, canary: Canary) -> None:
-        self._work, self._journal, self._options, self._canary = work, journal, options, canary
+    def __init__(self, work: Connection, journal: Journal, options: Options, probe: StallProbe) -> None:
+        self._work, self._journal, self._options, self._probe = work, journal, options, probe
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="step")
         self._stop = threading.Event()
-        self._stall_told_ms = 0.0
+        self._reported_stall_ms = 0.0
         self.exclusive_ms = 0.0
 
     def close(self) -> None:
         self._pool.shutdown(wait=True)
 
     def execute(self, step: Step) -> None:
-        """Do one step, unless its effect is there already. Raises RunPaused or MigrationError."""
+        """Execute one step, unless it has had its effect. Raises RunPaused, MigrationError, psycopg2.Error."""
         self._journal.pause_if_asked(f"before: {step.title}")
         if not is_true(self._work, step.when, default=True):
-            self._journal.tell(EventKind.STEP, f"{step.title}: not needed", step, state=StepState.SKIPPED)
+            self._journal.record(EventKind.STEP, f"{step.title}: not needed", step, state=StepState.SKIPPED)
             return
         if step.done and is_true(self._work, step.done):
-            self._journal.tell(EventKind.STEP, f"{step.title}: there already", step, state=StepState.SKIPPED)
+            self._journal.record(EventKind.STEP, f"{step.title}: there already", step, state=StepState.SKIPPED)
             return
-        self._journal.tell(EventKind.STEP, step.title, step, state=StepState.STARTED)
-        self._canary.lap()
-        self._stall_told_ms = STALL_TOLD_MS / STALL_GROWTH
+        self._journal.record(EventKind.STEP, step.title, step, state=StepState.STARTED)
+        self._probe.end_interval()
+        self._reported_stall_ms = REPORTED_STALL_MS / STALL_GROWTH
         started = time.monotonic()
         detail: dict[str, Any]
         if step.mode is StepMode.AUTOCOMMIT:
@@ -97,9 +100,9 @@ class Runner:
             detail = self._batches(step)
         else:
             detail = self._transaction(step)
-        stall = self._canary.lap()
+        stall = self._probe.end_interval()
         detail |= {"seconds": round(time.monotonic() - started, 3), "stall_ms": round(stall.longest_ms, 2)}
-        self._journal.tell(EventKind.STEP, step.title, step, state=StepState.DONE, **detail)
+        self._journal.record(EventKind.STEP, step.title, step, state=StepState.DONE, **detail)
 
     def _transaction(self, step: Step) -> dict[str, Any]:
         detail = self._interruptible(lambda: self._locked(step) if step.locks else self._unlocked(step), step)
@@ -113,8 +116,11 @@ class Runner:
         return {}
 
     def _locked(self, step: Step) -> dict[str, Any]:
-        """The step with its tables locked. What else it turns out to need (a schema that a client just creates
-        something in) it waits for no longer than clients may wait for it, and then begins anew."""
+        """Execute the step with its tables locked.
+
+        A lock that it needs besides (on a schema in which a client creates something, say) is waited for no longer than
+        clients may wait; then the step is rolled back and tried again.
+        """
         deadline = time.monotonic() + self._options.give_up_after_s
         tries = 0
         with self._work.cursor() as cur:
@@ -154,7 +160,7 @@ class Runner:
         cur.execute("SELECT pg_stat_force_next_flush()")
 
     def _build(self, step: Step) -> dict[str, Any]:
-        """An index, built without holding anyone up. An invalid one, left by a build that was cut short, goes first."""
+        """Build an index concurrently. An invalid one, left by an interrupted build, is dropped first."""
         assert step.index
         with self._work.cursor() as cur:
             cur.execute("SELECT to_regclass(%s) IS NOT NULL", (f"public.{step.index}",))
@@ -174,15 +180,15 @@ class Runner:
         return detail
 
     def _batches(self, step: Step) -> dict[str, Any]:
-        """Short transactions until nothing is left. Rows that a client holds are passed over and come up again."""
+        """Short transactions until `done` is true. Rows that a client has locked are skipped, and come up again."""
         deadline = time.monotonic() + self._options.give_up_after_s
-        last_told, batches, rows = time.monotonic(), 0, 0
+        last_report, batches, rows = time.monotonic(), 0, 0
         while True:
             did = self._interruptible(lambda: self._one_batch(step), step)
             batches, rows = batches + 1, rows + did
             if is_true(self._work, step.done):
                 return {"batches": batches, "rows": rows}
-            self._journal.pause_if_asked(f"after {rows:,} rows of: {step.title}", anew=False)
+            self._journal.pause_if_asked(f"after {rows:,} rows of: {step.title}", fresh=False)
             now = time.monotonic()
             if did:
                 deadline = now + self._options.give_up_after_s
@@ -191,9 +197,9 @@ class Runner:
                 if now > deadline:
                     raise RunPaused(f"{step.title}: the last rows are held by clients and did not come free.")
                 time.sleep(random.uniform(0.01, 0.05))
-            if now - last_told > 1.0:
-                last_told = now
-                self._journal.tell(EventKind.PROGRESS, f"{step.title}: {rows:,} rows", step, done=rows)
+            if now - last_report > 1.0:
+                last_report = now
+                self._journal.record(EventKind.PROGRESS, f"{step.title}: {rows:,} rows", step, done=rows)
 
     def _one_batch(self, step: Step) -> int:
         with self._work.cursor() as cur:
@@ -209,8 +215,9 @@ class Runner:
         cur.execute("SELECT hk_migration.note_own_writes(%s, %s)", (self._journal.run_id, step.name))
 
     def _interruptible(self, work: Callable[[], T], step: Step) -> T:
-        """Run `work` beside this thread, so that it can be told of, and stopped: by Ctrl-C at once, and where somebody
-        asks for a pause only while it waits for others.
+        """Execute `work` in a second thread; this one meanwhile records its progress, and can stop it.
+
+        Ctrl-C cancels the statement at once. A request for a pause does so only while the statement waits for others.
         """
         future: Future[T] = self._pool.submit(work)
         cancelled = False
@@ -221,8 +228,8 @@ class Runner:
                 except NotYet:
                     if future.done():
                         return future.result()
-                    waiting = self._tell_build(step)
-                    self._tell_stall(step)
+                    waiting = self._report_build(step)
+                    self._report_stall(step)
                     if self._journal.pause_asked_by() is not None:
                         self._stop.set()
                         if waiting and not cancelled:
@@ -242,14 +249,14 @@ class Runner:
                 self._journal.pause_if_asked(f"while it waited for others: {step.title}")
             raise
 
-    def _tell_stall(self, step: Step) -> None:
-        longest = self._canary.longest_of_lap_ms()
-        if longest > self._stall_told_ms * STALL_GROWTH:
-            self._stall_told_ms = longest
-            self._journal.tell(EventKind.STALL, f"A client waited {longest:.0f} ms", step, stall_ms=round(longest, 2))
+    def _report_stall(self, step: Step) -> None:
+        longest = self._probe.longest_of_interval_ms()
+        if longest > self._reported_stall_ms * STALL_GROWTH:
+            self._reported_stall_ms = longest
+            self._journal.record(EventKind.STALL, f"A client waited {longest:.0f} ms", step, stall_ms=round(longest, 2))
 
-    def _tell_build(self, step: Step) -> bool:
-        """Tell how far an index is. Whether it waits for somebody's transaction to end."""
+    def _report_build(self, step: Step) -> bool:
+        """Record the progress of an index build. Returns whether it waits for another transaction to end."""
         if step.mode is not StepMode.AUTOCOMMIT:
             return False
         found = build_progress(self._journal.conn, self._work.info.backend_pid)
@@ -257,24 +264,24 @@ class Runner:
             return False
         phase, done, total, waiting_for = found
         message = f"{step.title}: {phase}" + (f", waiting for {waiting_for}" if waiting_for else "")
-        self._journal.tell(EventKind.PROGRESS, message, step, done=done, total=total)
+        self._journal.record(EventKind.PROGRESS, message, step, done=done, total=total)
         return bool(waiting_for)
 
     def _blocked(self, step: Step) -> Callable[[int, tuple[Client, ...]], None]:
-        def tell(attempts: int, holders: tuple[Client, ...]) -> None:
-            self._journal.tell(
+        def report(attempts: int, holders: tuple[Client, ...]) -> None:
+            self._journal.record(
                 EventKind.BLOCKED,
-                f"{step.title}: {attempts} tries for the lock. {name_them(holders)}",
+                f"{step.title}: {attempts} tries for the lock. {describe_holders(holders)}",
                 step,
                 attempts=attempts,
                 holders=[{"pid": h.pid, "role": h.role, "application_name": h.application_name} for h in holders],
             )
 
-        return tell
+        return report
 
 
 def build_progress(conn: Connection, pid: int) -> tuple[str, int, int, str] | None:
-    """Phase, blocks done and in all, and whom it waits for, of an index that session `pid` builds."""
+    """Phase, blocks done, blocks in all, and the session it waits for ("" for none) of the index that `pid` builds."""
     with conn.cursor() as cur:
         cur.execute(query("migration.run.runner.build_progress"), (pid,))
         row = cur.fetchone()
@@ -290,7 +297,7 @@ def build_progress(conn: Connection, pid: int) -> tuple[str, int, int, str] | No
 
 @contextmanager
 def work_session(url: str) -> Iterator[Connection]:
-    """The session that executes a run: no time limits, and ended by the server soon after its client is gone."""
+    """The connection that executes a run: no timeouts; the server ends it soon after its client is gone."""
     conn = connect(url, purpose="migration", autocommit=True)
     try:
         with conn.cursor() as cur:
@@ -299,13 +306,13 @@ def work_session(url: str) -> Iterator[Connection]:
             cur.execute("SET lock_timeout = 0")
             cur.execute("SET idle_in_transaction_session_timeout = 0")
             cur.execute("SET hk_migration.active = 'on'")
-            # A commit that waits for the disk would hold its locks meanwhile. Nothing is lost by not waiting: the
-            # write-ahead log is in order, and the journal's commit that follows each step waits for all before it.
+            # A commit that waits for the disk holds its locks meanwhile. Not waiting is safe: the write-ahead log is in
+            # order, and the journal's commit after each step waits for everything before it.
             cur.execute("SET synchronous_commit = off")
             try:
                 cur.execute("SET client_connection_check_interval = '1s'")
             except psycopg2.errors.InvalidParameterValue:
-                # The server's platform cannot tell; then `resume` deals with an orphan.
+                # Not on this platform. Then `resume` ends an orphaned backend.
                 pass
         yield conn
     finally:

@@ -1,4 +1,7 @@
-"""A canary plays a v1 client while a migration runs, and measures how long its statements wait."""
+"""The stall probe executes the statements of a v1 client while a migration runs, and measures how long each takes.
+
+Its application name is "hk_strategy canary", and stays so: programs in the field know it.
+"""
 
 import threading
 import time
@@ -11,7 +14,7 @@ from src.errors import DatabaseUnavailable
 from src.postgres.connection import connect
 
 PAUSE_S = 0.004
-# What v1 clients do, with conditions that no row meets: the locks and the name look-up are the same, no row changes.
+# The statements of v1 clients, with conditions that no row meets: same locks and name resolution, and no row changes.
 STATEMENTS = (
     "SELECT * FROM portfolio_positions WHERE symbol = ''",
     "UPDATE portfolio_positions SET current_price = current_price WHERE symbol = ''",
@@ -23,7 +26,7 @@ STATEMENTS = (
 
 @dataclass(frozen=True)
 class Stall:
-    """In milliseconds: the longest and the usual (median) statement since the canary or the lap began."""
+    """Durations of the probe's statements, in milliseconds, over the whole run or one interval. `failed`: how many."""
 
     longest_ms: float
     median_ms: float
@@ -31,19 +34,19 @@ class Stall:
     failed: int
 
 
-class Canary:
-    """Use as a context manager. It ends by itself when the server goes away."""
+class StallProbe:
+    """A context manager; it measures in a thread of its own, which ends when the connection is lost."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._lap: list[float] = []
+        self._interval: list[float] = []
         self._all: list[float] = []
         self._failed = 0
-        self._thread = threading.Thread(target=self._sing, name="canary", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="stall probe", daemon=True)
 
-    def __enter__(self) -> "Canary":
+    def __enter__(self) -> "StallProbe":
         self._thread.start()
         return self
 
@@ -51,23 +54,23 @@ class Canary:
         self._stop.set()
         self._thread.join(timeout=10)
 
-    def lap(self) -> Stall:
-        """What was measured since the last call."""
+    def end_interval(self) -> Stall:
+        """The measurements since the last call. The next interval begins."""
         with self._lock:
-            measured, self._lap = self._lap, []
+            measured, self._interval = self._interval, []
             return _stall(measured, 0)
 
-    def longest_of_lap_ms(self) -> float:
-        """The longest since the last lap began; that lap goes on."""
+    def longest_of_interval_ms(self) -> float:
+        """The longest statement of the current interval, in milliseconds. The interval goes on."""
         with self._lock:
-            return max(self._lap, default=0.0)
+            return max(self._interval, default=0.0)
 
-    def whole(self) -> Stall:
-        """What was measured in all."""
+    def total(self) -> Stall:
+        """The measurements of the whole run."""
         with self._lock:
             return _stall(self._all, self._failed)
 
-    def _sing(self) -> None:
+    def _run(self) -> None:
         try:
             conn = connect(self._url, purpose="canary", autocommit=True)
         except DatabaseUnavailable:
@@ -76,13 +79,13 @@ class Canary:
             with conn.cursor() as cur:
                 while not self._stop.is_set():
                     for statement in STATEMENTS:
-                        if not self._once(cur.execute, statement) and conn.closed:
+                        if not self._measure(cur.execute, statement) and conn.closed:
                             return
                     self._stop.wait(PAUSE_S)
         finally:
             conn.close()
 
-    def _once(self, execute: Callable[[str], object], statement: str) -> bool:
+    def _measure(self, execute: Callable[[str], object], statement: str) -> bool:
         started = time.perf_counter()
         try:
             execute(statement)
@@ -91,7 +94,7 @@ class Canary:
             succeeded = False
         took = (time.perf_counter() - started) * 1000
         with self._lock:
-            self._lap.append(took)
+            self._interval.append(took)
             self._all.append(took)
             self._failed += not succeeded
         return succeeded
