@@ -53,7 +53,7 @@ class _Try(Generic[T]):
         return self._done.wait(max(seconds, 0.0))
 
 
-class Patience(Generic[T]):
+class BackgroundPoll(Generic[T]):
     """`work`, done at most once at a time, and waited for no longer than `limit_s`. Safe for several threads.
 
     What it did not answer in time it may answer to who asks later. A HKStrategyError is an answer; any other error is

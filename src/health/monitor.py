@@ -13,7 +13,7 @@ from src.config import Settings
 from src.domain.quote import Quote
 from src.errors import PrerequisiteError
 from src.health import feed, judgements
-from src.health.background_poll import Answer, Patience
+from src.health.background_poll import Answer, BackgroundPoll
 from src.health.model import Component
 from src.health.probes import (
     OwnGlance,
@@ -88,18 +88,18 @@ class Watch:
     ) -> None:
         self._pool = pool
         self._limit_s = limit_s
-        self._server = Patience(lambda: glance_at_server(url()), name="health: server", limit_s=limit_s)
-        self._own = Patience(lambda: glance_at_own(url()), name="health: own notes", limit_s=limit_s)
-        self._structure = Patience(
+        self._server = BackgroundPoll(lambda: glance_at_server(url()), name="health: server", limit_s=limit_s)
+        self._own = BackgroundPoll(lambda: glance_at_own(url()), name="health: own notes", limit_s=limit_s)
+        self._structure = BackgroundPoll(
             lambda: glance_at_structure(url(), backup_dir), name="health: structure", limit_s=limit_s
         )
-        self._prices = Patience(
+        self._prices = BackgroundPoll(
             lambda: glance_at_prices(url(), calendar.sessions(datetime.now(UTC)).latest.opens),
             name="health: prices",
             limit_s=limit_s,
         )
-        self._cache = Patience(cache, name="health: cache", limit_s=limit_s)
-        self._backups = Patience(lambda: _backups(backup_dir), name="health: backups", limit_s=limit_s)
+        self._cache = BackgroundPoll(cache, name="health: cache", limit_s=limit_s)
+        self._backups = BackgroundPoll(lambda: _backups(backup_dir), name="health: backups", limit_s=limit_s)
         self._structure_of: object = None
 
     def begin(self, fresh_s: float) -> None:

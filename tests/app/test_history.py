@@ -30,7 +30,7 @@ def url(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> str:
 
 
 def history(text: str) -> str:
-    return next(part for part in text.split("\n") if "History, newest first" in part)
+    return next(part for part in text.split("\n") if "Activity, newest first" in part)
 
 
 def test_runs_and_actions_stand_in_one_list(url: str, open_page: OpenPage) -> None:

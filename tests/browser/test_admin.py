@@ -165,7 +165,7 @@ def test_a_backup_is_made_verified_and_restored_by_button(
     restored = page.locator("[data-testid=stAlertContentSuccess]", has_text="restore, started by")
     expect(restored).to_be_visible(timeout=LIMIT_MS)
     expect(page.get_by_text("Kept from before a restore: 1 database")).to_be_visible(timeout=LIMIT_MS)
-    history = page.locator(".hk-table", has=page.get_by_text("History, newest first"))
+    history = page.locator(".hk-table", has=page.get_by_text("Activity, newest first"))
     for number, action in enumerate(("restore", "download", "backup")):
         row = history.locator("tbody tr").nth(number)
         expect(row.locator(".hk-title")).to_contain_text(action)

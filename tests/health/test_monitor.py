@@ -14,7 +14,7 @@ from src.embedded.api import PrivateServer
 from src.embedded.lifetime import Spec, Use
 from src.errors import DatabaseUnavailable
 from src.health import judgements
-from src.health.background_poll import Patience
+from src.health.background_poll import BackgroundPoll
 from src.health.model import State
 from src.health.probes import glance_at_server
 from src.health.server import server
@@ -101,11 +101,11 @@ def test_a_server_that_falls_silent_is_slow_at_first_and_then_down(
     make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = [make_database("v1")]
-    patience = Patience(lambda: glance_at_server(address[0]), name="test", limit_s=PATIENT_S)
-    assert judgements.database(patience.ask(0)).state is State.HEALTHY
+    poll = BackgroundPoll(lambda: glance_at_server(address[0]), name="test", limit_s=PATIENT_S)
+    assert judgements.database(poll.ask(0)).state is State.HEALTHY
     with black_hole() as silent:
-        address[0], patience.limit_s = silent, 0.2
-        late = patience.ask(0)
+        address[0], poll.limit_s = silent, 0.2
+        late = poll.ask(0)
     slow = judgements.database(late)
     assert slow.state is State.DEGRADED
     assert "has not answered for" in slow.message and "ago" in slow.message

@@ -16,7 +16,7 @@ from src.domain.revisions import Clash, SaveConflict
 from src.errors import HKStrategyError
 from src.text import plural
 from src.ui.portfolio import editor_state, review, view_state
-from src.ui.portfolio.editor_state import COLUMNS, FIELDS, LABELS, Line, Reading
+from src.ui.portfolio.editor_state import COLUMNS, FIELDS, LABELS, EditorRow, Reading
 from src.ui.reads import queries
 from src.ui.widgets import components, markup, preferences
 from src.ui.widgets import format as fmt
@@ -42,18 +42,20 @@ THEIRS, OURS = "Keep theirs", "Save mine over it"
 
 
 @dataclass
-class Draft:
+class EditorState:
     """One portfolio's table in one session, from opening it to saving or discarding. `state`: the widget's, as last
     seen; `clashes`: what someone else saved first, until it is decided."""
 
     seen: dict[str, PositionValues]
-    lines: tuple[Line, ...]
+    lines: tuple[EditorRow, ...]
     round: int
     fixed: bool
     state: dict[str, Any] = field(default_factory=dict)
     clashes: tuple[Clash, ...] = ()
 
-    def restart(self, seen: dict[str, PositionValues], lines: tuple[Line, ...], *, fixed: bool | None = None) -> None:
+    def restart(
+        self, seen: dict[str, PositionValues], lines: tuple[EditorRow, ...], *, fixed: bool | None = None
+    ) -> None:
         """Another table, in a widget of its own."""
         self.seen, self.lines, self.state, self.round = seen, lines, {}, _next_round()
         self.fixed = self.fixed if fixed is None else fixed
@@ -71,19 +73,19 @@ def _rows(positions: Sequence[Position]) -> dict[str, PositionValues]:
 
 
 def _key(portfolio_id: str) -> str:
-    return f"draft {portfolio_id}"
+    return f"editor {portfolio_id}"
 
 
-def _table_key(portfolio_id: str, found: Draft) -> str:
+def _table_key(portfolio_id: str, found: EditorState) -> str:
     return f"table_{found.round} {portfolio_id}"
 
 
-def _draft(portfolio_id: str) -> Draft | None:
+def _state_of(portfolio_id: str) -> EditorState | None:
     found = st.session_state.get(_key(portfolio_id))
-    return found if isinstance(found, Draft) else None
+    return found if isinstance(found, EditorState) else None
 
 
-def _lines(portfolio_id: str, found: Draft) -> tuple[Line, ...]:
+def _lines(portfolio_id: str, found: EditorState) -> tuple[EditorRow, ...]:
     """The table as it stands, with what was typed last."""
     state = st.session_state.get(_table_key(portfolio_id, found), found.state)
     return editor_state.typed(found.lines, state)
@@ -91,7 +93,7 @@ def _lines(portfolio_id: str, found: Draft) -> tuple[Line, ...]:
 
 def unsaved(portfolio_id: str) -> bool:
     """Whether this session has typed something here that is not saved yet."""
-    found = _draft(portfolio_id)
+    found = _state_of(portfolio_id)
     if found is None:
         return False
     reading = editor_state.read(found.seen, _lines(portfolio_id, found))
@@ -100,7 +102,7 @@ def unsaved(portfolio_id: str) -> bool:
 
 def show(entry: PortfolioEntry, positions: Sequence[Position], live: queries.LiveState) -> None:
     portfolio_id = entry.portfolio_id
-    found, fixed = _draft(portfolio_id), not live.multi_portfolio
+    found, fixed = _state_of(portfolio_id), not live.multi_portfolio
     if found is None or not unsaved(portfolio_id):
         found = _begin(portfolio_id, found, positions, fixed=fixed)
     elif found.fixed != fixed or (found.state and _table_key(portfolio_id, found) not in st.session_state):
@@ -121,7 +123,7 @@ def show(entry: PortfolioEntry, positions: Sequence[Position], live: queries.Liv
     _buttons(portfolio_id, reading)
 
 
-def _begin(portfolio_id: str, old: Draft | None, positions: Sequence[Position], *, fixed: bool) -> Draft:
+def _begin(portfolio_id: str, old: EditorState | None, positions: Sequence[Position], *, fixed: bool) -> EditorState:
     """A new table, or the one that is there where it shows what the portfolio holds, and nothing was typed.
 
     Prices that moved are no reason for a new one: it would close the cell that is being typed into.
@@ -130,7 +132,7 @@ def _begin(portfolio_id: str, old: Draft | None, positions: Sequence[Position], 
     same = old is not None and old.fixed == fixed and not old.clashes
     if old is not None and same and _priceless(old.seen) == _priceless(seen):
         return old
-    new = Draft(seen, editor_state.lines_of(seen), _next_round(), fixed)
+    new = EditorState(seen, editor_state.lines_of(seen), _next_round(), fixed)
     st.session_state[_key(portfolio_id)] = new
     return new
 
@@ -139,7 +141,7 @@ def _priceless(seen: dict[str, PositionValues]) -> dict[str, PositionValues]:
     return {symbol: replace(row, price=None) for symbol, row in seen.items()}
 
 
-def _table(portfolio_id: str, found: Draft) -> None:
+def _table(portfolio_id: str, found: EditorState) -> None:
     frame = pd.DataFrame([line.cells for line in found.lines], columns=list(COLUMNS), dtype="str")
     numbers = ("quantity", "avg_cost", "price")
     config = {
@@ -184,7 +186,7 @@ def _problems(reading: Reading) -> None:
     st.html(review.errors([(one.number, one.name, one.reason) for one in reading.problems]))
 
 
-def _newer(found: Draft, reading: Reading, positions: Sequence[Position]) -> None:
+def _newer(found: EditorState, reading: Reading, positions: Sequence[Position]) -> None:
     """Someone else saved since the table was opened: said at once, not only at saving."""
     now = _rows(positions)
     edited = {edit.symbol: edit for edit in reading.edits}
@@ -235,7 +237,7 @@ def _discard(portfolio_id: str) -> None:
 
 def _save(portfolio_id: str) -> None:
     """Callback: saves all edits, or none of them."""
-    found = _draft(portfolio_id)
+    found = _state_of(portfolio_id)
     if found is None:
         return
     reading = editor_state.read(found.seen, _lines(portfolio_id, found))
@@ -257,7 +259,7 @@ def _save(portfolio_id: str) -> None:
         queries.forget()
 
 
-def _decide(portfolio_id: str, found: Draft) -> None:
+def _decide(portfolio_id: str, found: EditorState) -> None:
     """Someone else saved first: theirs and ours beside each other, and a choice for each position."""
     count = plural(len(found.clashes), "position")
     changed = "is not what it was" if len(found.clashes) == 1 else "are not what they were"
@@ -318,7 +320,7 @@ def _value(name: str, row: PositionValues | None) -> str:
 
 
 def _resolve(portfolio_id: str) -> None:
-    found = _draft(portfolio_id)
+    found = _state_of(portfolio_id)
     if found is None:
         return
     ours = [c.symbol for c in found.clashes if st.session_state.get(f"choice_{found.round} {c.symbol}") == OURS]

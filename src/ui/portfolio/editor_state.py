@@ -19,11 +19,11 @@ from src.transfer.texts import symbol_of
 COLUMNS = ("symbol", "company_name", "sector", "quantity", "avg_cost", "price")
 LABELS = ("Symbol", "Company name", "Sector", "Quantity", "Average cost", "Price")
 FIELDS = COLUMNS[1:]
-Seen = Mapping[str, PositionValues]
+PositionsSeen = Mapping[str, PositionValues]
 
 
 @dataclass(frozen=True)
-class Line:
+class EditorRow:
     """A row of the table, its `cells` by COLUMNS. `origin`: the symbol of the position that it began as; None: new."""
 
     origin: str | None
@@ -60,26 +60,26 @@ def cells_of(symbol: str, row: PositionValues) -> tuple[str, ...]:
     return (symbol, row.company_name or "", row.sector or "", f"{row.quantity:,}", f"{row.avg_cost:,.3f}", price)
 
 
-def lines_of(seen: Seen) -> tuple[Line, ...]:
-    return tuple(Line(symbol, cells_of(symbol, row)) for symbol, row in seen.items())
+def lines_of(seen: PositionsSeen) -> tuple[EditorRow, ...]:
+    return tuple(EditorRow(symbol, cells_of(symbol, row)) for symbol, row in seen.items())
 
 
-def typed(lines: Sequence[Line], state: Mapping[str, Any]) -> tuple[Line, ...]:
+def typed(lines: Sequence[EditorRow], state: Mapping[str, Any]) -> tuple[EditorRow, ...]:
     """The lines with what the table's widget holds: `edited_rows`, `added_rows` and `deleted_rows`."""
     edited, gone = state.get("edited_rows", {}), set(state.get("deleted_rows", ()))
     kept = [_changed(line, edited.get(at, {})) for at, line in enumerate(lines) if at not in gone]
-    added = [_changed(Line(None, ("",) * len(COLUMNS)), cells) for cells in state.get("added_rows", ())]
+    added = [_changed(EditorRow(None, ("",) * len(COLUMNS)), cells) for cells in state.get("added_rows", ())]
     return (*kept, *(line for line in added if not line.blank))
 
 
-def _changed(line: Line, cells: Mapping[str, Any]) -> Line:
+def _changed(line: EditorRow, cells: Mapping[str, Any]) -> EditorRow:
     if not cells:
         return line
     new = (cells.get(column, old) for column, old in zip(COLUMNS, line.cells, strict=True))
     return replace(line, cells=tuple("" if cell is None else str(cell) for cell in new))
 
 
-def read(seen: Seen, lines: Sequence[Line]) -> Reading:
+def read(seen: PositionsSeen, lines: Sequence[EditorRow]) -> Reading:
     """The edits that lead from what was seen to what the table says, by symbol, and the rows that say nothing valid."""
     rows: dict[str, PositionValues] = {}
     first: dict[str, int] = {}
@@ -101,7 +101,7 @@ def read(seen: Seen, lines: Sequence[Line]) -> Reading:
     return Reading(tuple(edit for edit in edits if edit.before != edit.after), tuple(problems))
 
 
-def _symbol(line: Line) -> str:
+def _symbol(line: EditorRow) -> str:
     cell = line.cell("symbol")
     if line.origin is not None:
         if cell.strip() != line.origin:
@@ -115,7 +115,7 @@ def _symbol(line: Line) -> str:
     return symbol
 
 
-def _row(before: PositionValues | None, line: Line) -> PositionValues:
+def _row(before: PositionValues | None, line: EditorRow) -> PositionValues:
     """What the cells say. A cell that stands as it was shown is the value itself, however it is stored."""
     shown = dict(zip(COLUMNS, cells_of("", before), strict=True)) if before else {}
     given: dict[str, Any] = {}
@@ -186,8 +186,8 @@ def mine_over(clash: Clash) -> PositionValues | None:
 
 
 def resolved(
-    seen: Seen, lines: Sequence[Line], clashes: Sequence[Clash], mine: Iterable[str]
-) -> tuple[dict[str, PositionValues], tuple[Line, ...]]:
+    seen: PositionsSeen, lines: Sequence[EditorRow], clashes: Sequence[Clash], mine: Iterable[str]
+) -> tuple[dict[str, PositionValues], tuple[EditorRow, ...]]:
     """The table after someone else saved first: what is there now counts as seen, and each of the clashing rows stands
     as it is now, or, for the symbols in `mine`, as it was wanted here."""
     ours = set(mine)
@@ -199,7 +199,7 @@ def resolved(
         else:
             base[clash.symbol] = clash.now
         wanted[clash.symbol] = mine_over(clash) if clash.symbol in ours else clash.now
-    found: list[Line] = []
+    found: list[EditorRow] = []
     for line in lines:
         symbol = line.origin or _symbol(line)
         if symbol not in wanted:
@@ -207,6 +207,6 @@ def resolved(
             continue
         row = wanted.pop(symbol)
         if row is not None:
-            found.append(Line(symbol if symbol in base else None, cells_of(symbol, row)))
-    found += [Line(symbol, cells_of(symbol, row)) for symbol, row in wanted.items() if row is not None]
+            found.append(EditorRow(symbol if symbol in base else None, cells_of(symbol, row)))
+    found += [EditorRow(symbol, cells_of(symbol, row)) for symbol, row in wanted.items() if row is not None]
     return base, tuple(found)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from src.config import Settings
 from src.database_enhanced import DatabaseManager
 from src.errors import HKStrategyError
-from src.health.background_poll import Patience
+from src.health.background_poll import BackgroundPoll
 from src.health.monitor import LIMIT_S, Watch
 from src.journal import runs
 from src.journal.model import RunRecord
@@ -57,7 +57,7 @@ class _Poller:
         self._run_token: object = None
         self._run: RunRecord | None = None
         self._available: bool | None = None
-        self.poll = Patience(self._read, name="live state", limit_s=LIMIT_S)
+        self.poll = BackgroundPoll(self._read, name="live state", limit_s=LIMIT_S)
         self.watch = Watch(
             source.database_url, self.manager.cache_status, settings.backup_dir, source.pool_status, limit_s=LIMIT_S
         )

@@ -1,4 +1,4 @@
-"""History: runs and what admins did, newest first; filtered by the address, exported, each looked at more closely."""
+"""Activity: runs and what admins did, newest first; filtered by the URL, exported, each shown in full on demand."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ GOOD = (RunState.DONE, RunState.UNDONE, RunState.RUNNING, AuditOutcome.NOTHING)
 
 def show(may: bool) -> None:
     """For an admin with the actions; a trader sees the runs, which concern everybody."""
-    st.subheader("History")
+    st.subheader("Activity")
     found = queries.activity() if may else tuple(one for one in queries.activity() if one.kind == RUN)
     if not found:
         st.caption("Nothing has happened to this database yet that is kept here.")
@@ -42,7 +42,7 @@ def show(may: bool) -> None:
         st.caption("Nothing fits this filter.")
         return
     part = components.page(len(shown), PAGE, plural(len(shown), "entry", "entries"), "history_page")
-    st.html(markup.table(COLUMNS, [_row(one, may) for one in shown[part]], caption="History, newest first"))
+    st.html(markup.table(COLUMNS, [_row(one, may) for one in shown[part]], caption="Activity, newest first"))
     if may:
         _exports(shown)
     _closer(shown[part], may)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from src.errors import DatabaseUnavailable
-from src.health.background_poll import Patience
+from src.health.background_poll import BackgroundPoll
 
 LONG = 60.0
 
@@ -19,13 +19,13 @@ def test_what_never_answers_is_said_to_be_overdue_and_asked_once() -> None:
         gate.wait(LONG)
         return "late"
 
-    patience = Patience(work, name="test", limit_s=0.05)
-    first, second = patience.ask(0), patience.ask(0)
+    poll = BackgroundPoll(work, name="test", limit_s=0.05)
+    first, second = poll.ask(0), poll.ask(0)
     assert first.value is None and first.overdue_s is not None and first.overdue_s >= 0.05
     assert second.overdue_s is not None and second.overdue_s >= first.overdue_s
     assert len(begun) == 1
     gate.set()
-    while (answer := patience.ask(LONG)).overdue_s is not None:
+    while (answer := poll.ask(LONG)).overdue_s is not None:
         time.sleep(0.01)
     assert answer.value == "late"
     assert len(begun) == 1
@@ -40,10 +40,10 @@ def test_an_earlier_answer_is_known_with_its_age_while_the_next_is_overdue() -> 
             gate.wait(LONG)
         return known or "late"
 
-    patience = Patience(work, name="test", limit_s=LONG)
-    assert patience.ask(0).value == "early"
-    patience.limit_s = 0.05
-    late = patience.ask(0)
+    poll = BackgroundPoll(work, name="test", limit_s=LONG)
+    assert poll.ask(0).value == "early"
+    poll.limit_s = 0.05
+    late = poll.ask(0)
     assert (late.value, late.problem) == ("early", None)
     assert late.overdue_s is not None
     assert late.age_s >= late.overdue_s
@@ -52,11 +52,11 @@ def test_an_earlier_answer_is_known_with_its_age_while_the_next_is_overdue() -> 
 
 def test_what_is_fresh_is_not_asked_again_and_what_was_forgotten_is() -> None:
     count = iter(range(10))
-    patience = Patience(lambda: next(count), name="test", limit_s=LONG)
-    assert [patience.ask(LONG).value, patience.ask(LONG).value] == [0, 0]
-    assert patience.ask(0).value == 1
-    patience.forget()
-    assert patience.ask(LONG).value == 2
+    poll = BackgroundPoll(lambda: next(count), name="test", limit_s=LONG)
+    assert [poll.ask(LONG).value, poll.ask(LONG).value] == [0, 0]
+    assert poll.ask(0).value == 1
+    poll.forget()
+    assert poll.ask(LONG).value == 2
 
 
 def test_an_answer_to_a_question_asked_before_it_was_forgotten_does_not_count() -> None:
@@ -69,13 +69,13 @@ def test_an_answer_to_a_question_asked_before_it_was_forgotten_does_not_count() 
             gate.wait(LONG)
         return known
 
-    patience = Patience(work, name="test", limit_s=0.05)
-    assert patience.ask(0).value is None
-    patience.forget()
-    patience.limit_s = LONG
-    assert patience.ask(0).value == "after"
+    poll = BackgroundPoll(work, name="test", limit_s=0.05)
+    assert poll.ask(0).value is None
+    poll.forget()
+    poll.limit_s = LONG
+    assert poll.ask(0).value == "after"
     gate.set()
-    assert patience.ask(LONG).value == "after"
+    assert poll.ask(LONG).value == "after"
 
 
 def test_what_is_being_asked_counts_where_only_what_is_known_was_forgotten() -> None:
@@ -87,15 +87,15 @@ def test_what_is_being_asked_counts_where_only_what_is_known_was_forgotten() -> 
             gate.wait(LONG)
         return number
 
-    patience = Patience(work, name="test", limit_s=LONG)
-    assert patience.ask(0).value == 0
-    patience.begin(0)
-    patience.forget(what_is_asked_now=False)
-    patience.limit_s = 0.01
-    assert patience.ask(LONG).value is None, "the earlier answer is forgotten"
+    poll = BackgroundPoll(work, name="test", limit_s=LONG)
+    assert poll.ask(0).value == 0
+    poll.begin(0)
+    poll.forget(what_is_asked_now=False)
+    poll.limit_s = 0.01
+    assert poll.ask(LONG).value is None, "the earlier answer is forgotten"
     gate.set()
-    patience.limit_s = LONG
-    assert patience.ask(LONG).value == 1
+    poll.limit_s = LONG
+    assert poll.ask(LONG).value == 1
 
 
 def test_what_hangs_for_too_long_is_tried_anew_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,13 +109,13 @@ def test_what_hangs_for_too_long_is_tried_anew_beside_it(monkeypatch: pytest.Mon
             gate.wait(LONG)
         return number
 
-    patience = Patience(work, name="test", limit_s=0.05)
-    assert patience.ask(0).overdue_s is not None
-    patience.limit_s = LONG
+    poll = BackgroundPoll(work, name="test", limit_s=0.05)
+    assert poll.ask(0).overdue_s is not None
+    poll.limit_s = LONG
     time.sleep(0.2)
-    assert patience.ask(0).value == 1
+    assert poll.ask(0).value == 1
     gate.set()
-    assert patience.ask(LONG).value == 1, "what answers after all is not taken for what is there now"
+    assert poll.ask(LONG).value == 1, "what answers after all is not taken for what is there now"
 
 
 def test_while_attempts_hang_it_is_said_for_how_long_there_was_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,12 +126,12 @@ def test_while_attempts_hang_it_is_said_for_how_long_there_was_no_answer(monkeyp
         begun.append(1)
         gate.wait(LONG)
 
-    patience = Patience(work, name="test", limit_s=0.01)
+    poll = BackgroundPoll(work, name="test", limit_s=0.01)
     started = time.monotonic()
     while len(begun) < 3:
-        overdue = patience.ask(0).overdue_s
+        overdue = poll.ask(0).overdue_s
         assert overdue is not None
-    assert (patience.ask(0).overdue_s or 0) >= 0.05 + 0.1 - 0.02
+    assert (poll.ask(0).overdue_s or 0) >= 0.05 + 0.1 - 0.02
     assert time.monotonic() - started >= 0.05 + 0.1, "the second is waited for longer than the first"
     gate.set()
 
@@ -144,11 +144,11 @@ def test_many_who_ask_at_once_cost_what_one_costs() -> None:
         asked.append(1)
         return 7
 
-    patience = Patience(work, name="test", limit_s=LONG)
+    poll = BackgroundPoll(work, name="test", limit_s=LONG)
 
     def ask() -> None:
         together.wait()
-        found.append(patience.ask(LONG).value)
+        found.append(poll.ask(LONG).value)
 
     threads = [threading.Thread(target=ask) for _ in range(20)]
     for thread in threads:
@@ -165,8 +165,8 @@ def test_an_error_of_ours_is_an_answer_and_a_fault_is_raised() -> None:
     def work() -> None:
         raise errors.pop(0)
 
-    patience = Patience(work, name="test", limit_s=LONG)
-    answer = patience.ask(0)
+    poll = BackgroundPoll(work, name="test", limit_s=LONG)
+    answer = poll.ask(0)
     assert answer.value is None and str(answer.problem) == "gone"
     with pytest.raises(ZeroDivisionError):
-        patience.ask(0)
+        poll.ask(0)

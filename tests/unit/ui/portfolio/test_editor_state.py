@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from src.domain.edits import Edit, PositionValues
 from src.domain.portfolio import Position
 from src.domain.revisions import Clash
-from src.ui.portfolio.editor_state import COLUMNS, Line, lines_of, mine_over, positions_after, read, resolved, typed
+from src.ui.portfolio.editor_state import (
+    COLUMNS,
+    EditorRow,
+    lines_of,
+    mine_over,
+    positions_after,
+    read,
+    resolved,
+    typed,
+)
 
 TENCENT = PositionValues(3100, Decimal("320.500"), "Tencent", "Tech", Decimal("315.200"))
 HSBC = PositionValues(13428, Decimal("38.500"), " HSBC ", None, None)
@@ -156,7 +165,7 @@ NEW = PositionValues(10, Decimal(1))
     ],
 )
 def test_after_a_conflict_each_row_is_as_decided_and_nothing_else_is_lost(
-    table: tuple[Line, ...], clash: Clash, ours: bool, edits: tuple[Edit, ...]
+    table: tuple[EditorRow, ...], clash: Clash, ours: bool, edits: tuple[Edit, ...]
 ) -> None:
     """The other edits of the table stay; what is decided for theirs is no edit any more."""
     other = typed(table, state({1: {"quantity": "7"}})) if len(table) > 1 else table
@@ -178,7 +187,7 @@ portfolios = st.dictionaries(st.integers(1, 99_999).map(lambda code: f"{code:04}
 @given(portfolios)
 def test_any_portfolio_comes_through_the_table_unchanged(seen: dict[str, PositionValues]) -> None:
     assert read(seen, lines_of(seen)).edits == ()
-    again = tuple(Line(None, line.cells) for line in lines_of(seen))
+    again = tuple(EditorRow(None, line.cells) for line in lines_of(seen))
     for edit in read({}, again).edits:
         assert edit.after is not None
         before = seen[edit.symbol]
