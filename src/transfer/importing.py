@@ -21,9 +21,9 @@ from src.domain.portfolio import (
 )
 from src.domain.symbols import is_index, normalise_symbol
 from src.errors import InvalidInput
-from src.transfer import mapping as mappings
 from src.transfer import numbers, texts
 from src.transfer.headers import Field
+from src.transfer.mapping import LABELS, check
 from src.transfer.numbers import Notation
 from src.transfer.reading import FileRow, Table
 
@@ -125,7 +125,7 @@ def preview(
     `notation` as the user says; found out where it is None. Raises InvalidInput where the mapping cannot be used; what
     is wrong with a row is in its result.
     """
-    columns = mappings.check(mapping, table.columns)
+    columns = check(mapping, table.columns)
     used = notation or notation_of(table, columns)
     there = {position.symbol: values_of(position) for position in current}
     reader = _Reader(table, columns, used, there, {one.symbol: one.last_updated for one in current})
@@ -236,7 +236,7 @@ class _Reader:
             return None
         value = check_price(number) if field is Field.PRICE else check_avg_cost(number)
         if value != number:
-            notes.append(f"{mappings.LABELS[field]} {number} is kept as {value}.")
+            notes.append(f"{LABELS[field]} {number} is kept as {value}.")
         return value
 
     def _number(self, line: FileRow, field: Field) -> Decimal | None:
@@ -248,14 +248,14 @@ class _Reader:
         try:
             return numbers.parse(text, self._notation, must_be_whole=field is Field.QUANTITY)
         except InvalidInput as error:
-            raise InvalidInput(f"{mappings.LABELS[field]}: {error}") from error
+            raise InvalidInput(f"{LABELS[field]}: {error}") from error
 
     def _text(self, line: FileRow, field: Field, limit: int, before: str | None) -> str | None:
         text = texts.unguarded(self._cell(line, field))
         # What an older program stored may be longer than what may be typed, or have spaces around it.
         if text == before or not text.strip():
             return before
-        return check_text(text, f"The {mappings.LABELS[field].lower()}", limit)
+        return check_text(text, f"The {LABELS[field].lower()}", limit)
 
     def _cell(self, line: FileRow, field: Field) -> str:
         return line.cell(self._columns[field]) if field in self._columns else ""
