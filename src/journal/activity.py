@@ -1,4 +1,4 @@
-"""Runs and actions as one history: who did what, when, from where, and how it ended."""
+"""The activity: runs, and actions of the audit, as one list of who did what, when, from where, with what outcome."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,22 +9,23 @@ from src.journal import audit, runs
 from src.journal.audit import AuditEntry
 from src.journal.model import AuditOutcome, RunRecord
 
-MOST_RUNS, MOST_LINES = 1000, 5000
+MOST_RUNS, MOST_AUDIT_ENTRIES = 1000, 5000
 RUN, ACTION = "run", "action"
 BEGUN = "begun"
 NO_END = "No end is written down: it is under way, or was killed."
-# A command that begins a run of its own: told once, as that run. Others that have to do with a run stay actions.
+# Commands that begin a run: they are listed once, as that run. Other commands about a run stay actions.
 BEGINS_RUN = frozenset({"phase1", "phase2", "rollback", "undo"})
-WITHIN = timedelta(minutes=2)
+START_LIMIT = timedelta(minutes=2)  # between the start of a command and that of its run
 _ON_BEHALF = re.compile(r"^.*? \((?:(.+?) via )?(.+)\)$")
 
 
 @dataclass(frozen=True)
 class ActivityEntry:
-    """One run, or one action. `outcome`: of a run its state, of an action as in the audit, "begun" while it has no end.
+    """One run or one action. Times have a time zone.
 
-    `by`: a person, or user@machine where it was typed. `address`: from where, as far as that is known. Times have a
-    time zone. `detail`: what the audit keeps beside.
+    `kind`: RUN or ACTION. `by`: a person, or user@machine for what was typed there. `address`: from where, "" where
+    unknown. `outcome`: the state of a run, or the audit's outcome of an action, BEGUN while it has no end. `detail`: of
+    the audit.
     """
 
     kind: str
@@ -41,12 +42,12 @@ class ActivityEntry:
 
     @property
     def key(self) -> str:
-        """Tells it apart from all others of its database."""
+        """Unique in its database."""
         return f"run-{self.run.run_id}" if self.run is not None else f"action-{self.began.timestamp():.6f}"
 
     @property
     def seconds(self) -> float | None:
-        """None where it has no end yet, or was over at once: then only that was written down."""
+        """Its duration. None while it has no end, and for an action that is recorded by its end alone."""
         if self.ended is None or self.ended == self.began:
             return None
         return max((self.ended - self.began).total_seconds(), 0.0)
@@ -59,7 +60,7 @@ class ActivityEntry:
 
 @dataclass(frozen=True)
 class ActivityFilter:
-    """Which happenings. None: any. `kind`: "run", "action", or the name of one, "restore" say."""
+    """Which entries to show; None means any. `kind`: RUN, ACTION, or the name of a phase or action, "restore" say."""
 
     kind: str | None = None
     by: str | None = None
@@ -76,27 +77,27 @@ class ActivityFilter:
 
 
 def read(url: str) -> tuple[ActivityEntry, ...]:
-    """The newest first: at most MOST_RUNS runs, and actions of MOST_LINES lines. Raises DatabaseUnavailable."""
-    return merged(runs.fetch_runs(url, MOST_RUNS), audit.read(url, MOST_LINES))
+    """The newest first: at most MOST_RUNS runs, and actions of MOST_AUDIT_ENTRIES lines. Raises DatabaseUnavailable."""
+    return merged(runs.fetch_runs(url, MOST_RUNS), audit.read(url, MOST_AUDIT_ENTRIES))
 
 
 def merged(runs: Sequence[RunRecord], lines: Sequence[AuditEntry]) -> tuple[ActivityEntry, ...]:
-    """Runs and the audit's lines as one list, newest first. A command that began a run is told with it."""
+    """Runs and entries of the audit as one list, newest first. A command that began a run is merged into that run."""
     actions = [_action(group) for group in _by_task(lines)]
-    told: dict[int, ActivityEntry] = {}
-    left = []
+    by_run: dict[int, ActivityEntry] = {}
+    others = []
     for action in sorted(actions, key=lambda one: one.began):
-        run = _run_of(action, runs, told)
+        run = _run_of(action, runs, by_run)
         if run is None:
-            left.append(action)
+            others.append(action)
         else:
-            told[run.run_id] = action
-    found = [*left, *(_run(run, told.get(run.run_id)) for run in runs)]
+            by_run[run.run_id] = action
+    found = [*others, *(_run(run, by_run.get(run.run_id)) for run in runs)]
     return tuple(sorted(found, key=lambda one: one.began, reverse=True))
 
 
 def _by_task(lines: Iterable[AuditEntry]) -> list[list[AuditEntry]]:
-    """Start and end of one command together, in this order."""
+    """Entries grouped by command, the start of each before its end."""
     groups: dict[object, list[AuditEntry]] = {}
     for number, line in enumerate(lines):
         groups.setdefault(line.detail.get("task") or number, []).append(line)
@@ -119,14 +120,17 @@ def _action(group: Sequence[AuditEntry]) -> ActivityEntry:
     )  # fmt: skip
 
 
-def _run_of(action: ActivityEntry, runs: Sequence[RunRecord], told: Mapping[int, ActivityEntry]) -> RunRecord | None:
-    """The run that this command began. One that was killed could not say which: it is that which began right after."""
+def _run_of(action: ActivityEntry, runs: Sequence[RunRecord], by_run: Mapping[int, ActivityEntry]) -> RunRecord | None:
+    """The run that this command began, or None.
+
+    A command that was killed did not record the run: then it is the first one within START_LIMIT of the command.
+    """
     if action.name not in BEGINS_RUN or action.outcome == AuditOutcome.REFUSED:
         return None
-    free = [run for run in runs if run.run_id not in told and run.started_at >= action.began]
+    free = [run for run in runs if run.run_id not in by_run and run.started_at >= action.began]
     if "run" in action.detail:
         return next((run for run in free if run.run_id == action.detail["run"]), None)
-    after = [run for run in free if run.started_at - action.began < WITHIN and action.outcome == BEGUN]
+    after = [run for run in free if run.started_at - action.began < START_LIMIT and action.outcome == BEGUN]
     return min(after, key=lambda run: run.started_at, default=None)
 
 
@@ -140,6 +144,6 @@ def _run(run: RunRecord, action: ActivityEntry | None) -> ActivityEntry:
 
 
 def person(started_by: str) -> str:
-    """Who it was, of "trader (mei via hk@server)": mei; of "trader (hk@server)": hk@server."""
+    """The person in `started_by`: mei in "trader (mei via hk@server)", hk@server in "trader (hk@server)"."""
     found = _ON_BEHALF.match(started_by)
     return started_by if found is None else found[1] or found[2]

@@ -1,4 +1,4 @@
-"""The audit: what admins did, how it ended, and what was refused. Append-only, in hk_migration.audit."""
+"""The audit: what admins did and were refused, with the outcome. In the append-only table hk_migration.audit."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -34,7 +34,7 @@ class AuditEntry:
 
 
 def record(url: str, entry: AuditEntry, *, make: bool = True) -> None:
-    """Write `entry` down, and the project's own schema first where it is not there yet (without `make`: leave it).
+    """Record `entry`. Creates schema hk_migration where it is missing; with `make` false, records nothing there.
 
     Raises DatabaseUnavailable, and PrerequisiteError where the role may not write it.
     """
@@ -64,7 +64,7 @@ def record(url: str, entry: AuditEntry, *, make: bool = True) -> None:
 
 
 def read(url: str, limit: int = 200) -> list[AuditEntry]:
-    """The newest first. Empty where nothing has been written down yet. Raises DatabaseUnavailable."""
+    """The newest `limit` entries, newest first. Raises DatabaseUnavailable."""
     try:
         with closing(connect(url, purpose="audit")) as conn, conn, conn.cursor() as cur:
             if not _exists(conn):
@@ -79,7 +79,7 @@ def read(url: str, limit: int = 200) -> list[AuditEntry]:
 
 
 def newest_id(conn: Connection) -> int:
-    """The number of the last line; 0 where there is none."""
+    """The id of the newest entry, 0 where there is none."""
     if not _exists(conn):
         return 0
     with conn.cursor() as cur:
@@ -89,9 +89,9 @@ def newest_id(conn: Connection) -> int:
 
 
 def carry_over(source: Connection, target: Connection, after: int) -> int:
-    """Add the lines of `source` with a number above `after` to the audit of `target`, in one transaction; how many.
+    """Copy the entries of `source` with an id above `after` to `target`, in one transaction. Returns how many.
 
-    They get new numbers there, and keep their times.
+    They get new ids there, and keep their times.
     """
     if not _exists(source):
         return 0

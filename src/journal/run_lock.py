@@ -1,4 +1,4 @@
-"""One at a time: the lock that a run holds on its database, and a restore too."""
+"""The run lock: an advisory lock that a run, or a restore, holds on its database. There is one run at a time."""
 
 import time
 
@@ -14,25 +14,25 @@ ENDING_S = 1.0
 
 
 def acquire_run_lock(conn: Connection) -> None:
-    """Take the lock for as long as `conn` (in autocommit) is open. Raises RunInProgress: whose, since when.
+    """Take the run lock until `conn` (in autocommit) is closed. Raises RunInProgress: whose run it is, and since when.
 
-    The server ends the session of a run that is over a moment after its program has gone: that is waited for.
+    The server ends a run's backend a moment after its client is gone: this waits ENDING_S for that.
     """
     deadline = time.monotonic() + ENDING_S
-    while not _taken(conn):
+    while not _try_lock(conn):
         if time.monotonic() > deadline:
-            raise RunInProgress(_who_is_at_work(conn))
+            raise RunInProgress(_describe_holder(conn))
         time.sleep(0.05)
 
 
-def _taken(conn: Connection) -> bool:
+def _try_lock(conn: Connection) -> bool:
     with conn.cursor() as cur:
         cur.execute("SELECT pg_try_advisory_lock(%s, %s)", (runs.LOCK_CLASS, runs.LOCK_OBJECT))
         row = cur.fetchone()
     return bool(row and row[0])
 
 
-def _who_is_at_work(conn: Connection) -> str:
+def _describe_holder(conn: Connection) -> str:
     holder = lock_holder_of_run(conn, runs.LOCK_CLASS, runs.LOCK_OBJECT)
     if holder is not None and holder.application_name == f"{APPLICATION_NAME} {RESTORE}":
         return f"A restore is in progress on this database (role {holder.role}, pid {holder.pid}). Wait for it to end."
@@ -47,28 +47,31 @@ def _who_is_at_work(conn: Connection) -> str:
     return f"Another run is in progress or has just begun ({who}). Wait for it to end."
 
 
-# client_connection_check_interval ends an orphan within about a second; where that is not available, it is ended.
-PATIENCE_S = 10.0
+# Where client_connection_check_interval works, the server ends an orphaned backend within about a second.
+ORPHAN_LIMIT_S = 10.0
 
 
 def wait_for_orphaned_backend(conn: Connection) -> None:
-    """Wait for a run's session whose client is gone to end; end it if it does not. A live run is left alone."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Wait until a run's backend whose client is gone has ended; terminate it after ORPHAN_LIMIT_S.
+
+    The backend of a live run is left alone.
+    """
+    deadline = time.monotonic() + ORPHAN_LIMIT_S
     while True:
         holder = lock_holder_of_run(conn, LOCK_CLASS, LOCK_OBJECT)
-        if holder is None or not _is_orphan(conn, holder.pid):
+        if holder is None or not _is_orphaned(conn, holder.pid):
             return
         if time.monotonic() > deadline:
             with conn.cursor() as cur:
                 cur.execute("SELECT pg_terminate_backend(%s)", (holder.pid,))
-            deadline = time.monotonic() + PATIENCE_S
+            deadline = time.monotonic() + ORPHAN_LIMIT_S
         time.sleep(0.2)
 
 
-def _is_orphan(conn: Connection, pid: int) -> bool:
-    """Whether this session executed the newest run, and the journal's session is gone, as it is with the client.
+def _is_orphaned(conn: Connection, pid: int) -> bool:
+    """Whether backend `pid` executed the newest run, and the journal's connection, which its client holds too, is gone.
 
-    A live run opens its journal before it writes its session's pid down; one that is still planning has done neither.
+    A live run opens its journal before it records its backend's pid. One that is still planning has done neither.
     """
     if not own_schema_exists(conn):
         return False

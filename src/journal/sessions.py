@@ -1,4 +1,4 @@
-"""Who else is in this database: v1's clients, and whoever holds a lock that a migration needs."""
+"""Other sessions in the database: v1 clients, and sessions that hold locks that a migration needs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,10 +9,10 @@ from src.postgres.queries import Row, query
 
 
 def legacy_roles(conn: Connection, given: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The roles that v1's clients connect as: those `given`, or else those found.
+    """The roles that v1 clients connect as: those `given`, or else those found, each once.
 
     Found are the owner of the positions, the role of this connection, roles with a session in this database now, and
-    login roles with a right on the positions. Ordered, each once.
+    login roles with a right on the positions; in this order, then by name.
     """
     if given:
         return tuple(dict.fromkeys(given))
@@ -20,12 +20,12 @@ def legacy_roles(conn: Connection, given: tuple[str, ...] = ()) -> tuple[str, ..
 
 
 def legacy_clients(conn: Connection, roles: Sequence[str]) -> tuple[Client, ...]:
-    """Sessions of these roles in this database, other than this project's own."""
+    """Sessions of these roles in this database, without those of this program."""
     return tuple(_client(row) for row in _rows(conn, "journal.sessions.sessions", {"roles": list(roles)}))
 
 
 def lock_holders(conn: Connection, tables: Sequence[str]) -> tuple[Client, ...]:
-    """Who holds or awaits a lock on these tables of schema public, or on compatibility views over them.
+    """Sessions that hold or await a lock on these tables of schema public, or on compatibility views over them.
 
     Not this backend. A worker of the server (autovacuum) has its kind as application_name; a prepared
     transaction, which no session owns, has pid 0.
@@ -35,14 +35,14 @@ def lock_holders(conn: Connection, tables: Sequence[str]) -> tuple[Client, ...]:
 
 
 def long_transactions(conn: Connection, older_than_s: float = 5.0) -> tuple[Client, ...]:
-    """Transactions in this database older than that, oldest first; prepared ones have pid 0."""
+    """Transactions in this database that are open for longer, oldest first. Prepared ones have pid 0."""
     return tuple(
         _client(row) for row in _rows(conn, "journal.sessions.long_transactions", {"older_than_s": older_than_s})
     )
 
 
 def lock_holder_of_run(conn: Connection, classid: int, objid: int) -> Client | None:
-    """Who holds the advisory lock whose key pg_locks shows as (classid, objid)."""
+    """The session that holds the advisory lock with the key (classid, objid). None where none does."""
     key = {"classid": classid & 0xFFFFFFFF, "objid": objid & 0xFFFFFFFF}
     rows = _rows(conn, "journal.sessions.advisory_lock", key)
     return _client(rows[0]) if rows else None
@@ -50,7 +50,7 @@ def lock_holder_of_run(conn: Connection, classid: int, objid: int) -> Client | N
 
 def _rows(conn: Connection, name: str, values: Mapping[str, object]) -> list[Row]:
     with conn.cursor() as cursor:
-        # A transaction sees pg_stat_activity as it was when it first looked; this looks anew.
+        # Within a transaction pg_stat_activity is read once; this discards that snapshot.
         cursor.execute("SELECT pg_catalog.pg_stat_clear_snapshot()")
         cursor.execute(query(name), values)
         found: list[Row] = cursor.fetchall()

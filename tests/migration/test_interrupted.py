@@ -115,8 +115,8 @@ def test_a_session_that_outlived_its_client_is_ended(v1: MigrationEnv, monkeypat
     """A server that cannot tell that a client is gone goes on with its statement: `resume` ends that."""
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
-    monkeypatch.setattr("src.journal.run_lock.PATIENCE_S", 0.3)
-    with session(v1.url, "hk_strategy migration") as orphan, orphan.cursor() as cur:
+    monkeypatch.setattr("src.journal.run_lock.ORPHAN_LIMIT_S", 0.3)
+    with session(v1.url, "hk_strategy migration") as orphaned, orphaned.cursor() as cur:
         cur.execute("SELECT pg_advisory_lock(%s, %s)", (runs.LOCK_CLASS, runs.LOCK_OBJECT))
         run_id = runs.fetch_runs(v1.url)[0].run_id
         cur.execute(
@@ -129,13 +129,13 @@ def test_a_session_that_outlived_its_client_is_ended(v1: MigrationEnv, monkeypat
             cur.execute("SELECT 1")
 
 
-def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphan(
+def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphaned_backend(
     v1: MigrationEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has the lock, and no journal yet."""
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
-    monkeypatch.setattr("src.journal.run_lock.PATIENCE_S", 0.0)
+    monkeypatch.setattr("src.journal.run_lock.ORPHAN_LIMIT_S", 0.0)
     with session(v1.url, "hk_strategy migration") as other, other.cursor() as cur:
         cur.execute("SELECT pg_advisory_lock(%s, %s)", (runs.LOCK_CLASS, runs.LOCK_OBJECT))
         with pytest.raises(RunInProgress):
