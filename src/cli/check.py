@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from src.cli.context import Context, done
+from src.cli.findings import finding_lines
 from src.cli.output import Ending
-from src.cli.text import current_run_lines, finding_lines, health_lines
+from src.cli.text import current_run_lines, health_lines
 from src.errors import DatabaseUnavailable, HKStrategyError
 from src.health.model import SILENT, Component, State
 from src.journal import runs

@@ -6,6 +6,7 @@ from src.cli.backups import cmd_backup, cmd_backups, cmd_delete, cmd_prune, cmd_
 from src.cli.check import cmd_check
 from src.cli.context import Context, done, nothing
 from src.cli.exit import EXIT_FAILED, EXIT_PREREQUISITE
+from src.cli.findings import advice
 from src.cli.output import Ending
 from src.cli.text import current_run_lines, outcome_lines, plan_lines, run_detail_lines
 from src.cli.text_history import happening_lines
@@ -124,7 +125,9 @@ def _short(plan: Plan) -> list[str]:
 
 def _refused(plan: Plan) -> Ending:
     first = plan.refusals[0]
-    return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, f"Refused, nothing was touched: {first.title}", first.advice)
+    return Ending(
+        EXIT_PREREQUISITE, OutcomeState.REFUSED, f"Refused, nothing was touched: {first.title}", advice(first)
+    )
 
 
 def _finish(context: Context, outcome: RunOutcome) -> Ending:

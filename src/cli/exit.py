@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+from src.cli.findings import advice
 from src.cli.output import Ending
 from src.errors import (
     DatabaseUnavailable,
@@ -17,6 +18,7 @@ from src.errors import (
 from src.health.server import EMBEDDED_ADVICE
 from src.journal.model import OutcomeState
 from src.logs import Redact
+from src.migration.findings import PlanRefused
 from src.postgres.connection import redact as redact_url
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PREREQUISITE, EXIT_BUSY = range(5)
@@ -29,6 +31,9 @@ def ending_of(error: HKStrategyError) -> Ending:
         return Ending(EXIT_FAILED, OutcomeState.PAUSED, str(error), hint)
     if isinstance(error, RunInProgress):
         return Ending(EXIT_BUSY, OutcomeState.BUSY, str(error))
+    if isinstance(error, PlanRefused):
+        reasons = " ".join(f"{finding.title} {advice(finding)}" for finding in error.findings)
+        return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, f"Nothing was touched. {reasons}")
     if isinstance(error, MigrationError):
         state = OutcomeState.REFUSED if error.exit_code == EXIT_PREREQUISITE else OutcomeState.FAILED
         return Ending(error.exit_code, state, str(error))

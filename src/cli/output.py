@@ -13,8 +13,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from src.cli.findings import as_json
 from src.journal.model import Event, EventKind, OutcomeState, StepState
 from src.logs import Redact, mask
+from src.migration.findings import Finding
 from src.migration.model import Step
 from src.migration.plan.explain import lock_of
 from src.text import duration, milliseconds
@@ -56,6 +58,8 @@ def to_json(value: object) -> object:
     if isinstance(value, Step):
         told = {"name": value.name, "title": value.title, "why": value.why, "kind": value.kind.value}
         return {**told, "locks": list(value.locks), "lock_mode": lock_of(value).mode, "sql": value.sql}
+    if isinstance(value, Finding):
+        return to_json(as_json(value))
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):

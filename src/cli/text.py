@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import zip_longest
 
+from src.cli.findings import finding_lines
 from src.health.model import Component, State
 from src.journal.model import (
     NEWER_PROGRAM,
@@ -16,11 +17,9 @@ from src.journal.model import (
     RunOutcome,
     RunRecord,
 )
-from src.migration.model import Expected, Finding, MergedSymbol, Options, Plan
+from src.migration.model import Expected, MergedSymbol, Options, Plan
 from src.migration.plan.explain import AFTERWARDS, lock_of
 from src.text import duration, milliseconds, moment, money, plural, size
-
-MARKS = {"info": "i", "warning": "!", "refusal": "✗"}
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
@@ -34,15 +33,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[
         return "  " + "  ".join(padded).rstrip()
 
     return [line(header), *(line(row) for row in body)]
-
-
-def finding_lines(findings: Iterable[Finding]) -> list[str]:
-    lines: list[str] = []
-    for finding in findings:
-        lines.append(f"  {MARKS.get(finding.severity, '-')} {finding.title}")
-        if finding.advice:
-            lines.append(f"    {finding.advice}")
-    return lines
 
 
 def client_lines(clients: Iterable[Client]) -> list[str]:

@@ -27,7 +27,8 @@ from src.journal.model import (
 )
 from src.journal.run_lock import acquire_run_lock, wait_for_orphaned_backend
 from src.journal.runs import fetch_current_run, reading_session
-from src.migration.model import Finding, Options, Plan, TableSize
+from src.migration.findings import Finding, PlanRefused
+from src.migration.model import Options, Plan, TableSize
 from src.migration.plan.planner import configure, open_plan
 from src.migration.preflight.survey import survey
 from src.migration.run.execution import Execution
@@ -141,10 +142,9 @@ def request_pause(url: str, by: str) -> RunRecord | None:
 
 
 def refuse(plan: Plan) -> None:
-    """Raise PrerequisiteError with every refusal of the plan, if it has any."""
+    """Raise PlanRefused with every refusal of the plan, if it has any."""
     if plan.refusals:
-        reasons = " ".join(f"{f.title} {f.advice}" for f in plan.refusals)
-        raise PrerequisiteError(f"Nothing was touched. {reasons}")
+        raise PlanRefused(plan.refusals)
 
 
 def _begin(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from src.journal.model import Client, Keep, Phase
+from src.migration.findings import Finding, Severity
 
 
 class Kind(StrEnum):
@@ -94,15 +95,6 @@ class TableSize:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Something `check` or a plan noticed. `severity`: "info", "warning" or "refusal"."""
-
-    severity: str
-    title: str
-    advice: str
-
-
-@dataclass(frozen=True)
 class MergedSymbol:
     """What a rollback to v1 does to one symbol that several portfolios hold. HKD, shares."""
 
@@ -148,4 +140,4 @@ class Plan:
 
     @property
     def refusals(self) -> tuple[Finding, ...]:
-        return tuple(f for f in self.findings if f.severity == "refusal")
+        return tuple(f for f in self.findings if f.severity is Severity.REFUSAL)

@@ -14,6 +14,7 @@ from src.config import load_settings
 from src.errors import HKStrategyError
 from src.journal import audit, runs
 from src.journal.model import Event, Phase
+from src.migration.model import Options
 from src.migration.preflight.blockers import How
 from src.ui.access.current_user import NotAllowed
 from src.ui.reads import commands, live_state, queries
@@ -101,7 +102,7 @@ def test_nobody_sees_nothing_where_there_is_no_door(
 
 
 ACTIONS = {
-    "phase1": lambda: actions.start_phase(Phase.PHASE1, "phase1", "1.0"),
+    "phase1": lambda: actions.start_phase(Phase.PHASE1, "phase1", "1.0", Options()),
     "resume": actions.resume,
     "pause": actions.pause,
     "interrupt": lambda: actions.interrupt(1, datetime.now(UTC), How.TERMINATE, insists=True),
@@ -153,7 +154,7 @@ def test_the_schema_moved_on_since_the_page_was_drawn(
 ) -> None:
     settings_env.setenv("DATABASE_URL", make_database("v3"))
     with pytest.raises(HKStrategyError, match=r"The schema is 3\.0 by now, not 1\.0"):
-        actions.start_phase(Phase.PHASE1, "phase1", "1.0")
+        actions.start_phase(Phase.PHASE1, "phase1", "1.0", Options())
 
 
 def test_the_page_answers_when_the_database_is_down(open_page: OpenPage) -> None:

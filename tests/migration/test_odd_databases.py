@@ -151,7 +151,7 @@ def test_what_others_have_stays(make_lab: MakeEnv, pg_version: int) -> None:
     assert any("Other tables in schema public: notes" in title for title in told)
     assert any("notes_position_id_fkey" in title and "stays" in title for title in told)
     assert any("Trigger count_it" in title for title in told)
-    assert any("portfolio_analyses and portfolio_value_history missing" in title for title in told)
+    assert any("missing: portfolio_analyses and portfolio_value_history" in title for title in told)
 
     phase_1_done(it)
     joined = "SELECT count(*) FROM public.notes n JOIN public.portfolio_positions p ON p.id = n.position_id"

@@ -129,7 +129,7 @@ def test_each_missing_right_is_named(
     execute(superuser(servers, pg_version, url), "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     refusals = said(look(as_role), "refusal")
     assert f"lacks the right CREATE on database {database}" in refusals
-    assert f"schemas hk_migration, trader and {role}" in refusals
+    assert f"schemas: hk_migration, trader and {role}" in refusals
     assert f"GRANT CREATE ON DATABASE {database} TO {role}" in refusals
     assert "lacks the right CREATE on schema public" in refusals
     for table in ("portfolio_positions", "trading_signals", "price_history"):

@@ -8,6 +8,7 @@ import pytest
 from src.config import PROJECT_ROOT
 from src.embedded.api import PrivateServer
 from src.journal.sessions import legacy_clients, legacy_roles
+from src.migration.findings import Severity
 from src.migration.model import Options
 from src.postgres.connection import connect
 from tests.conftest import MakeDatabase, Servers
@@ -86,8 +87,8 @@ def test_what_to_type_is_written_so_that_it_can_be_typed(
     execute(admin, f'CREATE ROLE "{role}" LOGIN', f'ALTER ROLE "{role}" SET search_path = public')
     try:
         execute(url, f'GRANT SELECT ON portfolio_positions TO "{role}"')
-        (advice,) = (f.advice for f in look(url).findings if f.severity == "refusal")
-        remedy = advice.split("Run: ")[1].split("; and")[0]
+        (finding,) = (f for f in look(url).findings if f.severity is Severity.REFUSAL)
+        (remedy,) = finding.statements
         execute(admin, remedy)
         assert said(look(url), "refusal") == ""
     finally:
@@ -122,7 +123,7 @@ def test_roles_that_cannot_have_a_schema_are_refused(make_database: MakeDatabase
     url = make_database("v1", version=pg_version)
     refusals = said(look(url, options=Options(legacy_roles=("pg_monitor", "nobody_here"))), "refusal")
     assert "No schema for v1 compatibility can be named pg_monitor" in refusals
-    assert "There is no role nobody_here on this server. Correct --legacy-role." in refusals
+    assert "There is no role nobody_here on this server. Name the v1 roles: --legacy-role ROLE" in refusals
 
 
 def test_a_role_that_acts_as_another_is_refused(

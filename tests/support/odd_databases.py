@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from src.cli.exit import ending_of
+from src.cli.findings import advice
 from src.errors import PrerequisiteError
 from src.journal.model import Phase
 from src.migration import engine
@@ -42,14 +44,14 @@ def refused(it: MigrationEnv, phase: Phase, *words: str, **choices: Any) -> str:
     before = whole_dump(it.url, it.version)
     with pytest.raises(PrerequisiteError) as caught:
         it.run(phase, **choices)
-    message = str(caught.value)
+    message = ending_of(caught.value).message
     assert message.startswith("Nothing was touched.")
     for word in words:
         assert word in message
     refusals = [finding for finding in planned(it, phase, **choices) if finding.severity == "refusal"]
     assert refusals
-    assert all(finding.title in message and finding.advice in message for finding in refusals)
-    assert all(finding.advice for finding in refusals)
+    assert all(finding.title in message and advice(finding) in message for finding in refusals)
+    assert all(advice(finding) for finding in refusals)
     assert difference(before, whole_dump(it.url, it.version)) == ""
     assert it.rows("SELECT to_regnamespace('hk_migration')::text") == had_own_schema
     return message

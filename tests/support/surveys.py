@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from psycopg2.extensions import make_dsn, parse_dsn
 
+from src.cli.findings import advice
 from src.journal.model import Phase
 from src.migration.model import Options
 from src.migration.preflight.survey import Survey, survey
@@ -27,7 +28,7 @@ def look(url: str, phase: Phase | None = Phase.PHASE1, options: Options | None =
 
 
 def said(found: Survey, severity: str) -> str:
-    return "\n".join(f"{f.title} {f.advice}" for f in found.findings if f.severity == severity)
+    return "\n".join(f"{f.title} {advice(f)}" for f in found.findings if f.severity == severity)
 
 
 def database_of(url: str) -> str:

@@ -12,9 +12,11 @@ from src.config import Settings
 from src.journal import runs
 from src.journal.model import Phase
 from src.journal.sessions import long_transactions
-from src.migration.model import Finding, Kind, Options, Plan, Step, StepMode
+from src.migration.findings import Choice, Finding
+from src.migration.model import Kind, Options, Plan, Step, StepMode
 from src.migration.plan.estimate import earlier_runs, expected
 from src.migration.preflight.rollback_preview import merge_preview, portfolios_to_archive
+from src.migration.preflight.rules import EVERY_PHASE, info, refusal
 from src.migration.preflight.survey import Survey, survey
 from src.migration.steps import checksums, is_true, load_steps
 from src.postgres.connection import Connection, failure
@@ -47,6 +49,26 @@ PROVE = Step(
     "",
     why="The same figures again, from one snapshot. What clients changed meanwhile is told apart; anything else fails "
     "the run, which can then be rolled back.",
+)
+
+NO_BACKUP_POSSIBLE = refusal(
+    "no-backup-possible",
+    EVERY_PHASE,
+    "No backup can be made. {obstacle}",
+    "A phase starts with a verified backup.",
+    choices=(Choice.BACKUP_DIR, Choice.NO_BACKUP),
+)
+PHASE2_FROM_V1 = refusal(
+    "phase2-from-v1",
+    (Phase.PHASE2,),
+    "Phase 2 starts from v2, and this database is v1.",
+    "Run phase 1 first.",
+)
+FILE_CHANGED = info(
+    "file-changed",
+    EVERY_PHASE,
+    "{file} has changed since this database last saw {phase} ({since}).",
+    "Expected after an update of the program; otherwise compare the file with the one you trust.",
 )
 
 
@@ -100,9 +122,7 @@ def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, setti
         estimate = estimate_backup(url, backup_dir(options, settings))
         plan = replace(plan, backup_bytes_estimate=estimate.needed, disk_free_bytes=estimate.free)
         if estimate.obstacle is not None:
-            advice = "A phase starts with a verified backup. --no-backup does without, and says so."
-            refused = Finding("refusal", f"No backup can be made. {estimate.obstacle}", advice)
-            plan = replace(plan, findings=(refused, *plan.findings))
+            plan = replace(plan, findings=(NO_BACKUP_POSSIBLE(obstacle=estimate.obstacle), *plan.findings))
     return plan
 
 
@@ -151,7 +171,7 @@ def _remains(conn: Connection) -> bool:
 
 def _wrong_way(phase: Phase, found: Survey) -> tuple[Finding, ...]:
     if phase is Phase.PHASE2 and found.version == "1.0":
-        return (Finding("refusal", "Phase 2 starts from v2, and this database is v1.", "Run phase1 first."),)
+        return (PHASE2_FROM_V1(),)
     return ()
 
 
@@ -159,11 +179,7 @@ def _changed_files(conn: Connection, phase: Phase) -> tuple[Finding, ...]:
     """Files that are not what they were when this database last saw this phase."""
     earlier = runs.last_checksums(conn, phase)
     return tuple(
-        Finding(
-            "info",
-            f"{name} has changed since this database last saw {phase.value} ({earlier[1]:%Y-%m-%d}).",
-            "Expected after an update of the program; otherwise compare the file with the one you trust.",
-        )
+        FILE_CHANGED(file=name, phase=phase.value, since=f"{earlier[1]:%Y-%m-%d}")
         for name, digest in checksums(phase).items()
         if earlier and earlier[0].get(name, digest) != digest
     )

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from src.journal.model import Client, Phase
-from src.migration.model import Finding
-from src.migration.preflight.facts import OUR_TABLES, Scene, info, refusal, warning
-from src.text import listed, plural, quoted
+from src.migration.findings import Choice, Finding
+from src.migration.preflight.facts import OUR_TABLES, Scene
+from src.migration.preflight.rules import BUILDS_VIEWS, EVERY_PHASE, info, refusal, warning
+from src.text import quoted
 
 OLDEST_SERVER = 140000
 VIEWED_TABLES = tuple(table for table in OUR_TABLES if table != "portfolios")
@@ -18,62 +19,170 @@ _SCOPES = {
 }
 
 
+STANDBY = refusal(
+    "standby",
+    EVERY_PHASE,
+    "This server is a read-only standby.",
+    "Changes go to the primary: set DATABASE_URL to it, and run this again.",
+)
+READ_ONLY = refusal(
+    "read-only",
+    EVERY_PHASE,
+    "Transactions of role {role} in database {database} are read-only (default_transaction_read_only is on).",
+    "Find who set it (database, role, or the server's configuration), and take it back",
+    sql=(
+        "ALTER DATABASE {database:sql} RESET default_transaction_read_only",
+        "or ALTER ROLE {role:sql} RESET default_transaction_read_only",
+    ),
+)
+SERVER_TOO_OLD = refusal(
+    "server-too-old",
+    EVERY_PHASE,
+    "This server is PostgreSQL {version}; {oldest} is the oldest that this works with.",
+    "Upgrade the server first.",
+)
+OWN_SCHEMA_OWNER = refusal(
+    "own-schema-owner",
+    EVERY_PHASE,
+    "Schema hk_migration, which holds the history, belongs to another role than {role}.",
+    "Connect as its owner, or let a superuser run",
+    sql="ALTER SCHEMA hk_migration OWNER TO {role:sql}",
+)
+NO_CREATE_ON_DATABASE = refusal(
+    "no-create-on-database",
+    EVERY_PHASE,
+    "Role {role} lacks the right CREATE on database {database}. It is needed for new schemas: {schemas}.",
+    "Let the database's owner run",
+    sql="GRANT CREATE ON DATABASE {database:sql} TO {role:sql}",
+)
+NO_CREATE_IN_PUBLIC = refusal(
+    "no-create-in-public",
+    EVERY_PHASE,
+    "Role {role} lacks the right CREATE on schema public.",
+    "Let the schema's owner run",
+    sql="GRANT CREATE ON SCHEMA public TO {role:sql}",
+)
+NOT_OWNER = refusal(
+    "not-owner",
+    EVERY_PHASE,
+    "Table {table} belongs to role {owner}, and {role} is no member of it.",
+    "Only an owner may change a table. Connect as {owner}, or let it run",
+    sql="GRANT {owner:sql} TO {role:sql}",
+)
+NO_SEQUENCE = refusal(
+    "no-sequence",
+    EVERY_PHASE,
+    "Role {role} may not use the sequence that numbers the rows of {table}.",
+    "Let its owner run",
+    sql="GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role:sql}",
+)
+NO_SUCH_ROLE = refusal(
+    "no-such-role",
+    BUILDS_VIEWS,
+    "There is no role {role} on this server.",
+    "",
+    choices=(Choice.LEGACY_ROLES,),
+)
+RESERVED_ROLE = refusal(
+    "reserved-role",
+    BUILDS_VIEWS,
+    "No schema for v1 compatibility can be named {role}: PostgreSQL or this project reserves that name.",
+    "Let v1's clients connect as another role, or leave {role} out if it is no v1 client.",
+    choices=(Choice.LEGACY_ROLES,),
+)
+ROLE_SWITCHES = refusal(
+    "role-switches",
+    BUILDS_VIEWS,
+    "Sessions of role {role} act as role {switched} (ALTER ROLE {role:sql} SET role).",
+    "Their views must be in a schema named {switched}: add {switched} to the v1 roles.",
+    value="{switched}",
+    choices=(Choice.LEGACY_ROLES,),
+)
+ROLE_HIDDEN_PATH = refusal(
+    "role-hidden-path",
+    BUILDS_VIEWS,
+    "Sessions of role {role} would not find the compatibility views: their search_path is {path}, without "
+    '"$user" at its beginning.',
+    "It is set by {source}. Let a superuser or the role itself run",
+    sql='ALTER ROLE {role:sql} IN DATABASE {database:sql} SET search_path = "$user", public',
+    then="Then let its clients reconnect. If {role} is no v1 client, leave it out.",
+    choices=(Choice.LEGACY_ROLES,),
+)
+ROLE_SCHEMA_TAKEN = refusal(
+    "role-schema-taken",
+    BUILDS_VIEWS,
+    "Schema {role}, where v1's clients of role {role} would find their views, already has {relations} of its own.",
+    "Those clients use that schema's relations today, not those of public. Rename or move them; or leave role {role} "
+    "out if it is no v1 client.",
+    choices=(Choice.LEGACY_ROLES,),
+)
+ROLE_SCHEMA_OWNER = refusal(
+    "role-schema-owner",
+    BUILDS_VIEWS,
+    "Schema {schema}, which must hold the views for v1's clients, does not belong to {role}.",
+    "Let its owner run",
+    sql="ALTER SCHEMA {schema:sql} OWNER TO {role:sql}",
+)
+ROLE_SCHEMA_THERE = info(
+    "role-schema-there",
+    BUILDS_VIEWS,
+    "Schema {schema} is there already: the compatibility views go into it, all else in it stays.",
+)
+LONG_TRANSACTION = warning(
+    "long-transaction",
+    EVERY_PHASE,
+    "A transaction of role {role} has been open for {seconds} s ({process}, {application}, {state}).",
+    "Index builds wait until it ends. Let its owner finish it, or end it",
+    sql="{end}",
+)
+V1_CLIENTS_CONNECTED = info(
+    "v1-clients-connected",
+    (Phase.PHASE2,),
+    "{number:v1 client} connected: {clients}.",
+    "Phase 2 is refused while they are.",
+)
+V1_CLIENTS_WORKING = refusal(
+    "v1-clients-working",
+    (Phase.PHASE2,),
+    "{number:v1 client} connected, and phase 2 takes their compatibility layer away: {clients}.",
+    "Stop them first.",
+    choices=(Choice.FORCE,),
+)
+V1_CLIENTS_CUT_OFF = warning(
+    "v1-clients-cut-off",
+    (Phase.PHASE2,),
+    "{number:v1 client} will be cut off: {clients}.",
+    "You insisted on it.",
+)
+
+
 def server_findings(scene: Scene) -> Iterator[Finding]:
     """A server on which nothing can be changed, or that is too old."""
     server = scene.server
     if server.standby:
-        yield refusal(
-            "This server is a read-only standby.",
-            "Changes go to the primary: set DATABASE_URL to it, and run this again.",
-        )
+        yield STANDBY()
     elif server.read_only:
-        yield refusal(
-            f"Transactions of role {server.role} in database {server.database} are read-only "
-            "(default_transaction_read_only is on).",
-            f"Find who set it, and take it back: ALTER DATABASE {quoted(server.database)} RESET "
-            f"default_transaction_read_only (or ALTER ROLE {quoted(server.role)}, or the server's configuration).",
-        )
+        yield READ_ONLY(role=server.role, database=server.database)
     if server.version < OLDEST_SERVER:
-        yield refusal(
-            f"This server is PostgreSQL {server.version // 10000}; 14 is the oldest that this works with.",
-            "Upgrade the server first.",
-        )
+        yield SERVER_TOO_OLD(version=server.version // 10000, oldest=OLDEST_SERVER // 10000)
 
 
 def rights_findings(scene: Scene) -> Iterator[Finding]:
     """Rights that our role lacks, each by name."""
     server = scene.server
     if not server.owns_own_schema:
-        yield refusal(
-            f"Schema hk_migration, which holds the history, belongs to another role than {server.role}.",
-            f"Connect as its owner, or let a superuser run: ALTER SCHEMA hk_migration OWNER TO {quoted(server.role)}.",
-        )
+        yield OWN_SCHEMA_OWNER(role=server.role)
     missing = _schemas_to_make(scene)
     if missing and not server.may_create_schemas:
-        yield refusal(
-            f"Role {server.role} lacks the right CREATE on database {server.database}; it is needed to make "
-            f"{'schema' if len(missing) == 1 else 'schemas'} {listed(missing)}.",
-            "Let the database's owner run: GRANT CREATE ON DATABASE "
-            f"{quoted(server.database)} TO {quoted(server.role)}.",
-        )
+        yield NO_CREATE_ON_DATABASE(role=server.role, database=server.database, schemas=missing)
     if not server.may_create_in_public:
-        yield refusal(
-            f"Role {server.role} lacks the right CREATE on schema public.",
-            f"Let the schema's owner run: GRANT CREATE ON SCHEMA public TO {quoted(server.role)}.",
-        )
+        yield NO_CREATE_IN_PUBLIC(role=server.role)
     for table in OUR_TABLES:
         relation = scene.relations.get(table)
         if relation is not None and not relation.owned:
-            yield refusal(
-                f"Table {table} belongs to role {relation.owner}, and {server.role} is no member of it.",
-                f"Only an owner may change a table: connect as {relation.owner}, or let it run: "
-                f"GRANT {quoted(relation.owner)} TO {quoted(server.role)}.",
-            )
+            yield NOT_OWNER(table=table, owner=relation.owner, role=server.role)
         elif relation is not None and relation.usable_sequence is False:
-            yield refusal(
-                f"Role {server.role} may not use the sequence that numbers the rows of {table}.",
-                f"Let its owner run: GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {quoted(server.role)}.",
-            )
+            yield NO_SEQUENCE(table=table, role=server.role)
 
 
 def _schemas_to_make(scene: Scene) -> list[str]:
@@ -99,12 +208,9 @@ def role_findings(scene: Scene) -> Iterator[Finding]:
         settings.setdefault(role, []).append((scope, name, value))
     for role in scene.roles:
         if not exists[role]:
-            yield refusal(f"There is no role {role} on this server.", "Correct --legacy-role.")
+            yield NO_SUCH_ROLE(role=role)
         elif role.startswith("pg_") or role in _RESERVED:
-            yield refusal(
-                f"No schema for v1 compatibility can be named {role}: PostgreSQL or this project reserves that name.",
-                "Let v1's clients connect as another role, or name their roles with --legacy-role.",
-            )
+            yield RESERVED_ROLE(role=role)
         else:
             yield from _path_findings(scene, role, settings[role], default)
 
@@ -114,22 +220,13 @@ def _path_findings(
 ) -> Iterator[Finding]:
     switched = next((value for _, name, value in settings if name == "role"), None)
     if switched and switched != "none" and switched not in scene.roles:
-        yield refusal(
-            f"Sessions of role {role} act as role {switched} (ALTER ROLE {quoted(role)} SET role).",
-            f"Their views must be in a schema named {switched}: add --legacy-role {switched}.",
-        )
+        yield ROLE_SWITCHES(role=role, switched=switched)
     scope, path = next(((scope, value) for scope, name, value in settings if name == "search_path"), (None, default))
     if path is None or _leads_to_views(path, role):
         return
     source = _SCOPES[scope] if scope is not None else "the server's configuration: search_path"
     source = source.format(role=quoted(role), database=quoted(scene.server.database))
-    yield refusal(
-        f"Sessions of role {role} would not find the compatibility views: their search_path is {path or 'empty'}, "
-        'without "$user" at its beginning.',
-        f"It is set by {source}. Run: ALTER ROLE {quoted(role)} IN DATABASE {quoted(scene.server.database)} "
-        f'SET search_path = "$user", public; and let its clients reconnect. If {role} is no v1 client, leave it out: '
-        "name the roles that are with --legacy-role.",
-    )
+    yield ROLE_HIDDEN_PATH(role=role, path=path or "empty", source=source, database=scene.server.database)
 
 
 def _leads_to_views(path: str, role: str) -> bool:
@@ -150,19 +247,11 @@ def schema_findings(scene: Scene) -> Iterator[Finding]:
     values = {"roles": list(scene.roles), "tables": list(VIEWED_TABLES)}
     for name, ours, owned, taken in scene.look.rows("migration.preflight.survey.role_schemas", values):
         if taken:
-            yield refusal(
-                f"Schema {name}, where v1's clients of role {name} would find their views, already has "
-                f"{listed(taken)} of its own.",
-                "Those clients use that schema's relations today, not those of public. Rename or move them, or leave "
-                f"role {name} out with --legacy-role.",
-            )
+            yield ROLE_SCHEMA_TAKEN(role=name, relations=taken)
         elif not owned:
-            yield refusal(
-                f"Schema {name}, which must hold the views for v1's clients, does not belong to {scene.server.role}.",
-                f"Let its owner run: ALTER SCHEMA {quoted(name)} OWNER TO {quoted(scene.server.role)}.",
-            )
+            yield ROLE_SCHEMA_OWNER(schema=name, role=scene.server.role)
         elif not ours:
-            yield info(f"Schema {name} is there already: the compatibility views go into it, all else in it stays.")
+            yield ROLE_SCHEMA_THERE(schema=name)
 
 
 def session_findings(scene: Scene, clients: tuple[Client, ...], old: tuple[Client, ...]) -> Iterator[Finding]:
@@ -171,24 +260,23 @@ def session_findings(scene: Scene, clients: tuple[Client, ...], old: tuple[Clien
         who = f"process {client.pid}" if client.pid else "no process"
         gid = client.application_name.removeprefix("prepared transaction ")
         end = f"SELECT pg_terminate_backend({client.pid})" if client.pid else f"ROLLBACK PREPARED '{gid}'"
-        yield warning(
-            f"A transaction of role {client.role or 'unknown'} has been open for {client.transaction_s or 0:.0f} s "
-            f"({who}, {client.application_name or 'no application_name'}, {client.state}).",
-            f"Index builds wait until it ends. Let its owner finish it, or end it: {end}.",
+        yield LONG_TRANSACTION(
+            role=client.role or "unknown",
+            seconds=round(client.transaction_s or 0),
+            process=who,
+            application=client.application_name or "no application_name",
+            state=client.state,
+            end=end,
         )
     if not clients or Phase.PHASE2 not in scene.phases:
         return
-    who = listed([_described(client) for client in clients])
-    number = plural(len(clients), "v1 client")
+    told = [_described(client) for client in clients]
     if scene.asked is not Phase.PHASE2:
-        yield info(f"{number} connected: {who}.", "Phase 2 is refused while they are.")
+        yield V1_CLIENTS_CONNECTED(number=len(clients), clients=told)
     elif not scene.options.force:
-        yield refusal(
-            f"{number} connected, and phase 2 takes their compatibility layer away: {who}.",
-            "Stop them first, or insist with --force.",
-        )
+        yield V1_CLIENTS_WORKING(number=len(clients), clients=told)
     else:
-        yield warning(f"{number} will be cut off: {who}.", "You asked for it with --force.")
+        yield V1_CLIENTS_CUT_OFF(number=len(clients), clients=told)
 
 
 def _described(client: Client) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from src.journal.model import Phase
-from src.migration.model import Finding, Options
+from src.migration.model import Options
 from src.postgres.readonly import Look
 from src.schema.versions import SchemaState, SchemaVersion
 
@@ -107,15 +107,3 @@ class Scene:
     def has_our_portfolios(self) -> bool:
         """Table portfolios has every column that phase 1 gives it."""
         return all(self.column("portfolios", name) is not None for name in PORTFOLIO_COLUMNS)
-
-
-def refusal(title: str, advice: str) -> Finding:
-    return Finding("refusal", title, advice)
-
-
-def warning(title: str, advice: str) -> Finding:
-    return Finding("warning", title, advice)
-
-
-def info(title: str, advice: str = "") -> Finding:
-    return Finding("info", title, advice)

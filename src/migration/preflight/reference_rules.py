@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from src.journal.model import Phase
-from src.migration.model import Finding
-from src.migration.preflight.facts import OUR_TABLES, Scene, info, refusal, warning
+from src.migration.findings import Finding
+from src.migration.preflight.facts import OUR_TABLES, Scene
+from src.migration.preflight.rules import EVERY_PHASE, FORWARD, ROLLBACKS, Rule, info, refusal, warning
 from src.schema.versions import SchemaVersion
-from src.text import listed, plural, quoted
+from src.text import quoted
 
 # v1's own foreign keys: table → name, each from symbol to portfolio_positions(symbol).
 _V1_KEYS = {"trading_signals": "trading_signals_symbol_fkey", "price_history": "price_history_symbol_fkey"}
@@ -22,6 +23,143 @@ _RESULTS = {
     "issue_details text)",
 }
 _KINDS = {"r": "table", "p": "table", "v": "view", "m": "materialized view", "f": "foreign table"}
+
+
+V1_KEY_NAME = refusal(
+    "v1-key-name",
+    (Phase.PHASE1,),
+    "The foreign key of {table} to positions is named {constraint}, not {expected}.",
+    "Rename it",
+    sql="ALTER TABLE public.{table} RENAME CONSTRAINT {constraint:sql} TO {expected}",
+)
+V1_KEY_WITHOUT_CASCADE = warning(
+    "v1-key-without-cascade",
+    (Phase.PHASE1,),
+    "Foreign key {constraint} does not delete with its position (ON DELETE CASCADE), as v1's does.",
+    "From phase 1 on it will.",
+)
+PRICES_WITHOUT_KEY = warning(
+    "prices-without-key",
+    (Phase.PHASE1,),
+    "Table price_history has no foreign key to positions ({constraint}).",
+    "Phase 1 needs none. A rollback to v1 adds it, and first moves prices of symbols that are no position to the "
+    "archive.",
+)
+SIGNALS_WITHOUT_POSITION = refusal(
+    "signals-without-position",
+    (Phase.PHASE1,),
+    "Table trading_signals has no foreign key to positions, and signals of symbols that are no position: {symbols}.",
+    "Add the positions (quantity 0 is a watch row), or delete those signals.",
+)
+SIGNALS_WITHOUT_KEY = warning(
+    "signals-without-key",
+    (Phase.PHASE1,),
+    "Table trading_signals has no foreign key to positions ({constraint}).",
+    "Phase 1 adds one: deleting a position then deletes its signals, as in v1.",
+)
+EARLY_PORTFOLIO_KEY = refusal(
+    "early-portfolio-key",
+    FORWARD,
+    "Table {table} already has a foreign key to portfolios, {constraint}.",
+    "Phase 2 makes it. Take this one off, then run phase 1 and phase 2",
+    sql="ALTER TABLE public.{table} DROP CONSTRAINT {constraint:sql}",
+)
+KEY_TO_PORTFOLIOS = refusal(
+    "key-to-portfolios",
+    (Phase.ROLLBACK_V1,),
+    "Foreign key {constraint} of table {table} refers to portfolios, which a rollback to v1 removes.",
+    "Take it off first",
+    sql="{drop}",
+)
+KEY_TO_SYMBOL = refusal(
+    "key-to-symbol",
+    EVERY_PHASE,
+    "Foreign key {constraint} of table {table} refers to portfolio_positions(symbol), which is no longer unique once "
+    "several portfolios may hold a symbol.",
+    "Take it off",
+    sql="{drop}",
+    then="After phase 1 it can be made again on portfolio_positions(legacy_symbol), the symbols of DEFAULT.",
+)
+KEY_TO_OUR_COLUMNS = refusal(
+    "key-to-our-columns",
+    (Phase.PHASE2, *ROLLBACKS),
+    "Foreign key {constraint} of table {table} refers to {target}({columns}), which this takes away.",
+    "Take it off first",
+    sql="{drop}",
+)
+KEY_TO_ARCHIVED_ROWS = refusal(
+    "key-to-archived-rows",
+    (Phase.ROLLBACK_V1,),
+    "{number:row} of table {table} refer, by {constraint}, to {target} of portfolios other than DEFAULT, which a "
+    "rollback to v1 moves to the archive.",
+    "Take those rows or the foreign key away first",
+    sql="{drop}",
+)
+KEY_STAYS = info(
+    "key-stays",
+    EVERY_PHASE,
+    "Foreign key {constraint} of table {table} refers to {target}({columns}): it stays.",
+)
+READS_COMPATIBILITY_VIEW = refusal(
+    "reads-compatibility-view",
+    (Phase.PHASE2, Phase.ROLLBACK_V1),
+    "{kind} {reader} reads the compatibility view {what}, which this takes away.",
+    "Keep its definition, drop it, and create it again afterwards",
+    sql="{drop}",
+)
+READS_OUR_VIEW = refusal(
+    "reads-our-view",
+    ROLLBACKS,
+    "{kind} {reader} reads {what}, which a rollback takes away.",
+    "Keep its definition, drop it, and create it again afterwards",
+    sql="{drop}",
+)
+READS_ROWS = refusal(
+    "reads-rows",
+    (Phase.PHASE1,),
+    "{kind} {reader} reads {what}, and would count the rows of every portfolio after phase 1.",
+    "Keep its definition, and drop it",
+    sql="{drop}",
+    then="After phase 1 create it again over the compatibility view (named <v1 role>.{what}), or with "
+    "WHERE portfolio_id = 'DEFAULT'.",
+)
+READS_OUR_COLUMNS = refusal(
+    "reads-our-columns",
+    (Phase.PHASE2, *ROLLBACKS),
+    "{kind} {reader} reads {columns} of {what}, which this takes away.",
+    "Keep its definition, drop it, and create it again afterwards",
+    sql="{drop}",
+)
+FUNCTION_NAMES_PUBLIC = refusal(
+    "function-names-public",
+    (Phase.PHASE1,),
+    "Function {function} names public's positions or signals, and would count the rows of every portfolio after "
+    "phase 1.",
+    "Keep its definition, and drop it",
+    sql="DROP FUNCTION {function}",
+    then="After phase 1 create it again with WHERE portfolio_id = 'DEFAULT'; or let it name the tables without a "
+    "schema, so that v1's clients find their views through it.",
+)
+FUNCTION_NAMES_TABLES = warning(
+    "function-names-tables",
+    (Phase.PHASE1,),
+    "Function {function} names positions or signals.",
+    "Called by a v1 role it sees DEFAULT, as before; called by any other role it sees every portfolio.",
+)
+FUNCTION_NAME_TAKEN = refusal(
+    "function-name-taken",
+    EVERY_PHASE,
+    "The function name {name} is taken by {signature}, which is not this project's.",
+    "Rename it",
+    sql="ALTER FUNCTION {signature} RENAME TO {name}_old",
+)
+VIEW_NAME_TAKEN = refusal(
+    "view-name-taken",
+    (Phase.PHASE1,),
+    "The name public.{name} is taken by a {kind} that is not this project's.",
+    "Rename it",
+    sql="ALTER {sql_kind} public.{name} RENAME TO {name}_old",
+)
 
 
 @dataclass(frozen=True)
@@ -68,40 +206,22 @@ def _v1_keys(scene: Scene, keys: list[ForeignKey]) -> Iterator[Finding]:
         ]
         for key in found:
             if key.name != name:
-                yield refusal(
-                    f"The foreign key of {table} to positions is named {key.name}, not {name}.",
-                    f"Run: ALTER TABLE public.{table} RENAME CONSTRAINT {quoted(key.name)} TO {name}.",
-                )
+                yield V1_KEY_NAME(table=table, constraint=key.name, expected=name)
             elif key.on_delete != "c":
-                yield warning(
-                    f"Foreign key {name} does not delete with its position (ON DELETE CASCADE), as v1's does.",
-                    "From phase 1 on it will.",
-                )
+                yield V1_KEY_WITHOUT_CASCADE(constraint=name)
         if not found and not scene.begun:
             yield from _no_v1_key(scene, table, name)
 
 
 def _no_v1_key(scene: Scene, table: str, name: str) -> Iterator[Finding]:
     if table == "price_history":
-        yield warning(
-            f"Table price_history has no foreign key to positions ({name}).",
-            "Phase 1 needs none. A rollback to v1 adds it, and first moves prices of symbols that are no position "
-            "to the archive.",
-        )
+        yield PRICES_WITHOUT_KEY(constraint=name)
         return
     orphans = scene.look.rows_of(table, "migration.preflight.survey_rows.orphan_signals")
     if orphans:
-        named = listed(f"{symbol} ({rows:,})" for symbol, rows in orphans)
-        yield refusal(
-            "Table trading_signals has no foreign key to positions, and signals of symbols that are no position: "
-            f"{named}.",
-            "Add the positions (quantity 0 is a watch row), or delete those signals.",
-        )
+        yield SIGNALS_WITHOUT_POSITION(symbols=[f"{symbol} ({rows:,})" for symbol, rows in orphans])
     else:
-        yield warning(
-            f"Table trading_signals has no foreign key to positions ({name}).",
-            "Phase 1 adds one: deleting a position then deletes its signals, as in v1.",
-        )
+        yield SIGNALS_WITHOUT_KEY(constraint=name)
 
 
 def _early_portfolio_keys(scene: Scene, keys: list[ForeignKey]) -> Iterator[Finding]:
@@ -110,11 +230,7 @@ def _early_portfolio_keys(scene: Scene, keys: list[ForeignKey]) -> Iterator[Find
         if key.target != "portfolios" or key.table not in _V3_KEYS:
             continue
         if not (scene.begun and key.name == _V3_KEYS[key.table]):
-            yield refusal(
-                f"Table {key.table} already has a foreign key to portfolios, {key.name}.",
-                f"Phase 2 makes it: ALTER TABLE public.{key.table} DROP CONSTRAINT {quoted(key.name)}, and run phase1 "
-                "and phase2.",
-            )
+            yield EARLY_PORTFOLIO_KEY(table=key.table, constraint=key.name)
 
 
 def _others_key(scene: Scene, key: ForeignKey) -> Iterator[Finding]:
@@ -122,24 +238,13 @@ def _others_key(scene: Scene, key: ForeignKey) -> Iterator[Finding]:
     drop = f"ALTER TABLE {table} DROP CONSTRAINT {quoted(name)}"
     special = {"portfolio_id", "legacy_symbol"} & set(key.target_columns)
     if target == "portfolios" and scene.wants(Phase.ROLLBACK_V1):
-        yield refusal(
-            f"Foreign key {name} of table {table} refers to portfolios, which a rollback to v1 removes.",
-            f"Take it off first: {drop}.",
-        )
+        yield KEY_TO_PORTFOLIOS(constraint=name, table=table, drop=drop)
     elif target == "portfolio_positions" and key.target_columns == ("symbol",):
-        yield refusal(
-            f"Foreign key {name} of table {table} refers to portfolio_positions(symbol), which is no longer unique "
-            "once several portfolios may hold a symbol.",
-            f"Take it off ({drop}). After phase 1 it can be made again on portfolio_positions(legacy_symbol), the "
-            "symbols of DEFAULT.",
-        )
+        yield KEY_TO_SYMBOL(constraint=name, table=table, drop=drop)
     elif target != "portfolios" and special:
         if scene.wants(Phase.ROLLBACK_V1) or ("legacy_symbol" in special and scene.wants(Phase.PHASE2)):
-            yield refusal(
-                f"Foreign key {name} of table {table} refers to {target}({', '.join(key.target_columns)}), which this "
-                "takes away.",
-                f"Take it off first: {drop}.",
-            )
+            columns = ", ".join(key.target_columns)
+            yield KEY_TO_OUR_COLUMNS(constraint=name, table=table, target=target, columns=columns, drop=drop)
     else:
         yield from _key_that_stays(scene, key, drop)
 
@@ -157,14 +262,12 @@ def _key_that_stays(scene: Scene, key: ForeignKey, drop: str) -> Iterator[Findin
             column=key.columns[0],
         )
         if rows and rows[0][0]:
-            yield refusal(
-                f"{plural(rows[0][0], 'row')} of table {key.table} refer, by {key.name}, to {key.target} of "
-                "portfolios other than DEFAULT, which a rollback to v1 moves to the archive.",
-                f"Take those rows or the foreign key away first: {drop}.",
+            yield KEY_TO_ARCHIVED_ROWS(
+                number=rows[0][0], table=key.table, constraint=key.name, target=key.target, drop=drop
             )
             return
     columns = ", ".join(key.target_columns)
-    yield info(f"Foreign key {key.name} of table {key.table} refers to {key.target}({columns}): it stays.")
+    yield KEY_STAYS(constraint=key.name, table=key.table, target=key.target, columns=columns)
 
 
 def dependent_findings(scene: Scene) -> Iterator[Finding]:
@@ -173,24 +276,21 @@ def dependent_findings(scene: Scene) -> Iterator[Finding]:
         name = is_read.removeprefix("public.")
         if compatibility:
             if scene.wants(Phase.PHASE2, Phase.ROLLBACK_V1):
-                yield refusal(
-                    f"{kind.capitalize()} {reader} reads the compatibility view {is_read}, which this takes away.",
-                    _drop_advice(kind, reader),
-                )
+                yield _reader(READS_COMPATIBILITY_VIEW, kind, reader, what=is_read)
         elif name in ("portfolio_positions", "trading_signals"):
             yield from _reader_of_rows(scene, kind, reader, name, columns)
         elif _is_dropped(scene, name):
-            yield refusal(
-                f"{kind.capitalize()} {reader} reads {name}, which a rollback takes away.", _drop_advice(kind, reader)
-            )
+            yield _reader(READS_OUR_VIEW, kind, reader, what=name)
     yield from _function_texts(scene)
     yield from _taken_names(scene)
 
 
-def _drop_advice(kind: str, reader: str) -> str:
+def _reader(rule: Rule, kind: str, reader: str, **facts: object) -> Finding:
+    """What reads something must go first, and be created again afterwards."""
+    drop = f"DROP {kind.upper()} {reader}"
     if kind == "rule on":
-        return f"Drop the rule on {reader} first, and create it again afterwards."
-    return f"Keep its definition, run DROP {kind.upper()} {reader}, and create it again afterwards."
+        drop = f"DROP RULE … ON {reader}"
+    return rule(kind=kind.capitalize(), reader=reader, drop=drop, **facts)
 
 
 def _is_dropped(scene: Scene, name: str) -> bool:
@@ -202,16 +302,9 @@ def _is_dropped(scene: Scene, name: str) -> bool:
 def _reader_of_rows(scene: Scene, kind: str, reader: str, name: str, columns: list[str]) -> Iterator[Finding]:
     special = {"portfolio_id", "legacy_symbol"} & set(columns)
     if scene.is_v1() and Phase.PHASE1 in scene.phases:
-        yield refusal(
-            f"{kind.capitalize()} {reader} reads {name}, and would count the rows of every portfolio after phase 1.",
-            f"Keep its definition, run DROP {kind.upper()} {reader}, and after phase 1 create it again over the "
-            f"compatibility view (named <v1 role>.{name}), or with WHERE portfolio_id = 'DEFAULT'.",
-        )
+        yield _reader(READS_ROWS, kind, reader, what=name)
     elif special and (scene.wants(Phase.ROLLBACK_V1) or ("legacy_symbol" in special and scene.wants(Phase.PHASE2))):
-        yield refusal(
-            f"{kind.capitalize()} {reader} reads {name}.{listed(sorted(special))}, which this takes away.",
-            _drop_advice(kind, reader),
-        )
+        yield _reader(READS_OUR_COLUMNS, kind, reader, what=name, columns=sorted(special))
 
 
 def _function_texts(scene: Scene) -> Iterator[Finding]:
@@ -219,34 +312,19 @@ def _function_texts(scene: Scene) -> Iterator[Finding]:
         return
     for function, names_public, sets_path in scene.look.rows("migration.preflight.survey.function_texts"):
         if names_public or sets_path:
-            yield refusal(
-                f"Function {function} names public's positions or signals, and would count the rows of every portfolio "
-                "after phase 1.",
-                f"Keep its definition, run DROP FUNCTION {function}, and after phase 1 create it again with "
-                "WHERE portfolio_id = 'DEFAULT'; or let it name the tables without a schema, so that v1's clients find "
-                "their views through it.",
-            )
+            yield FUNCTION_NAMES_PUBLIC(function=function)
         else:
-            yield warning(
-                f"Function {function} names positions or signals.",
-                "Called by a v1 role it sees DEFAULT, as before; called by any other role it sees every portfolio.",
-            )
+            yield FUNCTION_NAMES_TABLES(function=function)
 
 
 def _taken_names(scene: Scene) -> Iterator[Finding]:
     """Views and functions of the names that ours get, with another shape."""
     for name, signature, result, owned in scene.look.rows("migration.preflight.survey.our_functions"):
         if result != _RESULTS[name] or not owned:
-            yield refusal(
-                f"The function name {name} is taken by {signature}, which is not this project's.",
-                f"Rename it: ALTER FUNCTION {signature} RENAME TO {name}_old.",
-            )
+            yield FUNCTION_NAME_TAKEN(name=name, signature=signature)
     if not scene.is_v1() or scene.begun:
         return
     for name in ("portfolio_summary", "portfolio_performance"):
         if name in scene.relations:
             kind = _KINDS[scene.relations[name].kind]
-            yield refusal(
-                f"The name public.{name} is taken by a {kind} that is not this project's.",
-                f"Rename it: ALTER {kind.upper()} public.{name} RENAME TO {name}_old.",
-            )
+            yield VIEW_NAME_TAKEN(name=name, kind=kind, sql_kind=kind.upper())

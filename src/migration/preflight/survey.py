@@ -8,8 +8,9 @@ from psycopg2.extensions import connection as Connection
 
 from src.journal import sessions
 from src.journal.model import VERSION_TITLES, Client, Phase
-from src.migration.model import Finding, Options, TableSize
-from src.migration.preflight import access_rules, reference_rules, row_rules, table_rules
+from src.migration.findings import Finding
+from src.migration.model import Options, TableSize
+from src.migration.preflight import access_rules, holdings_rules, reference_rules, row_rules, table_rules
 from src.migration.preflight.facts import (
     HOLDINGS,
     OUR_TABLES,
@@ -18,14 +19,33 @@ from src.migration.preflight.facts import (
     Relation,
     Scene,
     Server,
-    info,
-    refusal,
-    warning,
 )
+from src.migration.preflight.rules import EVERY_PHASE, info, refusal, warning
 from src.postgres.errors import translate
 from src.postgres.readonly import Look, quiet_look
 from src.schema.versions import SEE_CHECK, SchemaState, SchemaVersion, detect
-from src.text import listed
+
+EMPTY = refusal(
+    "empty",
+    EVERY_PHASE,
+    "This database is empty: there is nothing to migrate.",
+    "Make the tables. If tables should be here, DATABASE_URL names another database.",
+    command="init --schema v1",
+)
+NOT_RECOGNISED = refusal(
+    "not-recognised",
+    EVERY_PHASE,
+    "{reason}",
+    "The other findings say what differs, where it is known. Compare with migrations/init.sql (v1) and "
+    "migrations/init_multi_portfolio.sql (v3).",
+)
+UNEXPECTED_PARTS = info("unexpected-parts", EVERY_PHASE, "{reason}")
+TABLES_LOCKED = warning(
+    "tables-locked",
+    EVERY_PHASE,
+    "The rows of {tables} could not be looked at: someone has locked them.",
+    "Look again in a moment.",
+)
 
 # A table up to this many bytes is counted where the server has no estimate of its rows.
 COUNT_BELOW_BYTES = 16 * 1024 * 1024
@@ -88,10 +108,7 @@ def _survey(conn: Connection, look: Look, phase: Phase | None, options: Options)
         *access_rules.session_findings(scene, connected, sessions.long_transactions(conn)),
     ]
     if look.unseen:
-        unseen = listed(sorted(set(look.unseen)))
-        found.append(
-            warning(f"The rows of {unseen} could not be looked at: someone has locked them.", "Look again in a moment.")
-        )
+        found.append(TABLES_LOCKED(tables=sorted(set(look.unseen))))
     return Survey(
         version=None if state.version is None else str(state.version),
         empty=state.empty,
@@ -143,19 +160,11 @@ def _phases(phase: Phase | None, state: SchemaState) -> frozenset[Phase]:
 
 def _version_findings(scene: Scene) -> Iterator[Finding]:
     if scene.state.empty:
-        yield refusal(
-            "This database is empty: there is nothing to migrate.",
-            "Make the tables: python run_migration.py init --schema v1 (or v3), with --sample for sample data. "
-            "If tables should be here, DATABASE_URL names another database.",
-        )
+        yield EMPTY()
     elif scene.state.version is None:
-        yield refusal(
-            _told(scene.state.warning or "This database is neither v1, v2 nor v3."),
-            "The lines below say what differs, where it is known. Compare with migrations/init.sql (v1) and "
-            "migrations/init_multi_portfolio.sql (v3).",
-        )
+        yield NOT_RECOGNISED(reason=_told(scene.state.warning or "This database is neither v1, v2 nor v3."))
     elif scene.state.warning is not None:
-        yield info(_told(scene.state.warning))
+        yield UNEXPECTED_PARTS(reason=_told(scene.state.warning))
 
 
 def _told(warning: str) -> str:
@@ -180,7 +189,7 @@ def _findings(scene: Scene, marks: frozenset[str], archived: tuple[str, ...]) ->
         yield from reference_rules.foreign_key_findings(scene)
         yield from row_rules.portfolio_id_findings(scene)
         yield from row_rules.adopted_findings(scene)
-        yield from row_rules.holdings_findings(scene, marks)
+        yield from holdings_rules.holdings_findings(scene, marks)
         yield from row_rules.orphan_findings(scene)
         yield from row_rules.rollback_findings(scene)
     yield from row_rules.archive_findings(scene, archived)

@@ -23,7 +23,7 @@ from src.domain.valuation import Valuation, value
 from src.health.model import Component
 from src.journal import activity as activities
 from src.journal import runs
-from src.journal.model import Client, Event, Keep, Phase, RunRecord
+from src.journal.model import Client, Event, Phase, RunRecord
 from src.market import calendar
 from src.migration import engine
 from src.migration.model import Options, Plan
@@ -100,10 +100,9 @@ def saves(source: Source, portfolio_id: str) -> tuple[Revision, ...]:
 
 
 @cached(ttl=3, most=20, follows=SCHEMA_AND_RUN, spinner=BUSY)
-def plan(source: Source, phase: Phase, keep: Keep, force: bool) -> Plan:
-    """What a phase would do."""
-    here = settings()
-    return engine.make_plan(source.url, phase, Options(keep=keep, force=force, backup_dir=here.backup_dir), here)
+def plan(source: Source, phase: Phase, options: Options) -> Plan:
+    """What a phase would do, with an admin's choices."""
+    return engine.make_plan(source.url, phase, options, settings())
 
 
 @cached(ttl=10, most=5, follows=SCHEMA_AND_RUN)

@@ -15,9 +15,10 @@ from src.backup import api as backup
 from src.backup.api import Rule
 from src.errors import Conflict, HKStrategyError, InvalidInput, RunInProgress
 from src.journal import audit, runs
-from src.journal.model import AuditOutcome, Keep, Phase
+from src.journal.model import AuditOutcome, Phase
 from src.journal.runs import actor
 from src.migration import engine
+from src.migration.model import Options
 from src.migration.preflight import blockers
 from src.text import plural
 from src.ui.access import current_user
@@ -89,30 +90,32 @@ def _check_typed(typed: str, name: str) -> None:
         raise InvalidInput(f"Type {name} to start it; nothing was started.")
 
 
-def start_phase(
-    phase: Phase,
-    typed: str,
-    shown_version: str | None,
-    *,
-    keep: Keep = Keep.MERGE,
-    force: bool = False,
-    restore_archive: bool = True,
-) -> StartedCommand:
-    """Start a phase or a rollback as a process of its own.
+def start_phase(phase: Phase, typed: str, shown_version: str | None, options: Options) -> StartedCommand:
+    """Start a phase or a rollback, with an admin's choices, as a process of its own.
 
     `shown_version`: the schema version that the admin was looking at. Raises Conflict when the database has moved on.
     """
-    with as_admin(phase.subcommand, phase=phase.value, keep=keep.value, force=force) as asked:
+    chosen = {"keep": options.keep.value, "force": options.force}
+    with as_admin(phase.subcommand, phase=phase.value, **chosen) as asked:
         _check_typed(typed, phase.subcommand)
         _check_still(shown_version)
-        argv = [*phase.command.split(), "--yes"]
-        if phase is Phase.ROLLBACK_V1:
-            argv += ["--keep", keep.value]
-        if force and phase is Phase.PHASE2:
-            argv.append("--force")
-        if not restore_archive and phase is Phase.PHASE1:
-            argv += ["--archived", "leave"]
-        return _start(argv, asked)
+        return _start([*phase.command.split(), "--yes", *_arguments(phase, options)], asked)
+
+
+def _arguments(phase: Phase, options: Options) -> list[str]:
+    """The choices as run_migration.py is told them."""
+    argv: list[str] = []
+    if phase is Phase.ROLLBACK_V1:
+        argv += ["--keep", options.keep.value]
+    if options.force:
+        argv.append("--force")
+    if not options.restore_archive:
+        argv += ["--archived", "leave"]
+    if not options.backup:
+        argv.append("--no-backup")
+    if options.backup_dir is not None and options.backup_dir != queries.settings().backup_dir:
+        argv += ["--backup-dir", str(options.backup_dir)]
+    return argv + [part for role in options.legacy_roles for part in ("--legacy-role", role)]
 
 
 def _check_still(shown_version: str | None) -> None:

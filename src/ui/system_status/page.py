@@ -4,7 +4,7 @@ import streamlit as st
 
 from src.auth.authenticator import User
 from src.ui.reads import queries
-from src.ui.system_status import actions, backups_view, health_view, history_view, plan_view, run_view
+from src.ui.system_status import actions, backups_view, findings_view, health_view, history_view, plan_view, run_view
 from src.ui.widgets import components, markup
 from src.ui.widgets.markup import Stage
 
@@ -52,7 +52,7 @@ def _schema(live: queries.LiveState) -> None:
     st.html(markup.stages(items))
     st.caption(f"This database is {inspection.title}.")
     if not plan_view.offers(live):
-        plan_view.findings(inspection.findings)
+        findings_view.show(inspection.findings, choices=False)
 
 
 def _remove_sample() -> None:

@@ -8,13 +8,13 @@ from itertools import count
 import streamlit as st
 
 from src.cli.text import expected_sum, expected_texts
-from src.journal.model import Keep, Phase
-from src.migration.model import Finding, Plan, Step
+from src.journal.model import Phase
+from src.migration.model import Options, Plan, Step
 from src.migration.plan.explain import AFTERWARDS, lock_of
 from src.text import plural
 from src.ui.reads import queries
 from src.ui.reads.commands import last_command
-from src.ui.system_status import actions, blockers_view
+from src.ui.system_status import actions, blockers_view, findings_view, plan_choices
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column, StepLine, StepMark
@@ -30,31 +30,9 @@ EFFECTS = {
     Phase.ROLLBACK_V2: "Backward compatibility comes back: v1 clients can work again. All portfolios stay.",
     Phase.ROLLBACK_V1: "One portfolio again. What v1 cannot hold is archived, and a later phase 1 brings it back.",
 }
-KEEPS = {
-    Keep.MERGE: "Merge: quantities summed, costs averaged by quantity",
-    Keep.DEFAULT: "Keep DEFAULT's positions only; the others stay in the archive",
-}
-# What the command line calls an option is a box or a choice here.
-PRESSED = (
-    ("or insist with --force", "or tick the box below"),
-    ("You asked for it with --force", "You ticked the box below"),
-    ("A rollback with --keep default archives", "Keeping only DEFAULT's positions (choose it above) archives"),
-    ("Roll back with --keep default, which merges nothing", "Choose above to keep only DEFAULT's positions"),
-    ("--no-backup does without, and says so", "On the command line --no-backup does without"),
-    ("To leave them in the archive: --archived leave", "To leave them in the archive, untick the box at the button"),
-)
 LOOK_S = 5
 WHOLE_LOOK_S = 60
 LOOKED = "hk_plan_looked"
-
-
-def findings(items: Sequence[Finding]) -> None:
-    for item in items:
-        show = {"refusal": st.error, "warning": st.warning}.get(item.severity, st.info)
-        advice = item.advice
-        for typed, pressed in PRESSED:
-            advice = advice.replace(typed, pressed)
-        show(f"**{item.title}** {advice}")
 
 
 def offers(live: queries.LiveState) -> bool:
@@ -82,14 +60,9 @@ def show(live: queries.LiveState) -> None:
         )
         # What was chosen before the schema moved may not be there any more.
         phase = next((one for one in phases if one.label == chosen), phase)
-    keep, force = Keep.MERGE, False
-    if phase is Phase.ROLLBACK_V1:
-        chosen_keep = st.radio("The other portfolios", list(Keep), key="keep", format_func=lambda one: KEEPS[Keep(one)])
-        keep = chosen_keep or Keep.MERGE
-    if phase is Phase.PHASE2:
-        # The box is drawn below what it is about, and only while there are v1 clients.
-        force = bool(st.session_state.get("force", False))
-    plan = queries.plan(phase, keep, force)
+    plan_choices.keep(phase)
+    options = plan_choices.chosen(phase)
+    plan = queries.plan(phase, options)
     if plan.refusals and queries.moved_on(live):
         st.caption("The schema has just changed; looking again…")
         return
@@ -98,9 +71,8 @@ def show(live: queries.LiveState) -> None:
         return
     if plan.refusals:
         st.session_state[LOOKED] = _surroundings()
-        st.fragment(_look_again, run_every=LOOK_S)(phase, keep, force, _state(plan))
-    if phase is Phase.PHASE2 and plan.legacy_clients:
-        st.checkbox("Go on even while v1 clients are connected (their next statement fails)", key="force")
+        st.fragment(_look_again, run_every=LOOK_S)(phase, options, _state(plan))
+    plan_choices.controls(plan)
     _merged(plan)
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -123,14 +95,14 @@ def _surroundings() -> tuple[object, ...]:
     return queries.other_sessions(), int(time.monotonic() // WHOLE_LOOK_S)
 
 
-def _look_again(phase: Phase, keep: Keep, force: bool, shown: tuple[int, int]) -> None:
+def _look_again(phase: Phase, options: Options, shown: tuple[int, int]) -> None:
     """What stood in the way may be gone by itself: a v1 client that was stopped, say."""
     with components.error_boundary():
         found = _surroundings()
         if found == st.session_state.get(LOOKED):
             return
         st.session_state[LOOKED] = found
-        if _state(queries.plan.anew(phase, keep, force)) != shown:
+        if _state(queries.plan.anew(phase, options)) != shown:
             st.rerun()
 
 
@@ -161,7 +133,7 @@ def _effect(plan: Plan) -> None:
     if plan.nothing_to_do:
         st.info(plan.nothing_to_do)
         return
-    findings(plan.findings)
+    findings_view.show(plan.findings)
     _clients(plan)
 
 
@@ -243,12 +215,8 @@ def _sum(values: Sequence[Decimal | None]) -> Decimal | None:
 def _start(phase: Phase, version: str | None) -> None:
     """With the choices as they are now: the page may not have been drawn again since the last of them."""
     typed = st.session_state.get(f"typed {phase}", "")
-    restore = bool(st.session_state.get("restore_archive", True))
-    keep = Keep(st.session_state.get("keep") or Keep.MERGE)
-    force = bool(st.session_state.get("force", False))
-    components.attempt(
-        lambda: actions.start_phase(phase, typed, version, keep=keep, force=force, restore_archive=restore).message
-    )
+    options = plan_choices.chosen(phase)
+    components.attempt(lambda: actions.start_phase(phase, typed, version, options).message)
 
 
 def _button(plan: Plan, live: queries.LiveState) -> None:

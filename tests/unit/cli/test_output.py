@@ -15,7 +15,8 @@ from src.cli.output import Ending, JsonRenderer, PlainRenderer, TerminalRenderer
 from src.cli.text import current_run_lines, merged_lines, outcome_lines, plan_lines, proof_lines, run_lines
 from src.journal.model import Client, Event, Phase, ProofRow, RunOutcome, RunRecord
 from src.logs import mask
-from src.migration.model import Finding, Kind, MergedSymbol, Options, Plan, Step, TableSize
+from src.migration.findings import Finding, Severity
+from src.migration.model import Kind, MergedSymbol, Options, Plan, Step, TableSize
 
 AT = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 CLIENT = Client(4711, "trader", "old app", "10.0.0.7", "active", 0.5, 12.0, "SELECT *\n  FROM portfolio_positions")
@@ -27,7 +28,7 @@ PLAN = Plan(
         Step("views", "Give v1 clients views", Kind.EXPAND, "transaction", (), "SELECT 1"),
         Step("switch", "Switch", Kind.SWITCH, "transaction", ("portfolio_positions", "trading_signals"), "SELECT 2"),
     ),
-    findings=(Finding("warning", "An index is invalid", "It will be built again."),),
+    findings=(Finding("index-invalid", Severity.WARNING, "An index is invalid", "It will be built again."),),
     tables=(TableSize("price_history", 5_000_000, 480_000_000), TableSize("portfolios", -1, 8192)),
     legacy_roles=("trader",),
     legacy_clients=(CLIENT,),
@@ -93,7 +94,9 @@ def test_a_plan_without_backup_says_it_out_loud() -> None:
 
 
 def test_a_refused_plan_says_that_nothing_was_touched() -> None:
-    refused = replace(PLAN, findings=(Finding("refusal", "The role may not create schemas", "GRANT CREATE"),))
+    refused = replace(
+        PLAN, findings=(Finding("no-create", Severity.REFUSAL, "The role may not create schemas", "GRANT CREATE"),)
+    )
     text = "\n".join(plan_lines(refused, Options()))
     assert "✗ The role may not create schemas" in text
     assert "Nothing has been touched" in text

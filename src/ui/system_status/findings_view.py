@@ -1,0 +1,43 @@
+"""Findings in the words of the page: what can be chosen is a control here, and a statement can be copied."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from src.migration.findings import Choice, Finding, Severity
+from src.ui.widgets import format as fmt
+
+CHOICES = {
+    Choice.LEGACY_ROLES: "Choose below which roles are v1 clients.",
+    Choice.BACKUP_DIR: "Choose another folder below.",
+    Choice.NO_BACKUP: "Or tick the box below to go on without one.",
+    Choice.FORCE: "Or tick the box below.",
+    Choice.KEEP_DEFAULT: "Keeping only DEFAULT's positions (choose it above) archives the other portfolios and merges "
+    "nothing.",
+    Choice.LEAVE_ARCHIVE: "To leave them in the archive, untick the box at the button.",
+}
+_SHOW = {Severity.INFO: st.info, Severity.WARNING: st.warning, Severity.REFUSAL: st.error}
+
+
+def advice(finding: Finding, *, choices: bool = True) -> str:
+    """What can be done about it here. `choices`: whether the page has their controls now."""
+    parts = [finding.advice + (":" if finding.statements else "")]
+    if not finding.statements:
+        parts.append(finding.then)
+    parts += [CHOICES[choose.choice] for choose in finding.choices if choices]
+    if finding.commands:
+        parts.append("On the server's command line:")
+    return " ".join(part for part in parts if part)
+
+
+def show(findings: Sequence[Finding], *, choices: bool = True) -> None:
+    """Each with its statements below it. Names in them come from the database, and are no Markdown."""
+    for finding in findings:
+        with st.container(gap="xsmall"):
+            _SHOW[finding.severity](f"**{fmt.plain(finding.title)}** {fmt.plain(advice(finding, choices=choices))}")
+            for statement in finding.statements:
+                st.code(statement, language="sql", wrap_lines=True)
+            for command in finding.commands:
+                st.code(f"python run_migration.py {command}", language="sh", wrap_lines=True)
+            if finding.statements and finding.then:
+                st.caption(fmt.plain(finding.then))
