@@ -1,4 +1,4 @@
-"""Backups: make, verify by restoring, archive, delete, retention; restore/ puts one in the place of a database.
+"""Backups: make, verify by restoring, tarballs, deletion, retention; restore/ replaces a database by one.
 
 May be imported by migration, health, diagnostics, cli and ui; `api` is what they use.
 """

@@ -1,4 +1,4 @@
-"""Deleting backups: one, or those that a rule gives up. Never the only verified one, never one that is in use."""
+"""Delete one backup, or those that a rule does not keep; never the only verified one, never one that is in use."""
 
 import errno
 import fcntl
@@ -16,7 +16,7 @@ from src.backup.scratch import session
 from src.errors import BackupError
 from src.journal import runs
 
-# File systems without such locks (NFS has none for a folder): there backups are deleted without asking who reads them.
+# File systems without such locks (NFS has none for a folder): there a backup is deleted even while it is read.
 NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -29,7 +29,7 @@ class Usage:
 
 
 def usage_of(url: str) -> Usage:
-    """Raises DatabaseUnavailable: without the database nobody knows which backups are still needed."""
+    """Read it from the database. Raises DatabaseUnavailable."""
     with session(url, purpose="backup") as conn:
         run = runs.unfinished_run(runs.read_runs(conn, limit=1))
         names = {run.backup} if run is not None and run.backup else set()
@@ -57,7 +57,7 @@ def preview(url: str, backup_dir: Path, rule: Rule) -> tuple[Decision, ...]:
 
 
 def prune(url: str, backup_dir: Path, rule: Rule, shown: Collection[str]) -> tuple[Backup, ...]:
-    """Delete what the rule gives up, of those named in `shown` only. Returns what was deleted.
+    """Delete what the rule does not keep, of those named in `shown` only. Returns what was deleted.
 
     Raises BackupError at the first that cannot be deleted; those before it are gone.
     """
@@ -75,14 +75,14 @@ def prune(url: str, backup_dir: Path, rule: Rule, shown: Collection[str]) -> tup
 
 
 def is_young(url: str, backup_dir: Path, age: timedelta) -> Backup | None:
-    """The newest verified backup of this database, where it is younger than `age`. None: it is time for one."""
+    """The newest verified backup of this database, where it is younger than `age`. None: another one is due."""
     found = newest_verified(list_backups(backup_dir), usage_of(url).database)
     return found if found is not None and now() - found.created_at < age else None
 
 
 @contextmanager
 def in_use(backup: Backup) -> Iterator[None]:
-    """While it is verified, restored or downloaded nobody deletes it. Raises BackupError where it is gone already."""
+    """Lock the backup against deletion while it is read. Raises BackupError where it has been deleted already."""
     with _locked(backup.path, fcntl.LOCK_SH, f"The backup {backup.name} is being deleted."):
         if not backup.path.is_dir():
             raise BackupError(f"The backup {backup.name} has been deleted.")
@@ -91,7 +91,7 @@ def in_use(backup: Backup) -> Iterator[None]:
 
 @contextmanager
 def _one_at_a_time(backup_dir: Path) -> Iterator[None]:
-    """Two who delete at the same moment would each count on the backup of the other."""
+    """Lock the folder: each of two deletions at once would take the other's backup for the one that stays."""
     if not backup_dir.is_dir():
         yield
         return

@@ -1,4 +1,4 @@
-"""Finding pg_dump and pg_restore that fit a server, and running them without showing a password to anyone."""
+"""Find pg_dump and pg_restore that fit a server, and run them without a password in their arguments."""
 
 import os
 import re
@@ -36,7 +36,7 @@ PG_VARIABLES = {
 
 @dataclass(frozen=True)
 class Target:
-    """Where a child process connects: exactly where a connection of ours is. `repr` leaves the environment out."""
+    """Where a child process connects: to the server and role of an open connection. `repr` omits the environment."""
 
     database: str
     server_major: int
@@ -143,12 +143,12 @@ def run_tool(
 ) -> None:
     """Run a client program to its end; `on_poll` is called every 0.2 s. Files it makes are readable by us only.
 
-    Raises BackupError with what the program said. Whatever ends this function early ends the program too.
+    Raises BackupError with what the program wrote to stderr. Whatever ends this function early ends the program too.
     `keep_open`: file descriptors that the program inherits.
     """
-    with TemporaryFile() as said:
+    with TemporaryFile() as stderr:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
             env=dict(target.environment), umask=0o077, pass_fds=keep_open,
         )  # fmt: skip
         try:
@@ -161,7 +161,7 @@ def run_tool(
         finally:
             end(process)
         if process.returncode != 0:
-            raise BackupError(failure(Path(command[0]).name, process.returncode, said, target))
+            raise BackupError(failure(Path(command[0]).name, process.returncode, stderr, target))
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -176,10 +176,10 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def failure(program: str, code: int, said: IO[bytes], target: Target) -> str:
+def failure(program: str, code: int, stderr: IO[bytes], target: Target) -> str:
     """What went wrong, as one or two sentences, from what the program wrote."""
-    said.seek(0)
-    text = said.read().decode("utf-8", errors="replace")
+    stderr.seek(0)
+    text = stderr.read().decode("utf-8", errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip() and "warning:" not in line]
     if "No space left on device" in text:
         return f"{program} ran out of disk space. Make room where the backups are kept, or choose another --backup-dir."
@@ -194,12 +194,12 @@ def _tools_in(directory: Path) -> Tools | None:
     if not ((directory / "pg_dump").exists() and (directory / "pg_restore").exists()):
         return None
     try:
-        told = subprocess.run(
+        printed = subprocess.run(
             [str(directory / "pg_dump"), "--version"], capture_output=True, text=True, check=False, timeout=30
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.search(r"\(PostgreSQL\) ((\d+)\S*)", told.stdout)
+    match = re.search(r"\(PostgreSQL\) ((\d+)\S*)", printed.stdout)
     return Tools(directory, int(match[2]), match[1]) if match else None
 
 

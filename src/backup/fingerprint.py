@@ -1,6 +1,6 @@
-"""What a database holds, so that it can be compared with another one: rows per table, their digests, the catalog.
+"""What a database holds, for comparison with another one: rows per table, their fingerprints, the catalog.
 
-A digest does not depend on the order of rows, nor on the server's version or machine: the sum, modulo 2^64, of the
+A fingerprint does not depend on the order of rows, nor on the server's version or machine: the sum, modulo 2^64, of the
 first 64 bits of the md5 of each row's text, all columns included, under fixed settings of how values are written.
 """
 
@@ -46,6 +46,8 @@ VERBATIM = ("function", "comment", "grant", "extension", "schema")
 
 @dataclass(frozen=True)
 class TableFingerprint:
+    """`digest`: 16 hexadecimal digits, by that name in manifests and in --json."""
+
     rows: int
     digest: str
 
@@ -89,7 +91,7 @@ def qualified(schema: str, name: str) -> str:
 
 
 def fix_settings(conn: Connection, *, local: bool = True) -> None:
-    """Settings under which every digest is taken. `local`: until the end of the transaction only."""
+    """Set what every fingerprint is computed under. `local`: until the end of the transaction only."""
     with conn.cursor() as cur:
         cur.execute("SELECT name FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout'")
         newer = cur.fetchone() is not None  # PostgreSQL 17
@@ -120,7 +122,7 @@ def readable_tables(conn: Connection) -> list[tuple[str, str, int]]:
 
 
 def fingerprint_table(conn: Connection, schema: str, table: str) -> TableFingerprint:
-    """Count and digest of the table's rows, as the connection's snapshot sees them."""
+    """Count and fingerprint of the table's rows, as the connection's snapshot sees them."""
     statement = sql.SQL(query("backup.fingerprint.rows")).format(tbl=sql.Identifier(schema, table))
     with conn.cursor() as cur:
         cur.execute(statement)
@@ -132,7 +134,7 @@ def fingerprint_tables(
     tables: Iterable[tuple[str, str]],
     on_table: Callable[[str, int], None] = lambda name, done: None,
 ) -> dict[str, TableFingerprint]:
-    """Digests of `tables`, shared out among the connections (which must share one snapshot, or a quiet database)."""
+    """Fingerprints of `tables`, computed on all connections at once: they share a snapshot, or nobody writes."""
     waiting: SimpleQueue[tuple[str, str]] = SimpleQueue()
     for pair in tables:
         waiting.put(pair)
@@ -229,25 +231,27 @@ def without_schema(content: Content, schema: str | None) -> Content:
 
 
 def differences(expected: Content, found: Content, *, same_major: bool) -> list[str]:
-    """What is not equal, in plain words; empty when all is. Between major versions of PostgreSQL the definitions are
-    spelt differently, so only the names of objects are compared then (rows always)."""
-    told = []
+    """What differs, as phrases for an admin; empty when nothing does.
+
+    Major versions of PostgreSQL spell definitions differently: between them only rows and names are compared.
+    """
+    unequal = []
     for name, table in expected.tables.items():
         other = found.tables.get(name)
         if other is None:
-            told.append(f"table {name} is missing")
+            unequal.append(f"table {name} is missing")
         elif other.rows != table.rows:
-            told.append(f"table {name} has {other.rows} rows instead of {table.rows}")
+            unequal.append(f"table {name} has {other.rows} rows instead of {table.rows}")
         elif other.digest != table.digest:
-            told.append(f"the rows of table {name} differ")
-    told += [f"table {name} is not in the backup's list" for name in found.tables if name not in expected.tables]
+            unequal.append(f"the rows of table {name} differ")
+    unequal += [f"table {name} is not in the backup's list" for name in found.tables if name not in expected.tables]
     for name, sequence in expected.sequences.items():
         now = found.sequences.get(name)
         if now is None:
-            told.append(f"sequence {name} is missing")
+            unequal.append(f"sequence {name} is missing")
         elif sequence.only_rises and (now.value or 0) < (sequence.value or 0):
-            told.append(f"sequence {name} stands at {now.value or 0}, before {sequence.value}")
-    return told + _catalog_differences(expected.catalog, found.catalog, same_major)
+            unequal.append(f"sequence {name} stands at {now.value or 0}, before {sequence.value}")
+    return unequal + _catalog_differences(expected.catalog, found.catalog, same_major)
 
 
 def _catalog_differences(expected: Sequence[CatalogLine], found: Sequence[CatalogLine], same_major: bool) -> list[str]:
@@ -256,14 +260,14 @@ def _catalog_differences(expected: Sequence[CatalogLine], found: Sequence[Catalo
         return {(line.kind, line.identity): line.definition for line in kept}
 
     wanted, there = comparable(expected), comparable(found)
-    told = [f"{kind} {name} is missing" for kind, name in wanted if (kind, name) not in there]
-    told += [f"{kind} {name} was not there before" for kind, name in there if (kind, name) not in wanted]
+    unequal = [f"{kind} {name} is missing" for kind, name in wanted if (kind, name) not in there]
+    unequal += [f"{kind} {name} was not there before" for kind, name in there if (kind, name) not in wanted]
     if same_major:
         for (kind, name), text in wanted.items():
             plain = str if kind in VERBATIM else _plain
             if (kind, name) in there and plain(there[kind, name]) != plain(text):
-                told.append(f"{kind} {name} is defined otherwise")
-    return told
+                unequal.append(f"{kind} {name} is defined otherwise")
+    return unequal
 
 
 def _plain(definition: str) -> str:

@@ -1,4 +1,4 @@
-"""Making a backup: pg_dump, and beside it a manifest of what the same snapshot holds."""
+"""Make a backup: pg_dump, and a manifest of what the same snapshot holds."""
 
 import os
 import threading
@@ -45,7 +45,7 @@ WAL_BYTES = 2**30  # what the scratch server's write-ahead log may grow to
 
 
 def silent(message: str, done: int | None, total: int | None) -> None:
-    """Progress that nobody looks at."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _dump_and_read(
     lock: int,
     on_progress: Progress,
 ) -> Content:
-    """Run pg_dump while the digests are taken from the same snapshot."""
+    """Run pg_dump while the fingerprints are computed from the same snapshot."""
     command = [
         tools.program("pg_dump"), "--format=directory", f"--jobs={JOBS}", f"--compress={COMPRESSION}", "--no-password",
         f"--snapshot={snapshot}", f"--file={work / DATA}", f"--dbname={target.dbname_argument}",
@@ -158,7 +158,7 @@ def _dump_and_read(
         if next(polls) % POLLS_PER_REPORT == 0:
             on_progress("Writing the backup", _bytes_in(work), None)
         if failed.is_set():
-            raise BackupError("The tables could not be read for the backup's digests.")
+            raise BackupError("The tables could not be read for the backup's fingerprints.")
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         reading: Future[Content] = pool.submit(read)
@@ -234,7 +234,7 @@ def _refuse_without_disk(needed: int, free: int, backup_dir: Path) -> None:
 
 
 def _free_name(backup_dir: Path, name: str) -> str:
-    """`name`, or with a number where another backup was made in the same second."""
+    """`name`, with a number appended where another backup was made in the same second."""
     number, free = 1, name
     while (backup_dir / free).exists():
         number += 1
@@ -271,7 +271,7 @@ def _bytes_in(directory: Path) -> int:
 
 
 def _cancel(conn: Connection) -> None:
-    """Stop what the connection is doing, if it still is."""
+    """Cancel the connection's running statement, if there is one."""
     try:
         if not conn.closed:
             conn.cancel()

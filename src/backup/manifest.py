@@ -1,4 +1,4 @@
-"""A backup as it lies on disk: a directory with the dump, the catalog's lines and a manifest, found by name."""
+"""A backup on disk: a directory with the dump, the catalog's lines and a manifest, found by name."""
 
 import fcntl
 import hashlib
@@ -163,12 +163,12 @@ def check_files(backup: Backup) -> None:
 
 def write_manifest(backup: Backup, directory: Path) -> None:
     """Write (or replace, in one step) the manifest of `backup` in `directory`."""
-    told: dict[str, Any] = asdict(backup)
-    del told["path"]
-    told["format"] = FORMAT
+    manifest: dict[str, Any] = asdict(backup)
+    del manifest["path"]
+    manifest["format"] = FORMAT
     for key in ("created_at", "verified_at"):
-        told[key] = told[key].isoformat() if told[key] else None
-    write_json(directory / MANIFEST, told)
+        manifest[key] = manifest[key].isoformat() if manifest[key] else None
+    write_json(directory / MANIFEST, manifest)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -193,22 +193,23 @@ def sync_directory(path: Path) -> None:
 def read_backup(path: Path) -> Backup:
     """The backup in directory `path`. Raises BackupError when it is none, or its manifest makes no sense."""
     try:
-        told = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        if told["format"] != FORMAT:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        if manifest["format"] != FORMAT:
             raise BackupError(
-                f"The backup {path.name} was made by another version of this program (format {told['format']})."
+                f"The backup {path.name} was made by another version of this program (format {manifest['format']})."
             )
         return Backup(
-            name=path.name, path=path, created_at=datetime.fromisoformat(told["created_at"]),
-            database=told["database"], schema_version=told["schema_version"], bytes=int(told["bytes"]),
-            tables={name: TableFingerprint(**table) for name, table in told["tables"].items()},
-            server_version=told["server_version"], dump_version=told["dump_version"],
-            verified_at=datetime.fromisoformat(told["verified_at"]) if told["verified_at"] else None,
-            verified_how=told["verified_how"], server_major=int(told["server_major"]),
-            database_bytes=int(told["database_bytes"]), encoding=told["encoding"], locale=dict(told["locale"]),
-            sequences={name: SequenceState(**state) for name, state in told["sequences"].items()},
-            needs=Needs(**{kind: tuple(names) for kind, names in told["needs"].items()}),
-            files={name: FileRecord(**record) for name, record in told["files"].items()},
+            name=path.name, path=path, created_at=datetime.fromisoformat(manifest["created_at"]),
+            database=manifest["database"], schema_version=manifest["schema_version"], bytes=int(manifest["bytes"]),
+            tables={name: TableFingerprint(**table) for name, table in manifest["tables"].items()},
+            server_version=manifest["server_version"], dump_version=manifest["dump_version"],
+            verified_at=datetime.fromisoformat(manifest["verified_at"]) if manifest["verified_at"] else None,
+            verified_how=manifest["verified_how"], server_major=int(manifest["server_major"]),
+            database_bytes=int(manifest["database_bytes"]), encoding=manifest["encoding"],
+            locale=dict(manifest["locale"]),
+            sequences={name: SequenceState(**state) for name, state in manifest["sequences"].items()},
+            needs=Needs(**{kind: tuple(names) for kind, names in manifest["needs"].items()}),
+            files={name: FileRecord(**record) for name, record in manifest["files"].items()},
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupError(f"{path.name} is not a backup of this program, or its manifest is damaged.") from error
@@ -225,7 +226,7 @@ def read_expected(backup: Backup) -> Content:
 
 
 def list_backups(backup_dir: Path) -> list[Backup]:
-    """The finished backups, the newest first. Whatever else lies in the folder is passed over."""
+    """The finished backups, the newest first. Other entries of the folder are ignored."""
     found = []
     try:
         paths = [path for path in backup_dir.iterdir() if not path.name.startswith(".") and not path.is_symlink()]

@@ -1,4 +1,4 @@
-"""Which backups stay and which go. Pure: values in, decisions out."""
+"""Which backups a rule keeps, and which it deletes. No I/O."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from src.backup.manifest import Backup
 from src.errors import InvalidInput
 
-# A backup is not verified in the moment that it is made: nobody takes it away meanwhile.
+# A backup is verified some time after it was made: until then it is not deleted.
 MAY_STILL_BE_VERIFIED = timedelta(days=1)
 MOST = 100_000
 
@@ -31,7 +31,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Decision:
-    """`why` says it in words."""
+    """What a rule does with a backup. `why`: the reason, for an admin."""
 
     backup: Backup
     goes: bool
@@ -83,7 +83,7 @@ def newest_verified(backups: Sequence[Backup], database: str) -> Backup | None:
 
 
 def why_not_delete(backup: Backup, backups: Sequence[Backup], wanted: Collection[str]) -> str | None:
-    """Why this one must stay, in words for an admin; None: it may go."""
+    """Why this one must not be deleted, for an admin; None: it may be."""
     if backup.name in wanted:
         return f"{backup.name} belongs to a run that did not end: resume that run or undo it first."
     others = [one for one in backups if one.database == backup.database and one.name != backup.name]

@@ -1,4 +1,4 @@
-"""Databases that are made for a restore: created like another one, filled by pg_restore, dropped."""
+"""Databases for a restore: created like another one, filled by pg_restore, dropped."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from src.postgres.queries import query
 
 JOBS = 2
 MAINTENANCE = ("postgres", "template1")
-DROP_PATIENCE_S = 15.0
+DROP_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def with_database(url: str, name: str) -> str:
 
 @contextmanager
 def session(url: str, *, purpose: str, autocommit: bool = True) -> Iterator[Connection]:
-    """A connection that is closed in the end."""
+    """A connection, closed at the end."""
     conn = connect(url, purpose=purpose, autocommit=autocommit)
     try:
         yield conn
@@ -85,7 +85,7 @@ def create_database(
 ) -> None:
     """CREATE DATABASE with that encoding and locale.
 
-    `any_locale`: settle for the plain C locale where the server does not have that one.
+    `any_locale`: use the C locale where the server does not have that one.
     """
     start = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}")
     parts: list[sql.Composable] = [start.format(sql.Identifier(name), sql.Literal(encoding))]
@@ -123,10 +123,10 @@ def drop_database(conn: Connection, name: str) -> None:
     """Drop a database of ours, with the sessions that this role may end. Raises BackupError if others stay in it.
 
     FORCE refuses where a superuser's process is in the database, an autovacuum worker too; without FORCE the server
-    sends that worker away. So one is tried after the other, for some seconds.
+    ends that worker. So both are tried in turn, for up to 15 s.
     """
     database = sql.Identifier(name)
-    deadline = time.monotonic() + DROP_PATIENCE_S
+    deadline = time.monotonic() + DROP_TIMEOUT_S
     with conn.cursor() as cur:
         while True:
             for statement in ("DROP DATABASE IF EXISTS {} WITH (FORCE)", "DROP DATABASE IF EXISTS {}"):
@@ -152,7 +152,7 @@ def fill(
 
 
 def content_of(url: str, *, skip_schema: str | None = None) -> Content:
-    """What a quiet database holds."""
+    """What a database holds that nobody writes to."""
     first, second = connect(url, purpose="verify"), connect(url, purpose="verify")
     try:
         for conn in (first, second):

@@ -1,4 +1,4 @@
-"""A backup as one .tar, written while it is read: no copy of it lies anywhere meanwhile.
+"""A backup as one .tar, streamed: no copy of it is written to disk.
 
 Unpacked in a folder of backups it is that backup again: files 0600, folders 0700.
 """
@@ -47,7 +47,7 @@ class BackupTarball:
         self.length = content + self._end
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, in order. Nobody deletes the backup meanwhile. Raises BackupError when it changes after all."""
+        """The bytes, in order; meanwhile the backup cannot be deleted. Raises BackupError when a file of it changes."""
         with in_use(self._backup):
             for member, header in zip(self._members, self._headers, strict=True):
                 yield header

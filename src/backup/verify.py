@@ -1,4 +1,4 @@
-"""A backup is verified when it has been restored into a scratch database and everything there is equal."""
+"""Verify a backup: restore it into a scratch database, and compare all that is there with its manifest."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ from src.postgres.connection import Connection
 from src.postgres.queries import query
 
 SCRATCH = "hk_verify"
-# Nobody needs the scratch server's data after a crash.
+# The scratch server's data need not survive a crash.
 SCRATCH_OPTIONS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
@@ -40,7 +40,7 @@ def verify_backup(backup: Backup, *, url: str, on_progress: Progress) -> Backup:
 
     The scratch database is on a private server, without load on the database at `url`; where that server lacks an
     extension or a collation of the backup, it is on the server of `url`. It is always removed.
-    Raises BackupNotVerified when anything differs, PrerequisiteError when there is no place to try.
+    Raises BackupNotVerified when anything differs, PrerequisiteError when there is no server to restore it on.
     """
     with in_use(backup):
         on_progress("Checking the backup's files", None, None)
@@ -58,7 +58,7 @@ def verify_backup(backup: Backup, *, url: str, on_progress: Progress) -> Backup:
 
 
 def _private_version(backup: Backup) -> int | None:
-    """The server to try on: of the backup's own version if there is one, else the nearest newer; None without any."""
+    """The version to restore on: the backup's own if it is installed, else the nearest newer; None: there is none."""
     return next((v for v in range(backup.server_major, max(EMBEDDED_VERSIONS) + 1) if has_version(v)), None)
 
 
@@ -107,11 +107,11 @@ def _restore_and_compare(backup: Backup, url: str, major: int, lock: int | None,
         raise BackupNotVerified(
             f"The backup {backup.name} does not restore: {str(error).strip()} Do not rely on it; make another one."
         ) from None
-    told = differences(read_expected(backup), found, same_major=major == backup.server_major)
-    if told:
+    unequal = differences(read_expected(backup), found, same_major=major == backup.server_major)
+    if unequal:
         raise BackupNotVerified(
-            f"The backup {backup.name} does not restore equal: {'; '.join(told[:5])}"
-            f"{f', and {len(told) - 5} more' if len(told) > 5 else ''}. Do not rely on it; make another one."
+            f"The backup {backup.name} does not restore equal: {'; '.join(unequal[:5])}"
+            f"{f', and {len(unequal) - 5} more' if len(unequal) > 5 else ''}. Do not rely on it; make another one."
         )
 
 

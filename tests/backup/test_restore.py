@@ -421,7 +421,7 @@ def test_in_place_waits_for_a_gap_without_holding_clients_up(
 ) -> None:
     url = make_clerk_database()
     backup = backed_up(url, tmp_path)
-    monkeypatch.setattr(in_place, "LOCK_PATIENCE_S", 0.3)
+    monkeypatch.setattr(in_place, "LOCK_TIMEOUT_S", 0.3)
     with closing(connect(url)) as reader, reader.cursor() as cur:
         cur.execute("SELECT count(*) FROM public.portfolio_positions")
         with pytest.raises(PrerequisiteError, match="no gap"):

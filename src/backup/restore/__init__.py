@@ -1,4 +1,4 @@
-"""Putting a backup in the place of a database: by renaming a verified copy, or in place in one transaction.
+"""Restoring a backup: into a new database that is then renamed, or in place in one transaction.
 
 May be imported by backup.api and cli.
 """

@@ -17,7 +17,7 @@ LISTS_OF_NAMES = (
 
 
 def copy_settings(source: Connection, target: Connection, live: Live) -> list[str]:
-    """Give the database of `target` the settings, grants and limits of the database of `source`.
+    """Copy settings, grants and limits from the database of `source` to that of `target`.
 
     Returns a sentence for each that this role may not set.
     """

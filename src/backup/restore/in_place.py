@@ -1,8 +1,7 @@
-"""Restore where the role may not create databases: everything replaced in one transaction, after a fresh backup.
+"""Restore where the role may not create databases: all is replaced in one transaction, after a fresh backup.
 
-The transaction ends only once the digests of what it put there equal the manifest's; a crash at any moment leaves the
-database as it was. Writes that come after the fresh backup are never lost silently: under the locks the rows are
-compared with it first.
+The transaction commits only if the restored rows have the manifest's fingerprints; a crash leaves the database as it
+was. No write after the fresh backup is lost silently: once all is locked, the rows are compared with that backup.
 """
 
 import random
@@ -29,7 +28,7 @@ from src.postgres.connection import Connection, connect
 from src.postgres.queries import query
 
 TRIES = 3
-LOCK_PATIENCE_S = 60.0
+LOCK_TIMEOUT_S = 60.0
 RESTRICT = re.compile(rb"^\\(un)?restrict [A-Za-z0-9]+\n", re.MULTILINE)
 NEWER_SETTING = b"SET transaction_timeout = 0;\n"  # pg_dump 17 and newer write it for any server
 CHUNK_BYTES = 1 << 16
@@ -65,7 +64,7 @@ def restore_in_place(url: str, live: Live, backup: Backup, backup_dir: Path, on_
 
 
 def _replace(conn: Connection, live: Live, backup: Backup, backup_dir: Path, on_progress: Progress) -> bool:
-    """Drop, restore and prove, inside the caller's transaction. Whether the history was left as it is."""
+    """Drop, restore and compare, in the caller's transaction. Whether the history was left as it is."""
     tools = find_tools(live.server_major, at_least=backup.dump_major)
     target = target_of(conn)
     on_progress("Replacing the tables, in one transaction", None, None)
@@ -89,29 +88,29 @@ def _replace(conn: Connection, live: Live, backup: Backup, backup_dir: Path, on_
     on_progress("Comparing every table with the backup's manifest", None, None)
     fix_settings(conn)
     found = read_content([conn])
-    told = differences(
+    unequal = differences(
         _without_own(read_expected(backup), live.has_history),
         _without_own(found, live.has_history),
         same_major=live.server_major == backup.server_major,
     )
     if live.has_history:
-        told += state_differences(backup, found)
-    if told:
+        unequal += state_differences(backup, found)
+    if unequal:
         raise BackupNotVerified(
-            f"What was restored is not equal to the backup: {'; '.join(told[:5])}. Nothing was changed."
+            f"What was restored is not equal to the backup: {'; '.join(unequal[:5])}. Nothing was changed."
         )
     return live.has_history
 
 
 def _lock_everything(conn: Connection) -> None:
-    """ACCESS EXCLUSIVE on all that will be dropped, at once or not at all, so that no client waits behind a wait."""
+    """Lock all that will be dropped, ACCESS EXCLUSIVE: all at once or none, so that no client queues behind us."""
     with conn.cursor() as cur:
         cur.execute(query("backup.restore.restore.lockable"), (OWN_SCHEMA,))
         names = [sql.Identifier(str(schema), str(name)) for schema, name in cur.fetchall()]
         if not names:
             return
         statement = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT").format(sql.SQL(", ").join(names))
-        deadline = time.monotonic() + LOCK_PATIENCE_S
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
         while True:
             cur.execute("SAVEPOINT before_locks")
             try:
@@ -121,7 +120,7 @@ def _lock_everything(conn: Connection) -> None:
                 cur.execute("ROLLBACK TO SAVEPOINT before_locks")
             if time.monotonic() > deadline:
                 raise PrerequisiteError(
-                    f"Clients hold the tables, and there was no gap in {LOCK_PATIENCE_S:.0f} s. Nothing was changed: "
+                    f"Clients hold the tables, and there was no gap in {LOCK_TIMEOUT_S:.0f} s. Nothing was changed: "
                     f"stop them, and restore again."
                 )
             time.sleep(random.uniform(0.005, 0.05))
@@ -227,7 +226,7 @@ def _analyze(conn: Connection) -> None:
 
 
 def _rows(content: Content) -> dict[str, object]:
-    """What must not have changed since the safety backup; the history is left alone, and may have."""
+    """What must not have changed since the safety backup; the history may have."""
     return dict(_without_own(content, True).tables)
 
 

@@ -1,4 +1,4 @@
-"""Databases that restores have kept aside: as they were before, until somebody drops them."""
+"""Databases that restores have replaced: kept under another name until an admin drops them."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from src.text import quoted
 
 @dataclass(frozen=True)
 class KeptDatabase:
-    """`bytes`: None where this role may not look into it. `backup`: whose restore it was kept from."""
+    """`bytes`: None where this role may not connect to it. `backup`: the one that was restored instead."""
 
     name: str
     bytes: int | None
@@ -21,7 +21,7 @@ class KeptDatabase:
 
     @property
     def drop(self) -> str:
-        """The statement that is rid of it, for psql."""
+        """The statement that drops it, for psql."""
         return f"DROP DATABASE {quoted(self.name)}"
 
 

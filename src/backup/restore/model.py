@@ -1,4 +1,4 @@
-"""What a restore knows of the live database, and how it ended."""
+"""The values of a restore: the live database, and the outcome."""
 
 import re
 import subprocess

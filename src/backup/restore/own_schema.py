@@ -1,7 +1,7 @@
 """The part of the schema hk_migration that belongs to the rows: marks, and the archive of what v1 cannot hold.
 
-It must be that of the moment to which a restore takes the rows back. A younger archive would be restored on top of rows
-that it was never taken from; one that has been restored since would never be offered again. The history of runs (run,
+A restore takes it back together with the rows. A younger archive would be restored on top of rows that it was not
+taken from; one that has been restored since would not be offered again. The history of runs (run,
 event and what belongs to them) stays.
 """
 
@@ -27,7 +27,7 @@ NAMES = tuple(f"{OWN_SCHEMA}.{table}" for table in STATE_TABLES)
 
 
 def empty_state(conn: Connection) -> None:
-    """Delete what the live database has of it. In the caller's transaction, if there is one."""
+    """Empty these tables in the live database. In the caller's transaction, if there is one."""
     with conn.cursor() as cur:
         cur.execute("SELECT t FROM unnest(%s) t WHERE to_regclass(t) IS NOT NULL", (list(NAMES),))
         found = [sql.Identifier(*name.split(".")) for (name,) in cur.fetchall()]
@@ -45,7 +45,7 @@ def number_archives_on(conn: Connection) -> None:
 
 
 def write_state_list(backup: Backup, tools: Tools, path: Path) -> bool:
-    """The rows of it in the dump, as a file for pg_restore --use-list. False: the dump has none."""
+    """List the dump's rows of these tables, as a file for pg_restore --use-list. False: the dump has none."""
     done = subprocess.run(
         [tools.program("pg_restore"), "--list", str(backup.data)], capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""What a restore would do, looked at before anybody says yes. Changes nothing."""
+"""What a restore would do, shown before it is confirmed. Changes nothing."""
 
 import time
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from src.backup.fingerprint import OWN_SCHEMA, qualified
 from src.backup.make import estimate_backup, megabytes
 from src.backup.manifest import Backup
 from src.backup.restore.model import Live
-from src.backup.restore.restore import look
+from src.backup.restore.restore import inspect_target
 from src.backup.restore.swap import foreign_sessions, kept_as
 from src.backup.scratch import maintenance_url, session
 from src.errors import HKStrategyError
@@ -24,7 +24,7 @@ from src.postgres.errors import translate
 from src.postgres.queries import query
 from src.schema.versions import detect
 
-# Whoever waits for the preview does not wait for longer than this; what was not counted by then is estimated.
+# Tables that have not been counted by then are estimated.
 COUNTING_S = 3.0
 
 
@@ -32,7 +32,7 @@ COUNTING_S = 3.0
 class TableChange:
     """Rows of one table. `now`, `then`: None where the table is not there, now or in the backup.
 
-    `about`: `now` is the server's estimate, since counting takes too long; None then: it has no estimate either.
+    `about`: `now` is the server's estimate, since counting takes too long; None: there is no estimate either.
     """
 
     table: str
@@ -73,9 +73,9 @@ def preview_restore(url: str, backup: Backup, backup_dir: Path) -> Preview:
     """Raises DatabaseUnavailable."""
     try:
         with session(url, purpose="status") as conn:
-            live = look(conn)
+            live = inspect_target(conn)
             version = detect(conn).version
-            clients = _everyone(conn)
+            clients = _connected(conn)
             tables = _tables(conn, backup)
             foreign = foreign_sessions(conn, live.database) if live.may_swap else []
             on_server = server_free_bytes(conn)
@@ -142,7 +142,7 @@ def _notes(live: Live, backup: Backup) -> list[str]:
     return notes
 
 
-def _everyone(conn: Connection) -> tuple[Client, ...]:
+def _connected(conn: Connection) -> tuple[Client, ...]:
     with conn.cursor() as cur:
         cur.execute(query("backup.restore.restore.roles_connected"))
         roles = [str(row[0]) for row in cur.fetchall()]

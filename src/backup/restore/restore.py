@@ -1,8 +1,8 @@
-"""Restoring a backup: into a new database that is swapped in by renaming, or in place where that is not permitted.
+"""Restore a backup: into a new database that is then renamed, or in place where the role may not create one.
 
-The history of migrations (schema hk_migration) stays as the live database has it, the audit with all that is written
-down while the restore is at work. The archive and the marks, which belong to the rows, become those of the backup's
-moment.
+The history of migrations (schema hk_migration) stays as the live database has it, the audit with all that is recorded
+during the restore. The archive and the marks, which belong to the rows, become those of the
+backup.
 """
 
 import time
@@ -26,11 +26,11 @@ from src.postgres import errors
 from src.postgres.connection import Connection, redact
 from src.postgres.queries import query
 
-__all__ = ["RestoreOutcome", "look", "restore_backup"]
+__all__ = ["RestoreOutcome", "inspect_target", "restore_backup"]
 
 
 def restore_backup(url: str, backup: Backup, backup_dir: Path, *, on_progress: Progress) -> RestoreOutcome:
-    """Make the database at `url` what it was when `backup` was made, and prove it by the manifest's digests.
+    """Make the database at `url` what it was when `backup` was made, and compare it with the manifest's fingerprints.
 
     A role that may create databases, and owns this one: the backup is restored into a new database, which then
     takes the name; the old one is kept as <name>_before_<time>, and sessions of it are ended. Any other role: in
@@ -50,7 +50,7 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
     try:
         with session(url, purpose=RESTORE) as conn:
             acquire_run_lock(conn)
-            live = look(conn)
+            live = inspect_target(conn)
             if live.may_swap:
                 # A database that was made for this restore gets the history of the backup.
                 live = replace(live, has_history=live.has_history and not holds_only_audit(conn))
@@ -70,7 +70,7 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
     return replace(outcome, notes=tuple(notes), seconds=time.monotonic() - started)
 
 
-def look(conn: Connection) -> Live:
+def inspect_target(conn: Connection) -> Live:
     """The database that `conn` is connected to, and what its role may do with it."""
     with conn.cursor() as cur:
         cur.execute(query("backup.restore.restore.target"), (OWN_SCHEMA,))

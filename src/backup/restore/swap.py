@@ -50,8 +50,10 @@ def restore_by_swap(
         create_database(admin, new, live.facts.encoding, live.facts.locale, owner=live.owner)
         try:
             _comment(admin, new, IN_PROGRESS)
-            told, audited = _fill_and_prove(url, with_database(url, new), live, backup, backup_dir, on_progress)
-            notes += told
+            setting_notes, audited = _fill_and_compare(
+                url, with_database(url, new), live, backup, backup_dir, on_progress
+            )
+            notes += setting_notes
             on_progress(f"Swapping: {live.database} becomes {old}", None, None)
             _swap(admin, elsewhere, live.database, new, old, f"{KEPT}{backup.name}")
         except BaseException:
@@ -68,58 +70,60 @@ def restore_by_swap(
     )  # fmt: skip
 
 
-def _fill_and_prove(
+def _fill_and_compare(
     url: str, new_url: str, live: Live, backup: Backup, backup_dir: Path, on_progress: Progress
 ) -> tuple[list[str], int]:
-    """Fill the new database, and compare: the backup's part with the manifest, the history with the live one's.
+    """Fill the new database, and compare the backup's part with the manifest, the history with the live one's.
 
     Returns notes, and the number of the last line of the live database's audit that is in the new one.
     """
-    with session(url, purpose="restore") as conn, session(new_url, purpose="restore") as keeper:
-        source, target = target_of(conn), target_of(keeper)
+    with session(url, purpose="restore") as conn, session(new_url, purpose="restore") as made:
+        source, target = target_of(conn), target_of(made)
         tools = find_tools(live.server_major, at_least=backup.dump_major, needs_ssl=source.uses_ssl)
         with working_directory(backup_dir, f"restore-{backup.name}") as (work, lock):
             if live.has_history:
                 on_progress("Carrying over the history of migrations", None, None)
-                _copy_own_schema(conn, keeper, tools, work, lock)
+                _copy_own_schema(conn, made, tools, work, lock)
             on_progress("Restoring the backup into the new database", None, None)
             contents = work / "contents"
             write_contents_list(backup, tools, contents, skip_own_schema=live.has_history, skip_public=False)
             fill(backup, tools, target, [f"--use-list={contents}"], keep_open=(lock,))
             if live.has_history:
-                empty_state(keeper)
+                empty_state(made)
                 if write_state_list(backup, tools, contents):
                     fill(backup, tools, target, ["--jobs=1", f"--use-list={contents}"], keep_open=(lock,))
-                number_archives_on(keeper)
-        with keeper.cursor() as cur:
+                number_archives_on(made)
+        with made.cursor() as cur:
             cur.execute("ANALYZE")
         on_progress("Comparing every table with the backup's manifest", None, None)
         found = content_of(new_url)
         same = live.server_major == backup.server_major
-        told = differences(_without_own(read_expected(backup), live), _without_own(found, live), same_major=same)
+        unequal = differences(_without_own(read_expected(backup), live), _without_own(found, live), same_major=same)
         if live.has_history:
-            told += state_differences(backup, found)
-        if told:
+            unequal += state_differences(backup, found)
+        if unequal:
             raise BackupNotVerified(
-                f"The restored database is not equal to the backup: {'; '.join(told[:5])}. Nothing was changed."
+                f"The restored database is not equal to the backup: {'; '.join(unequal[:5])}. Nothing was changed."
             )
-        notes = copy_settings(conn, keeper, live)
+        notes = copy_settings(conn, made, live)
         if live.has_history and history_tables(content_of(url)) != history_tables(found):
             raise BackupError(
                 "The history changed during the restore: another run is at work, or someone saved positions. "
                 "Nothing was changed; restore again when that is through."
             )
-        return notes, audit.newest_id(keeper) if live.has_history else 0
+        return notes, audit.newest_id(made) if live.has_history else 0
 
 
 def _carry_audit_over(url: str, old_url: str, after: int) -> list[str]:
-    """What was written down while the restore was at work: nobody writes to the old database any more."""
+    """Copy what the audit recorded during the restore: nobody writes to the old database any more."""
     try:
         with session(old_url, purpose="restore") as old, session(url, purpose="restore", autocommit=False) as new:
             audit.carry_over(old, new, after)
     except (psycopg2.Error, DatabaseUnavailable) as error:
-        told = redact(str(error).strip(), url)
-        return [f"What the audit noted during the restore is in the old database only, in hk_migration.audit ({told})."]
+        reason = redact(str(error).strip(), url)
+        return [
+            f"What the audit noted during the restore is in the old database only, in hk_migration.audit ({reason})."
+        ]
     return []
 
 
@@ -136,8 +140,8 @@ def _swap(admin: Connection, elsewhere: str, database: str, new: str, old: str, 
     """Both renames in one transaction, while a second connection ends the sessions of both databases."""
     for attempt in range(1, SWAP_TRIES + 1):
         finished = threading.Event()
-        with session(elsewhere, purpose="restore") as ender:
-            ending = threading.Thread(target=_end_sessions, args=(ender, [database, new], finished))
+        with session(elsewhere, purpose="restore") as second:
+            ending = threading.Thread(target=_end_sessions, args=(second, [database, new], finished))
             ending.start()
             try:
                 _rename_both(admin, database, new, old, comment)
@@ -171,7 +175,7 @@ def _rename_both(admin: Connection, database: str, new: str, old: str, comment: 
 
 
 def _end_sessions(conn: Connection, databases: list[str], finished: threading.Event) -> None:
-    """End every session of these databases that this role may end, again and again until `finished`."""
+    """End every session of these databases that this role may end, repeatedly until `finished`."""
     while not finished.is_set():
         with conn.cursor() as cur:
             cur.execute("SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname = ANY (%s)", (databases,))
@@ -194,7 +198,7 @@ def _comment(conn: Connection, database: str, text: str | None) -> None:
 
 
 def _drop_leftovers(admin: Connection, database: str) -> list[str]:
-    """Drop what killed restores left behind: marked as ours, and nobody connected (a restore at work always is)."""
+    """Drop the databases of killed restores: marked as ours, and without a session (a running restore has one)."""
     prefix = _name(database, "_restore_00000000_000000")[:-15]
     with admin.cursor() as cur:
         cur.execute(query("backup.restore.restore.leftovers"), (prefix, IN_PROGRESS))
