@@ -5,10 +5,13 @@ database of its own, copied from a template that holds the schema.
 """
 
 import fcntl
+import hashlib
 import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -18,7 +21,7 @@ import pytest
 from hypothesis import settings
 from psycopg2 import sql
 
-from src.config import PROJECT_ROOT
+from src.config import PROJECT_ROOT, Settings
 from src.embedded.api import PrivateServer, has_version
 from src.embedded.lifetime import Spec, Use
 from tests import durations
@@ -32,11 +35,13 @@ pytest_plugins = ["tests.support.fixtures"]
 MAIN = sys.modules["__main__"]
 VERSIONS = tuple(version for version in (15, 16, 18) if version != 15 or has_version(15))
 TRADER_PASSWORD = "s3cret/p@ss:word"
-SCHEMA_FILES = {"v1": "init.sql", "v3": "init_multi_portfolio.sql"}
+SCHEMA_FILES = {"v1": "init.sql", "v2": "init.sql", "v3": "init_multi_portfolio.sql"}
 
 
 class MakeDatabase(Protocol):
-    def __call__(self, schema: str | None = "v1", *, version: int = 18, sample: bool = False) -> str: ...
+    def __call__(
+        self, schema: str | None = "v1", *, version: int = 18, sample: bool = False, rows: str = ""
+    ) -> str: ...
 
 
 class Servers(Mapping[int, str]):
@@ -146,53 +151,80 @@ def pg_version(request: pytest.FixtureRequest) -> int:
     return version
 
 
+@dataclass(frozen=True)
+class Template:
+    """What a database is copied from. v2 is v1 with `rows` (statements of a v1 client) or the sample, after phase 1."""
+
+    version: int
+    schema: str
+    sample: bool
+    rows: str
+
+    @property
+    def name(self) -> str:
+        digest = f"_{hashlib.sha256(self.rows.encode()).hexdigest()[:12]}" if self.rows else ""
+        return f"template_{self.schema}{'_sample' if self.sample else ''}{digest}"
+
+
 @pytest.fixture(scope="session")
-def _template(servers: Servers) -> Callable[[int, str, bool], str]:
-    known: set[str] = set()
+def _template(servers: Servers) -> Callable[[Template], str]:
+    known: set[Template] = set()
 
-    def template(version: int, schema: str, sample: bool) -> str:
-        name = f"template_{schema}{'_sample' if sample else ''}"
-        if f"{version}{name}" in known:
-            return name
-        superuser = servers[version]
-        with OneAtATime(servers.directory / f"postgresql{version}" / "templates"):
-            if not _exists(superuser, "SELECT 1 FROM pg_database WHERE datname = %s", name):
-                _build_template(servers, version, name, schema, sample)
-        known.add(f"{version}{name}")
-        return name
+    def name_of(wanted: Template) -> str:
+        if wanted not in known:
+            superuser = servers[wanted.version]
+            with OneAtATime(servers.directory / f"postgresql{wanted.version}" / "templates"):
+                if not _exists(superuser, "SELECT 1 FROM pg_database WHERE datname = %s", wanted.name):
+                    _build_template(servers, wanted)
+            known.add(wanted)
+        return wanted.name
 
-    return template
+    return name_of
 
 
-def _build_template(servers: Servers, version: int, name: str, schema: str, sample: bool) -> None:
-    superuser, building = servers[version], f"building_{name}"
+def _build_template(servers: Servers, wanted: Template) -> None:
+    superuser, name, building = servers[wanted.version], wanted.name, f"building_{wanted.name}"
     _execute(superuser, sql.SQL("CREATE DATABASE {} OWNER trader").format(sql.Identifier(building)))
-    conn = psycopg2.connect(servers.url(version, "trader", building))
+    url = servers.url(wanted.version, "trader", building)
+    conn = psycopg2.connect(url)
     try:
         with conn, conn.cursor() as cursor:
-            cursor.execute((PROJECT_ROOT / "migrations" / SCHEMA_FILES[schema]).read_text(encoding="utf-8"))
-        if sample:
+            cursor.execute((PROJECT_ROOT / "migrations" / SCHEMA_FILES[wanted.schema]).read_text(encoding="utf-8"))
+            if wanted.rows:
+                cursor.execute(wanted.rows)
+        if wanted.sample:
             from src.sample.load import load_sample
 
-            load_sample(conn, schema)
+            load_sample(conn, "v3" if wanted.schema == "v3" else "v1")
             conn.commit()
     finally:
         conn.close()
+    if wanted.schema == "v2":
+        _run_phase1(url, servers.directory)
     rename = sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(building), sql.Identifier(name))
     _execute(superuser, rename)
 
 
-@pytest.fixture
-def make_database(
-    servers: Servers, _template: Callable[[int, str, bool], str], request: pytest.FixtureRequest
-) -> Iterator[MakeDatabase]:
-    """`make_database("v1")` gives the URL of a fresh database owned by the role trader; dropped after the test."""
+def _run_phase1(url: str, directory: Path) -> None:
+    from src.journal.model import Phase
+    from src.migration import engine
+    from src.migration.model import Options
+
+    settings = Settings(url, None, directory, directory / "backups", directory / "logs", "127.0.0.1", 8501)
+    options = Options(backup=False, force=True, legacy_roles=("trader",))
+    outcome = engine.run(url, Phase.PHASE1, options, settings, lambda event: None)
+    assert outcome.state == "done"
+
+
+@contextmanager
+def _databases(servers: Servers, template: Callable[[Template], str]) -> Iterator[MakeDatabase]:
+    """Makes databases, and drops them at the end."""
     made: list[tuple[int, str]] = []
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 
-    def make(schema: str | None = "v1", *, version: int = 18, sample: bool = False) -> str:
+    def make(schema: str | None = "v1", *, version: int = 18, sample: bool = False, rows: str = "") -> str:
         name = f"test_{worker}_{os.getpid()}_{next(_numbers)}"
-        source = "template0" if schema is None else _template(version, schema, sample)
+        source = "template0" if schema is None else template(Template(version, schema, sample, rows))
         statement = sql.SQL("CREATE DATABASE {} OWNER trader TEMPLATE {}").format(
             sql.Identifier(name), sql.Identifier(source)
         )
@@ -204,6 +236,24 @@ def make_database(
     for version, name in made:
         drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         _execute(servers[version], drop)
+
+
+@pytest.fixture
+def make_database(servers: Servers, _template: Callable[[Template], str]) -> Iterator[MakeDatabase]:
+    """`make_database("v1")` gives the URL of a fresh database owned by the role trader; dropped after the test.
+
+    `rows` are statements of a client of v1 (of v3 on "v3"). "v2" is what phase 1 makes of v1 with the sample or `rows`;
+    it ran once for all tests that ask for the same, so its run in the history is older than the test.
+    """
+    with _databases(servers, _template) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def shared_v3(servers: Servers, _template: Callable[[Template], str]) -> Iterator[str]:
+    """The URL of a v3 database with the sample, for all tests that only read."""
+    with _databases(servers, _template) as make:
+        yield make("v3", sample=True)
 
 
 _numbers = itertools.count(1)

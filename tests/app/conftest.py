@@ -1,6 +1,5 @@
 """Pages without a browser: Streamlit's AppTest on the entry script, with real servers behind it."""
 
-import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,10 +12,7 @@ from streamlit.testing.v1 import AppTest
 from src.auth.passwords import Cost
 from src.auth.sessions import Sessions
 from src.auth.store import Accounts, Role
-from src.config import PROJECT_ROOT, load_settings
-from src.journal.model import Phase
-from src.migration import engine
-from src.migration.model import Options
+from src.config import PROJECT_ROOT
 from src.ui.access import current_user
 from src.ui.reads import live_state
 from tests.conftest import MakeDatabase
@@ -70,15 +66,7 @@ MakeAt = Callable[[str], str]
 def sample_at(make_database: MakeDatabase, settings_env: pytest.MonkeyPatch) -> MakeAt:
     """`sample_at("v2")`: the sample on v1, on v2 as phase 1 makes it, or on v3."""
 
-    def make(version: str) -> str:
-        url = make_database("v1" if version == "v2" else version, sample=True)
-        if version == "v2":
-            settings = dataclasses.replace(load_settings(), database_url=url)
-            outcome = engine.run(url, Phase.PHASE1, Options(backup=False), settings, lambda event: None)
-            assert outcome.state == "done"
-        return url
-
-    return make
+    return lambda version: make_database(version, sample=True)
 
 
 @pytest.fixture

@@ -236,8 +236,7 @@ def phase1(url: str) -> None:
 
 
 def test_v2_edits_one_portfolio_and_no_other(make_database: MakeDatabase, open_page: OpenPage) -> None:
-    url = make_database("v1", sample=True)
-    phase1(url)
+    url = make_database("v2", sample=True)
     manager = DatabaseManager(url)
     manager.create_portfolio("TECH", "Technology")
     manager.save_positions("TECH", [Edit("0700.HK", None, TENCENT)], by="Ann")

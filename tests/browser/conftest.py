@@ -165,6 +165,19 @@ def start_dashboard(tmp_path: Path, cache_url: str) -> Iterator[StartDashboard]:
 
 
 @pytest.fixture(scope="session")
+def sample_dashboard(shared_v3: str, _cache: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """One dashboard on the sample (v3) for all tests of a worker that only read."""
+    dashboard = launch(shared_v3, _cache, tmp_path_factory.mktemp("sample_dashboard"))
+    try:
+        dashboard.await_url()
+        yield dashboard
+    finally:
+        dashboard.end()
+        if dashboard.process.stdout is not None:
+            dashboard.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

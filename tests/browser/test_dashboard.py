@@ -17,7 +17,7 @@ from streamlit.file_util import get_static_dir
 
 from src.config import PROJECT_ROOT
 from src.ui.process.process import serve
-from tests.browser.conftest import OpenBrowser, StartDashboard, free_port
+from tests.browser.conftest import Dashboard, OpenBrowser, StartDashboard, free_port
 from tests.conftest import MakeDatabase
 
 STREAMLIT = (sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.port", "{port}")
@@ -143,11 +143,8 @@ def test_pages_come_back_by_themselves_with_the_database(
 
 
 @pytest.mark.parametrize("path", ["/portfolios", "/portfolio?id=DEFAULT", "/system_status"])
-def test_nothing_sticks_out_on_a_phone(
-    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser, path: str
-) -> None:
-    dashboard = start_dashboard(make_database("v3", sample=True))
-    page = visit(dashboard.url + path, width=390)
+def test_nothing_sticks_out_on_a_phone(sample_dashboard: Dashboard, visit: OpenBrowser, path: str) -> None:
+    page = visit(sample_dashboard.url + path, width=390)
     page.wait_for_selector(".hk-figures, .hk-healths")
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
 

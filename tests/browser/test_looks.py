@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import psycopg2
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import OpenBrowser, StartDashboard
+from tests.browser.conftest import Dashboard, OpenBrowser, StartDashboard
 from tests.conftest import MakeDatabase
 
 GREEN, RED = "rgb(11, 122, 75)", "rgb(196, 40, 58)"
@@ -29,10 +29,8 @@ def await_cookies(page: Page, wanted: Callable[[Mapping[str, str]], bool]) -> No
     raise AssertionError(page.context.cookies())
 
 
-def test_the_browser_keeps_the_colours_and_the_name(
-    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
-) -> None:
-    url = start_dashboard(make_database("v3", sample=True)).url
+def test_the_browser_keeps_the_colours_and_the_name(sample_dashboard: Dashboard, visit: OpenBrowser) -> None:
+    url = sample_dashboard.url
     page = visit(f"{url}/portfolio?id=DEFAULT")
     expect(page.get_by_role("cell", name="▼ −16,430.00")).to_be_visible()
     expect(cell(page, "▼ −16,430.00")).to_have_css("color", RED)
@@ -59,10 +57,8 @@ def test_the_browser_keeps_the_colours_and_the_name(
     expect(cell(page, "▼ −16,430.00")).to_have_css("color", RED)
 
 
-def test_a_print_has_the_whole_page_on_white_without_controls(
-    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
-) -> None:
-    url = start_dashboard(make_database("v3", sample=True)).url
+def test_a_print_has_the_whole_page_on_white_without_controls(sample_dashboard: Dashboard, visit: OpenBrowser) -> None:
+    url = sample_dashboard.url
     for dark in (False, True):
         page = visit(f"{url}/portfolio?id=DEFAULT", dark=dark)
         expect(cell(page, "▼ −16,430.00")).to_be_visible()
@@ -77,10 +73,8 @@ def test_a_print_has_the_whole_page_on_white_without_controls(
             expect(part).to_have_css("overflow-y", "visible")
 
 
-def test_titles_and_figures_explain_what_a_tab_shows(
-    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
-) -> None:
-    url = start_dashboard(make_database("v3", sample=True)).url
+def test_titles_and_figures_explain_what_a_tab_shows(sample_dashboard: Dashboard, visit: OpenBrowser) -> None:
+    url = sample_dashboard.url
     page = visit(f"{url}/portfolio?id=DEFAULT")
     for path, title in (
         ("/portfolio?id=DEFAULT", "Legacy Portfolio · HK Strategy"),

@@ -13,11 +13,8 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from src.config import PROJECT_ROOT, load_settings
+from src.config import PROJECT_ROOT
 from src.embedded.api import bin_dir
-from src.journal.model import Phase
-from src.migration import engine
-from src.migration.model import Options
 from src.schema.catalog import compare, expected_catalog, read_catalog
 from src.schema.versions import SchemaVersion
 from tests.conftest import MakeDatabase
@@ -98,11 +95,7 @@ def dump(url: str, version: int) -> str:
 
 def make(make_database: MakeDatabase, schema: str, version: int = 18) -> str:
     """A database of the schema with rows in it; v2 by phase 1."""
-    url = make_database("v3" if schema == "v3" else "v1", version=version)
-    execute(url, SAMPLE)
-    if schema == "v2":
-        options = Options(backup=False, legacy_roles=("trader",))
-        engine.run(url, Phase.PHASE1, options, load_settings(), lambda event: None)
+    url = make_database(schema, version=version, rows=SAMPLE)
     if schema != "v1":
         execute(url, COPY)
     return url

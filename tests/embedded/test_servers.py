@@ -44,7 +44,7 @@ print(url, child.pid, flush=True)
 """
 OWNER = """
 import pathlib, sys
-from src.embedded import PrivateServer
+from src.embedded.api import PrivateServer
 server = PrivateServer(pathlib.Path(sys.argv[1]))
 print(server.start(), flush=True)
 sys.stdin.read()

@@ -41,8 +41,7 @@ ROWS = [
 @pytest.fixture
 def v2(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
     """A v2 database with DEFAULT, A (a copy of it, changed since) and B, and nothing in them."""
-    it = migration_env(make_database("v1"), tmp_path, rows="")
-    it.run(Phase.PHASE1)
+    it = migration_env(make_database("v2"), tmp_path, rows="")
     it.rows(
         "INSERT INTO public.portfolios (portfolio_id, name, description, strategy, copied_from, copied_at) VALUES "
         "('A', 'Portfolio A', 'What if', 'Tech', 'DEFAULT', '2025-06-01 12:00'), ('B', 'B', NULL, NULL, NULL, NULL)"

@@ -11,7 +11,7 @@ from src.migration.model import MergedSymbol
 from src.migration.preflight.rollback_preview import merge_preview
 from src.postgres.connection import connect
 from tests.conftest import MakeDatabase
-from tests.support.migration_env import OTHER_PORTFOLIOS, migration_env, session
+from tests.support.migration_env import OTHER_PORTFOLIOS, V1_ROWS, migration_env, session
 
 MORE = """
 INSERT INTO public.portfolio_positions (portfolio_id, symbol, quantity, avg_cost, current_price) VALUES
@@ -30,8 +30,7 @@ def preview(url: str, keep: Keep = Keep.MERGE) -> dict[str, MergedSymbol]:
 
 
 def test_the_preview_is_what_a_rollback_does(make_database: MakeDatabase, tmp_path: Path, pg_version: int) -> None:
-    it = migration_env(make_database("v1", version=pg_version), tmp_path, pg_version)
-    it.run(Phase.PHASE1)
+    it = migration_env(make_database("v2", version=pg_version, rows=V1_ROWS), tmp_path, pg_version, rows="")
     it.rows(OTHER_PORTFOLIOS)
     it.rows(MORE)
     others = it.rows("SELECT DISTINCT symbol FROM public.portfolio_positions WHERE portfolio_id <> 'DEFAULT'")
@@ -63,8 +62,7 @@ def test_the_preview_is_what_a_rollback_does(make_database: MakeDatabase, tmp_pa
 def test_a_price_that_only_another_portfolio_knows_survives_the_merge(
     make_database: MakeDatabase, tmp_path: Path, pg_version: int
 ) -> None:
-    it = migration_env(make_database("v1", version=pg_version), tmp_path, pg_version)
-    it.run(Phase.PHASE1)
+    it = migration_env(make_database("v2", version=pg_version, rows=V1_ROWS), tmp_path, pg_version, rows="")
     it.rows("INSERT INTO public.portfolios (portfolio_id, name) VALUES ('A', 'A')")
     it.v1("INSERT INTO portfolio_positions (symbol, quantity, avg_cost) VALUES ('4321.HK', 10, 2)")
     it.rows(

@@ -18,7 +18,7 @@ from src.migration.preflight.survey import survey
 from src.postgres.connection import Connection, connect
 from tests.conftest import MakeDatabase, Servers
 from tests.support.dumps import difference, whole_dump
-from tests.support.migration_env import MigrationEnv, migration_env, session
+from tests.support.migration_env import V1_ROWS, MigrationEnv, migration_env, session
 from tests.support.surveys import MakeRole, database_of, execute, look, roles_made, said, superuser
 
 POSITIONS = ("portfolio_positions",)
@@ -161,8 +161,8 @@ def test_a_run_without_rights_touches_nothing(
 
 
 def test_clients_of_v1_stop_phase_2_unless_forced(make_database: MakeDatabase, tmp_path: Path, pg_version: int) -> None:
-    it = migration_env(make_database("v1", version=pg_version), tmp_path, pg_version)
-    it.run(Phase.PHASE1)
+    url = make_database("v2", version=pg_version, rows=V1_ROWS)
+    it = migration_env(url, tmp_path, pg_version, rows="")
     assert said(look(it.url, Phase.PHASE2), "refusal") == ""
     with session(it.url, "the old app") as old, old.cursor() as cur:
         cur.execute("SELECT 1")
@@ -228,8 +228,8 @@ def who_waits(conn: Connection, url: str) -> Client:
 def test_holders_of_a_compatibility_view_are_named(
     make_database: MakeDatabase, tmp_path: Path, pg_version: int
 ) -> None:
-    it = migration_env(make_database("v1", version=pg_version), tmp_path, pg_version)
-    it.run(Phase.PHASE1)
+    url = make_database("v2", version=pg_version, rows=V1_ROWS)
+    it = migration_env(url, tmp_path, pg_version, rows="")
     conn = connect(it.url, autocommit=True)
     with session(it.url, "ddl") as other, other.cursor() as cur:
         cur.execute("BEGIN")

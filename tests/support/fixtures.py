@@ -1,19 +1,16 @@
 """Databases of every version, with a few positions, and managers of them."""
 
 import itertools
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import psycopg2
 import pytest
-from psycopg2 import sql
 
-from src.config import PROJECT_ROOT, Settings
+from src.config import Settings
 from src.database_enhanced import DatabaseManager
 from src.journal.model import Event, Phase
 from src.migration.model import Options
-from tests.conftest import MakeDatabase, Servers
-from tests.support.databases import POSITIONS, Database, ManagerOf, Migrate, execute
+from tests.conftest import MakeDatabase
+from tests.support.databases import POSITIONS, Database, ManagerOf, Migrate
 
 _numbers = itertools.count(1)
 
@@ -35,55 +32,10 @@ def migrate(tmp_path_factory: pytest.TempPathFactory) -> Migrate:
     return run
 
 
-@pytest.fixture(scope="session")
-def _v2_template(servers: Servers, migrate: Migrate) -> Iterator[Callable[[int], str]]:
-    made: dict[int, str] = {}
-
-    def template(version: int) -> str:
-        if version not in made:
-            name = f"integration_v2_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
-            _administer(servers[version], "CREATE DATABASE {} OWNER trader", name)
-            url = servers.url(version, "trader", name)
-            execute(url, (PROJECT_ROOT / "migrations" / "init.sql").read_text(encoding="utf-8"))
-            execute(url, POSITIONS)
-            migrate(url, Phase.PHASE1)
-            made[version] = name
-        return made[version]
-
-    yield template
-    for version, name in made.items():
-        _administer(servers[version], "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-
-
-def _administer(superuser: str, statement: str, *names: str) -> None:
-    conn = psycopg2.connect(superuser)
-    conn.autocommit = True
-    try:
-        with conn.cursor() as cursor:
-            cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-    finally:
-        conn.close()
-
-
 @pytest.fixture
-def database(servers: Servers, make_database: MakeDatabase, _v2_template: Callable[[int], str]) -> Iterator[Database]:
+def database(make_database: MakeDatabase) -> Database:
     """`database("v2", 18)` gives the URL of a fresh database with four positions in DEFAULT, one of them watched."""
-    made: list[tuple[int, str]] = []
-
-    def make(schema: str, version: int) -> str:
-        if schema != "v2":
-            url = make_database(schema, version=version)
-            execute(url, POSITIONS)
-            return url
-        name = f"integration_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}_{next(_numbers)}"
-        template = _v2_template(version)
-        _administer(servers[version], "CREATE DATABASE {} OWNER trader TEMPLATE {}", name, template)
-        made.append((version, name))
-        return servers.url(version, "trader", name)
-
-    yield make
-    for version, name in made:
-        _administer(servers[version], "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    return lambda schema, version: make_database(schema, version=version, rows=POSITIONS)
 
 
 @pytest.fixture
