@@ -1,0 +1,103 @@
+"""Documents and comments name files and functions that exist."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from src.config import PROJECT_ROOT
+
+FOLDERS = ("src", "tests", "docs", "migrations", "pages", "bench")
+PATH = re.compile(rf"(?<![\w/.<-])(?:{'|'.join(FOLDERS)})/[\w./-]*[\w/]")
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+MODULE = re.compile(r"-m (src\.[\w.]+|bench\b[\w.]*)")
+# "| `src/ui/reads/queries.py` | `valuation` |": a row of a journey, with the function that it names.
+ROW = re.compile(r"(?m)^\| `(src/[\w/]+\.py)` \| `([\w.]+)` \|")
+TEXTS = ("*.md", "*.py", "*.sql", "*.toml", "*.yaml", "*.service", "*.timer", "*.conf", "*.css")
+# Names of that commit, not of this one.
+ELSEWHERE = ("tests/field/make_dumps.py", "tests/field/make_interfaces.py", "tests/documents/test_documents.py")
+
+
+def texts() -> Iterator[Path]:
+    yield from (PROJECT_ROOT / name for name in ("Makefile", ".env.example"))
+    for pattern in TEXTS:
+        yield from PROJECT_ROOT.glob(pattern)
+        for folder in FOLDERS:
+            yield from (PROJECT_ROOT / folder).rglob(pattern)
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(PROJECT_ROOT))
+
+
+def prose(path: Path) -> str:
+    """Of a program the comments and docstrings: a path within its strings may be one that it makes."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return text
+    found = [line.split("#", 1)[1] for line in text.splitlines() if line.lstrip().startswith("#") or "  # " in line]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found.append(ast.get_docstring(node) or "")
+    return "\n".join(found)
+
+
+@lru_cache
+def names_in(module: str) -> frozenset[str]:
+    """Functions and classes of a module, methods as Class.method."""
+    found: set[str] = set()
+    for node in ast.parse((PROJECT_ROOT / module).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            found.update(f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef))
+    return frozenset(found)
+
+
+def test_every_path_that_is_named_exists() -> None:
+    missing = [
+        f"{shown(path)}: {named}"
+        for path in texts()
+        if shown(path) not in ELSEWHERE
+        for named in PATH.findall(prose(path))
+        if "NAME" not in named and "NNN" not in named and not (PROJECT_ROOT / named.rstrip("/.")).exists()
+    ]
+    assert not missing
+
+
+def test_every_link_of_a_document_leads_somewhere() -> None:
+    documents = [*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").rglob("*.md")]
+    missing = [
+        f"{shown(path)}: {target}"
+        for path in documents
+        for target in LINK.findall(path.read_text(encoding="utf-8"))
+        if not (path.parent / target).exists()
+    ]
+    assert documents
+    assert not missing
+
+
+def test_every_module_that_is_to_be_run_exists() -> None:
+    missing = []
+    for path in texts():
+        for module in MODULE.findall(path.read_text(encoding="utf-8")) if shown(path) not in ELSEWHERE else ():
+            place = PROJECT_ROOT / module.rstrip(".").replace(".", "/")
+            if not place.with_suffix(".py").exists() and not (place / "__main__.py").exists():
+                missing.append(f"{shown(path)}: {module}")
+    assert not missing
+
+
+def test_the_journeys_name_functions_that_exist() -> None:
+    rows = ROW.findall((PROJECT_ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"))
+    assert len(rows) > 20
+    assert not [f"{module}: {name}" for module, name in rows if name not in names_in(module)]
+
+
+@pytest.mark.parametrize("package", sorted(path.name for path in (PROJECT_ROOT / "src").iterdir() if path.is_dir()))
+def test_every_package_is_in_the_architecture(package: str) -> None:
+    if package.startswith("_"):
+        pytest.skip("not a package")
+    assert f"`src/{package}/`" in (PROJECT_ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
