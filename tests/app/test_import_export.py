@@ -223,8 +223,8 @@ def test_history_says_who_changed_what_and_offers_what_can_be_undone(importing: 
     assert [one.key for one in app.button if str(one.key).startswith("undo_")] == ["undo_3", "undo_2"]
     app.button("undo_3").click().run()
     assert "0005.HK" in held(manager)
-    assert "undone by save 4" in shown(app)
-    assert "Save 3 undone by" in shown(app)
+    assert "undone by revision 4" in shown(app)
+    assert "Revision 3 undone by" in shown(app)
     assert "undo_3" not in [one.key for one in app.button]
     app.button("undo_2").click().run()
     app.button("undo_1").click().run()

@@ -82,7 +82,7 @@ def test_two_traders_edit_the_same_position(
     assert (quantities(url)["0700.HK"], quantities(url)["0005.HK"]) == (3200, 13428)
     ben.get_by_text("History", exact=True).click()
     expect(ben.get_by_text("Edited by")).to_have_count(2)
-    expect(ben.get_by_text("undone by save 3")).to_be_visible()
+    expect(ben.get_by_text("undone by revision 3")).to_be_visible()
 
 
 def test_wrong_input_stays_in_the_table_with_its_reason(

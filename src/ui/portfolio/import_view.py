@@ -149,7 +149,7 @@ def _again(portfolio_id: str, preview: ImportPreview, live: queries.LiveState) -
     same = (one for one in queries.saves(portfolio_id) if one.digest == preview.digest)
     before = next((one for one in same if one.undone_by is None), None)
     if before is not None:
-        when = f"on {fmt.moment(before.at)} (save {before.revision_id})"
+        when = f"on {fmt.moment(before.at)} (revision {before.revision_id})"
         st.caption(fmt.plain(f"This very file was imported by {before.by} {when}."))
     if not live.multi_portfolio and preview.count(RowOutcome.NEW):
         new = plural(preview.count(RowOutcome.NEW), "position")

@@ -1,4 +1,4 @@
-"""Who changed what in a portfolio, and when; and taking a save back."""
+"""The change history of a portfolio: who changed what, and when; and taking a revision back."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ VERBS = {
 
 
 def undoable(saves: Sequence[Revision]) -> set[int]:
-    """Of the newest saves, those that nothing saved later stands in the way of. `saves`: newest first."""
+    """Of the newest revisions, those whose symbols no later one changed. `saves`: newest first."""
     touched: set[str] = set()
     found: set[int] = set()
     for save in saves:
@@ -39,7 +39,7 @@ def undoable(saves: Sequence[Revision]) -> set[int]:
         symbols = {row.symbol for row in save.rows}
         if save.rows and not undone and not symbols & touched:
             found.add(save.revision_id)
-        # A save and the undo that took it back leave things as they were before both.
+        # A revision and the undo that took it back leave things as they were before both.
         if not undone and save.undoes is None:
             touched |= symbols
     return found
@@ -47,6 +47,7 @@ def undoable(saves: Sequence[Revision]) -> set[int]:
 
 def show(entry: PortfolioEntry) -> None:
     saves = queries.saves(entry.portfolio_id)
+    st.subheader("Change history")
     if not saves:
         st.info("Nothing was saved in this portfolio yet, since who changed what is kept.")
         return
@@ -74,7 +75,7 @@ def _entry(save: Revision, can_undo: bool) -> None:
         if not save.rows:
             return
         rows = [(Cell(row.symbol), Cell(review.in_words(row.before, row.after))) for row in save.rows]
-        table = markup.table(COLUMNS, rows, caption=f"What save {save.revision_id} changed")
+        table = markup.table(COLUMNS, rows, caption=f"What revision {save.revision_id} changed")
         if len(rows) <= FEW:
             st.html(table)
             return
@@ -83,9 +84,9 @@ def _entry(save: Revision, can_undo: bool) -> None:
 
 
 def _title(save: Revision) -> str:
-    what = VERBS.get(save.kind, save.kind) if save.undoes is None else f"Save {save.undoes} undone"
-    state = f"undone by save {save.undone_by}" if save.undone_by is not None else ""
-    note = " · ".join(filter(None, (f"save {save.revision_id}", save.note if save.undoes is None else "", state)))
+    what = VERBS.get(save.kind, save.kind) if save.undoes is None else f"Revision {save.undoes} undone"
+    state = f"undone by revision {save.undone_by}" if save.undone_by is not None else ""
+    note = " · ".join(filter(None, (f"revision {save.revision_id}", save.note if save.undoes is None else "", state)))
     return markup.lead(f"{what} by {save.by}", f"{fmt.moment(save.at)} · {note}")
 
 
@@ -94,7 +95,7 @@ def undo_mine(portfolio_id: str) -> None:
     mine = view_state.my_save(portfolio_id)
     if mine is not None:
         st.button(
-            "Undo last save",
+            "Undo last change",
             key="undo_mine",
             icon=":material/undo:",
             help=fmt.plain(f"Takes back what you saved last: {mine.text}."),
@@ -110,7 +111,7 @@ def _undo(revision_id: int, text: str) -> None:
     except SaveConflict as error:
         names = ", ".join(clash.symbol for clash in error.clashes[:10])
         components.flash(
-            f"Save {revision_id} cannot be undone as a whole: {names} changed since. Nothing was changed; edit the "
+            f"Revision {revision_id} cannot be undone as a whole: {names} changed since. Nothing was changed; edit the "
             "positions instead.",
             "error",
         )
