@@ -7,14 +7,14 @@ from pathlib import Path
 import psycopg2
 import pytest
 from psycopg2 import errors, sql
-from tests.migration.lab import lab
 
 from src.journal.model import Phase
 from src.journal.runs import ensure_own_schema
 from src.portfolios import own_tables
 from src.postgres.connection import Cursor
 from tests.conftest import MakeDatabase
-from tests.named_statements import named_statements
+from tests.support.migration_env import migration_env
+from tests.support.named_statements import named_statements
 
 NOT_THERE = (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction)
 # What a statement's {name} stands for.
@@ -63,7 +63,7 @@ def try_out(cursor: Cursor, text: str) -> None:
 @pytest.fixture
 def databases(make_database: MakeDatabase, pg_version: int, tmp_path: Path) -> dict[str, str]:
     """One of each version, with all that hk_migration can hold, and with the side table that phase 1 imports."""
-    v2 = lab(make_database("v1", version=pg_version), tmp_path)
+    v2 = migration_env(make_database("v1", version=pg_version), tmp_path)
     assert v2.run(Phase.PHASE1).state == "done"
     urls = {"v1": make_database("v1", version=pg_version), "v2": v2.url, "v3": make_database("v3", version=pg_version)}
     for url in urls.values():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from src.config import PROJECT_ROOT
-from tests.named_statements import SOURCES, named_statements
+from tests.support.named_statements import SOURCES, named_statements
 
 KEYWORDS = r"SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|CREATE|ALTER|DROP|TRUNCATE|GRANT|REVOKE|COMMENT ON|MERGE INTO"
 STATEMENT = re.compile(rf"\s*({KEYWORDS})\s+[\w(*%{{'\"]", re.ASCII)
