@@ -79,7 +79,7 @@ def test_who_remembers_v1_meets_only_default_on_v2(
     # As if the phase had ended in this very instant.
     state = stale._db._state
     assert state is not None
-    monkeypatch.setattr(stale._db, "_remembered", lambda: state)
+    monkeypatch.setattr(stale._db, "_cached_state", lambda: state)
     now = sessions(datetime(2026, 1, 12, 8, tzinfo=UTC))
     assert stale.get_portfolios().equals(before)
     assert rows_of(stale) == rows
