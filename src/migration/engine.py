@@ -1,4 +1,4 @@
-"""The engine's door: inspect, plan, run, resume, history. The command line and the dashboard both come in here."""
+"""The interface of the migration for the command line and the dashboard: inspect, plan, run, resume, pause."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -54,23 +54,23 @@ class Inspection:
 
 
 def inspect(url: str) -> Inspection:
-    """Look at the database. Raises DatabaseUnavailable."""
-    found = _looked(url, lambda conn: survey(conn, None, Options()))
+    """Survey the database, without changing anything. Raises DatabaseUnavailable."""
+    found = _read_stable(url, lambda conn: survey(conn, None, Options()))
     return Inspection(found.version, found.title, found.findings, found.legacy_roles, found.tables)
 
 
 def make_plan(url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
-    """What a phase would do, without doing anything. Raises DatabaseUnavailable."""
-    return _looked(url, lambda conn: open_plan(url, phase, options, settings, conn))
+    """The plan of a phase. Changes nothing. Raises DatabaseUnavailable."""
+    return _read_stable(url, lambda conn: open_plan(url, phase, options, settings, conn))
 
 
-def _looked(url: str, look: Callable[[Connection], T]) -> T:
-    """What `look` sees; where a phase has changed the schema in the middle of it, what it sees then."""
+def _read_stable(url: str, read: Callable[[Connection], T]) -> T:
+    """The result of `read`, which is repeated where a phase has changed the schema meanwhile."""
     moves = 0
     while True:
         try:
             with reading_session(url) as conn:
-                return look(conn)
+                return read(conn)
         except psycopg2.Error as error:
             if moves == MOST_MOVES or not errors.is_moved(error):
                 raise
@@ -79,7 +79,7 @@ def _looked(url: str, look: Callable[[Connection], T]) -> T:
 
 
 def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: OnEvent) -> RunOutcome:
-    """Do a phase. A run of the same phase that did not end goes on where it stopped.
+    """Execute a phase. An unfinished run of the same phase is resumed.
 
     Raises PrerequisiteError (nothing touched), RunInProgress, RunPaused (resumable), ProofFailed, MigrationError,
     DatabaseUnavailable.
@@ -109,7 +109,7 @@ def end_unbegun(url: str, phase: Phase) -> int | None:
 
 
 def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) -> RunOutcome:
-    """Go on with the run that did not end, with the choices it was started with. Raises as `run` does."""
+    """Resume the unfinished run, with the options it was started with. Raises as `run` does."""
     _end_orphaned_backend(url)
     with _exclusive(url) as work:
         open_run = runs.unfinished_run(runs.read_runs(work, limit=1))
@@ -127,7 +127,7 @@ def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) ->
 
 
 def request_pause(url: str, by: str) -> RunRecord | None:
-    """Ask the run that is under way, in whatever process, to stop at its next safe point; `by` asks.
+    """Ask the run that is running, in any process, to stop at its next safe point. `by`: who asks.
 
     Returns that run, or None where there is none. Raises DatabaseUnavailable.
     """
@@ -161,14 +161,14 @@ def _begin(
         if resumed and earlier is not None:
             run_id, stored_sums = earlier.run_id, runs.read_inputs(work, earlier.run_id)[1]
         else:
-            run_id = _write_down(journal, plan, options, settings)
+            run_id = _record_run(journal, plan, options, settings)
         execution = Execution(url, work, journal, run_id, plan, options, settings, on_event)
         execution.open(resumed, _changed_files(stored_sums, checksums(plan.phase)))
         return _finish(execution, earlier, resumed, url)
 
 
-def _write_down(journal: Connection, plan: Plan, options: Options, settings: Settings) -> int:
-    """The run, before its first step. Its number."""
+def _record_run(journal: Connection, plan: Plan, options: Options, settings: Settings) -> int:
+    """Record the run before its first step. Returns its id."""
     return runs.start_run(
         journal,
         plan.phase,
@@ -182,7 +182,7 @@ def _write_down(journal: Connection, plan: Plan, options: Options, settings: Set
 
 
 def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url: str) -> RunOutcome:
-    """Execute, and say how it ended: the last event of every run is its outcome."""
+    """Execute, and record the outcome, which is the last event of every run. Raises as `run` does."""
     phase = execution.plan.phase
     advice = (
         f"Type: python run_migration.py resume (to go on) or python run_migration.py {phase.undo_command} (to undo)."
@@ -207,7 +207,7 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
             )
             raise RunPaused(f"Paused: the server went away ({text}). When it is back: {advice}") from None
         if not execution.touched and (earlier is None or resumed):
-            # There is nothing to resume or to undo: the run is over.
+            # Nothing is left to resume or to undo: the run is over.
             message = f"Failed before its first step, the database is as it was: {text}"
             again = f"When that is settled: python run_migration.py {phase.command}."
             execution.end(OutcomeState.UNDONE, message, again, time.monotonic() - started)
@@ -224,12 +224,12 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
 
 
 def _unbegun(open_run: RunRecord | None, phase: Phase) -> bool:
-    """Whether `phase`, which finds nothing to do, would have undone the run that did not end."""
+    """Whether `phase`, which has nothing to do, would undo the unfinished run."""
     return open_run is not None and open_run.phase.opposite is phase
 
 
 def _close_unbegun(work: Connection, phase: Phase) -> int | None:
-    """A run that was killed before its first step left nothing to undo, and yet the history waits for its end."""
+    """End the unfinished run that was killed before its first step: it left nothing to undo. Returns its id."""
     open_run = runs.unfinished_run(runs.read_runs(work, limit=1))
     if open_run is None or not _unbegun(open_run, phase):
         return None
@@ -241,7 +241,7 @@ def _close_unbegun(work: Connection, phase: Phase) -> int | None:
 
 
 def _both_rollbacks(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> RunOutcome:
-    """From v3 to v1: two runs, one after the other, with one backup."""
+    """Roll back from v3 to v1: two runs, one after the other, with one backup."""
     options = replace(options, then_v1=True)
     first = open_plan(url, Phase.ROLLBACK_V2, options, settings, work)
     refuse(first)
@@ -257,12 +257,12 @@ def _second_half(url: str, work: Connection, options: Options, settings: Setting
 
 
 def _half_done(run_: RunRecord) -> bool:
-    """Whether this run did all that it had to do, and the second half of the rollback is missing."""
+    """Whether the first half of a rollback from v3 to v1 is complete, and the second half has not begun."""
     return run_.state in (RunState.INTERRUPTED, RunState.RUNNING) and run_.finished_at is not None
 
 
 def _prepare(work: Connection) -> None:
-    """The project's own schema, in one transaction."""
+    """Create schema hk_migration or bring it up to date, in one transaction."""
     try:
         with work.cursor() as cur:
             cur.execute("BEGIN")
@@ -290,7 +290,7 @@ def _changed_files(stored: dict[str, str], now: dict[str, str]) -> tuple[str, ..
 
 
 def _stored_options(stored: dict[str, Any], given: Options) -> Options:
-    """The choices that decide what the run does come from its start; those on how it waits may be given anew."""
+    """Options that decide what the run does are those of its start. Those on how it waits may be given again."""
     return replace(
         given,
         keep=Keep(stored["keep"]),

@@ -1,4 +1,4 @@
-"""The nouns of a migration. Plain frozen data: no I/O here."""
+"""The values of the migration: options, steps, findings, plans. Frozen data, no I/O."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from src.journal.model import Client, Keep, Phase
 from src.migration.findings import Finding, Severity
 
 
-class Kind(StrEnum):
+class StepKind(StrEnum):
     """The kinds of step, in the words of docs/glossary.md."""
 
     BACKUP = "backup"
@@ -38,7 +38,12 @@ class StepMode(StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """An admin's choices for one run. `then_v1`: it is the first half of a rollback from v3 to v1."""
+    """An admin's choices for one run.
+
+    `max_lock_ms`: how long clients may queue behind one attempt to lock. `give_up_after_s`: how long a step tries, in
+    seconds. `force`: phase 2 starts although v1 clients are connected. `then_v1`: this is the first half of a rollback
+    from v3 to v1.
+    """
 
     backup: bool = True
     backup_dir: Path | None = None
@@ -65,7 +70,7 @@ class Step:
 
     name: str
     title: str
-    kind: Kind
+    kind: StepKind
     mode: StepMode
     locks: tuple[str, ...]
     sql: str

@@ -10,7 +10,7 @@ import psycopg2.errors
 from src.config import PROJECT_ROOT
 from src.errors import MigrationError
 from src.journal.model import Phase
-from src.migration.model import Kind, Step, StepMode
+from src.migration.model import Step, StepKind, StepMode
 from src.postgres.connection import Connection
 from src.postgres.queries import sql_file
 
@@ -24,7 +24,7 @@ FILES = {
 }
 
 _HEADING = re.compile(r"^-- (step|title|why|grows|kind|mode|locks|lock|before|repeat|when|done|index): (.+)$")
-_KINDS = {kind.value for kind in Kind}
+_KINDS = {kind.value for kind in StepKind}
 _MODES = {StepMode.TRANSACTION, StepMode.AUTOCOMMIT, StepMode.BATCH}
 _LOCKS = {"ACCESS SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE"}
 _REFUSE_V1_CLIENTS = "refuse v1 clients"
@@ -82,7 +82,7 @@ def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
     return Step(
         name=headings["step"],
         title=headings["title"],
-        kind=Kind(headings["kind"]),
+        kind=StepKind(headings["kind"]),
         mode=StepMode(headings["mode"]),
         locks=_names(headings.get("locks")),
         sql=sql,

@@ -79,6 +79,8 @@ def test_an_index_build_that_waits_for_a_client_is_cancelled(v1: MigrationEnv) -
         )  # fmt: skip
         pause(v1)
         assert paused(v1, run).current_step == "index_legacy_symbol"
+    waits = "SELECT message LIKE '%waiting for pid ' || (detail->>'waiting_for') || ' %' FROM hk_migration.event"
+    assert v1.rows(f"{waits} WHERE detail ? 'waiting_for' LIMIT 1") == [(True,)]
     v1_clients_work(v1)
     assert v1.resume().state == "done"
     assert v1.rows("SELECT 1 FROM pg_index WHERE NOT indisvalid") == []

@@ -13,13 +13,13 @@ from typing import Any
 
 from src.journal.model import Phase
 from src.journal.runs import own_schema_exists
-from src.migration.model import Expected, Kind, Step, TableSize
+from src.migration.model import Expected, Step, StepKind, TableSize
 from src.postgres.connection import Connection
 from src.postgres.queries import query
 
 # `python -m bench --rates` writes it: two databases, a small and a large one, on the machine that it names.
 RATES = Path(__file__).parent / "rates.json"
-ENGINE = (Kind.BACKUP, Kind.PROVE)
+ENGINE = (StepKind.BACKUP, StepKind.PROVE)
 # What was measured on tables so much smaller or larger says little; and below this size nothing grows visibly.
 FARTHEST = 4.0
 SMALL_BYTES = 16 * 1024 * 1024
@@ -60,7 +60,7 @@ def _grows(step: Step, sizes: Mapping[str, int]) -> tuple[str, ...]:
 
 def _is_known(step: Step) -> bool:
     """What moves rows that are in no table of clients takes as long as there are such rows: nobody has counted them."""
-    return step.kind is not Kind.BACKFILL or bool(step.grows)
+    return step.kind is not StepKind.BACKFILL or bool(step.grows)
 
 
 def _bytes(tables: Sequence[str], sizes: Mapping[str, int]) -> int:

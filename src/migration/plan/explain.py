@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from src.journal.model import Phase
-from src.migration.model import Kind, Step
+from src.migration.model import Step, StepKind
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Lock:
 
 _READS = "reads one snapshot; nobody waits for it"
 _BY_KIND = {
-    Kind.BACKUP: f"{_READS}. The phase starts only if it restores equal",
-    Kind.PROVE: _READS,
-    Kind.BUILD: "clients go on reading and writing; it waits for open transactions",
+    StepKind.BACKUP: f"{_READS}. The phase starts only if it restores equal",
+    StepKind.PROVE: _READS,
+    StepKind.BUILD: "clients go on reading and writing; it waits for open transactions",
 }
 _BY_MODE = {
     "ACCESS SHARE": "nobody waits for it",
@@ -32,7 +32,7 @@ def lock_of(step: Step) -> Lock:
     if step.locks:
         tables = ", ".join(step.locks)
         return Lock("ACCESS EXCLUSIVE", f"for some milliseconds, tried for and never queued for: {tables}")
-    if step.kind is Kind.BACKFILL and step.lock == "ACCESS SHARE":
+    if step.kind is StepKind.BACKFILL and step.lock == "ACCESS SHARE":
         return Lock(step.lock, "copies rows into this project's own schema; nobody waits for it")
     return Lock(step.lock, _BY_KIND.get(step.kind) or _BY_MODE[step.lock])
 

@@ -13,7 +13,7 @@ from src.journal import runs
 from src.journal.model import Phase
 from src.journal.sessions import long_transactions
 from src.migration.findings import Choice, Finding
-from src.migration.model import Kind, Options, Plan, Step, StepMode
+from src.migration.model import Options, Plan, Step, StepKind, StepMode
 from src.migration.plan.estimate import earlier_runs, expected
 from src.migration.preflight.rollback_preview import merge_preview, portfolios_to_archive
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal
@@ -25,7 +25,7 @@ from src.postgres.queries import query
 BACKUP = Step(
     "backup",
     "Back up, restore the backup into a scratch database, compare table by table",
-    Kind.BACKUP,
+    StepKind.BACKUP,
     StepMode.ENGINE,
     (),
     "",
@@ -34,7 +34,7 @@ BACKUP = Step(
 MEASURE = Step(
     "measure",
     "Measure: rows, sums and P&L per portfolio before",
-    Kind.PROVE,
+    StepKind.PROVE,
     StepMode.ENGINE,
     (),
     "",
@@ -43,7 +43,7 @@ MEASURE = Step(
 PROVE = Step(
     "prove",
     "Prove: rows, sums and P&L per portfolio, before and after",
-    Kind.PROVE,
+    StepKind.PROVE,
     StepMode.ENGINE,
     (),
     "",

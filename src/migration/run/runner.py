@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg2
@@ -262,10 +263,13 @@ class Runner:
         found = build_progress(self._journal.conn, self._work.info.backend_pid)
         if found is None:
             return False
-        phase, done, total, waiting_for = found
-        message = f"{step.title}: {phase}" + (f", waiting for {waiting_for}" if waiting_for else "")
-        self._journal.record(EventKind.PROGRESS, message, step, done=done, total=total)
-        return bool(waiting_for)
+        message, detail = f"{step.title}: {found.phase}", {}
+        if found.waiting_for is not None:
+            message += f", waiting for pid {found.waiting_for}{found.waiting_for_name}"
+            detail = {"waiting_for": found.waiting_for}
+        done, total = found.blocks_done, found.blocks_total
+        self._journal.record(EventKind.PROGRESS, message, step, done=done, total=total, **detail)
+        return found.waiting_for is not None
 
     def _blocked(self, step: Step) -> Callable[[int, tuple[Client, ...]], None]:
         def report(attempts: int, holders: tuple[Client, ...]) -> None:
@@ -280,19 +284,31 @@ class Runner:
         return report
 
 
-def build_progress(conn: Connection, pid: int) -> tuple[str, int, int, str] | None:
-    """Phase, blocks done, blocks in all, and the session it waits for ("" for none) of the index that `pid` builds."""
+@dataclass(frozen=True)
+class IndexProgress:
+    """How far an index build is. `waiting_for`: the pid of the session that it waits for, if it waits for one."""
+
+    phase: str
+    blocks_done: int
+    blocks_total: int
+    waiting_for: int | None
+    waiting_for_name: str
+
+
+def build_progress(conn: Connection, pid: int) -> IndexProgress | None:
+    """The progress of the index that backend `pid` builds. None where it builds none now."""
     with conn.cursor() as cur:
         cur.execute(query("migration.run.runner.build_progress"), (pid,))
         row = cur.fetchone()
         if row is None:
             return None
-        waiting_for = ""
-        if row[3]:
-            cur.execute("SELECT usename, application_name FROM pg_stat_activity WHERE pid = %s", (row[3],))
-            who = cur.fetchone()
-            waiting_for = f"pid {row[3]}" + (f" ({who[0]}, {who[1]})" if who else "")
-    return str(row[0]), int(row[1]), int(row[2]), waiting_for
+        phase, done, total, locker = row
+        if not locker:
+            return IndexProgress(str(phase), int(done), int(total), None, "")
+        cur.execute("SELECT usename, application_name FROM pg_stat_activity WHERE pid = %s", (locker,))
+        session = cur.fetchone()
+    name = f" ({session[0]}, {session[1]})" if session else ""
+    return IndexProgress(str(phase), int(done), int(total), int(locker), name)
 
 
 @contextmanager

@@ -171,7 +171,7 @@ def _running(run: RunRecord, events: Sequence[Event], may: bool) -> None:
 
 
 def _waits_for_somebody(progress: Event | None) -> bool:
-    return progress is not None and "waiting for pid" in progress.message
+    return progress is not None and "waiting_for" in progress.detail
 
 
 def _in_the_way() -> None:

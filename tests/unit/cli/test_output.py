@@ -16,7 +16,7 @@ from src.cli.text import current_run_lines, merged_lines, outcome_lines, plan_li
 from src.journal.model import Client, Event, Phase, ProofRow, RunOutcome, RunRecord
 from src.logs import mask
 from src.migration.findings import Finding, Severity
-from src.migration.model import Kind, MergedSymbol, Options, Plan, Step, TableSize
+from src.migration.model import MergedSymbol, Options, Plan, Step, StepKind, TableSize
 
 AT = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 CLIENT = Client(4711, "trader", "old app", "10.0.0.7", "active", 0.5, 12.0, "SELECT *\n  FROM portfolio_positions")
@@ -25,8 +25,10 @@ PLAN = Plan(
     from_version="1.0",
     to_version="2.0",
     steps=(
-        Step("views", "Give v1 clients views", Kind.EXPAND, "transaction", (), "SELECT 1"),
-        Step("switch", "Switch", Kind.SWITCH, "transaction", ("portfolio_positions", "trading_signals"), "SELECT 2"),
+        Step("views", "Give v1 clients views", StepKind.EXPAND, "transaction", (), "SELECT 1"),
+        Step(
+            "switch", "Switch", StepKind.SWITCH, "transaction", ("portfolio_positions", "trading_signals"), "SELECT 2"
+        ),
     ),
     findings=(Finding("index-invalid", Severity.WARNING, "An index is invalid", "It will be built again."),),
     tables=(TableSize("price_history", 5_000_000, 480_000_000), TableSize("portfolios", -1, 8192)),

@@ -7,7 +7,7 @@ import pytest
 
 from src.cli.text import expected_sum
 from src.journal.model import Phase
-from src.migration.model import Expected, Kind, Plan, Step, TableSize
+from src.migration.model import Expected, Plan, Step, StepKind, TableSize
 from src.migration.plan import estimate as module
 from src.migration.plan.estimate import Measured, expected
 from src.migration.plan.planner import BACKUP
@@ -15,9 +15,9 @@ from src.migration.steps import load_steps
 
 MB = 1024 * 1024
 AT = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
-BUILD = Step("index", "Build", Kind.BUILD, "autocommit", (), "", index="i", grows=("trading_signals",))
-SWITCH = Step("switch", "Switch", Kind.SWITCH, "transaction", ("trading_signals",), "")
-RESTORE = Step("restore_positions", "Restore", Kind.BACKFILL, "batch", (), "", done="SELECT true")
+BUILD = Step("index", "Build", StepKind.BUILD, "autocommit", (), "", index="i", grows=("trading_signals",))
+SWITCH = Step("switch", "Switch", StepKind.SWITCH, "transaction", ("trading_signals",), "")
+RESTORE = Step("restore_positions", "Restore", StepKind.BACKFILL, "batch", (), "", done="SELECT true")
 
 
 def tables(megabytes: int) -> tuple[TableSize, ...]:
@@ -86,5 +86,5 @@ def test_every_step_that_reads_or_writes_rows_says_which_tables_it_grows_with(ph
     known = {"portfolio_positions", "trading_signals", "price_history"}
     for step in load_steps(phase):
         assert set(step.grows) <= known, step.name
-        if step.kind in (Kind.BUILD, Kind.VALIDATE):
+        if step.kind in (StepKind.BUILD, StepKind.VALIDATE):
             assert step.grows, step.name
