@@ -1,4 +1,4 @@
-"""Who is it? The one place that answers: from a cookie, a password, the terminal's link, or a provider's word."""
+"""Who sends a request, decided in one place: by a cookie, a password, the terminal's link, or an id token."""
 
 import getpass
 import hmac
@@ -160,7 +160,7 @@ class Authenticator:
         if self._role_of(name) is None:
             _log.warning("%s is known to the provider but not here; from %s", name, address)
             raise LoginRefused(f"{name} may not use this dashboard. Ask its admin to add you.")
-        _log.info("%s logged in by the provider's word from %s", name, address)
+        _log.info("%s logged in by an id token from %s", name, address)
         return self._sessions.issue("identity", name)
 
     def _role_of(self, email: str) -> Role | None:

@@ -98,7 +98,7 @@ class AuthenticationMiddleware:
         return self._authenticator.authenticate(web.cookie(scope, self._policy.cookie))
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Why this request is not looked at, whoever sends it."""
+        """Why this request is refused, whoever sends it."""
         host = web.header(scope, b"host")
         if scope["path"] not in HEALTH and web.host_name(host) not in self._policy.hosts:
             return PlainTextResponse("The dashboard is not known by this name: see DASHBOARD_HOSTS.\n", 421)

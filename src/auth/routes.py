@@ -130,7 +130,7 @@ class Routes:
 
     async def token(self, request: Request) -> Response:
         """The terminal's link. Loaded again by who is logged in already, it just leads on."""
-        if request.method == "HEAD":  # whoever only looks does not use it up
+        if request.method == "HEAD":  # a preview of the link does not use it up
             return Response()
         if request.scope["user"] is not None:
             return RedirectResponse("/", 303)
@@ -192,7 +192,7 @@ class Routes:
         return answer
 
     async def identity(self, request: Request) -> Response:
-        """The provider's word becomes a session of ours, once; its own cookie goes."""
+        """The id token becomes a session of ours, once; its own cookie is deleted."""
         assert self._provider is not None
         id_token = self._provider.id_token(request.cookies)
         if id_token is None or id_token.email is None:

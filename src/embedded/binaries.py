@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from src.embedded.os_user import Account
+from src.embedded.os_user import OsUser
 from src.errors import ConfigurationError
 
 WHEEL_DIRECTORIES = {16: "pginstall", 18: "pginstall18"}
@@ -42,7 +42,7 @@ def has_version(version: int) -> bool:
     return True
 
 
-def server_bin_dir(version: int, account: Account) -> Path:
+def server_bin_dir(version: int, account: OsUser) -> Path:
     """`bin_dir`, or a copy of it where `account` may not reach it (a venv below /root, say)."""
     directory = bin_dir(version)
     if account.is_ours or _can_run(directory, account):
@@ -60,7 +60,7 @@ def server_bin_dir(version: int, account: Account) -> Path:
     return copied
 
 
-def _can_run(directory: Path, account: Account) -> bool:
+def _can_run(directory: Path, account: OsUser) -> bool:
     catalog = directory.parent / "share" / "postgresql" / "postgres.bki"
     if not catalog.exists():
         return account.run([str(directory / "postgres"), "--version"]).returncode == 0

@@ -22,7 +22,7 @@ DATA = "<data directory>"
 
 
 @dataclass(frozen=True)
-class Account:
+class OsUser:
     """The system user that a server runs as."""
 
     name: str
@@ -92,7 +92,7 @@ def user_name(uid: int) -> str:
         return f"user {uid}"
 
 
-def account_named(uid: int) -> Account:
+def account_named(uid: int) -> OsUser:
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
@@ -100,10 +100,10 @@ def account_named(uid: int) -> Account:
             f"The system user {uid} has no name, which PostgreSQL insists on: add it to /etc/passwd, "
             "or set DATABASE_URL."
         ) from None
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    return OsUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
-def server_account(data: Path) -> Account:
+def server_account(data: Path) -> OsUser:
     """Who runs the server on `data`: ourselves, or when we are root the data's owner, or else `nobody`."""
     if os.geteuid() != 0:
         return account_named(os.geteuid())
@@ -117,7 +117,7 @@ def clean_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
 
 
-def private_socket_dir(record: Path, prefix: str, account: Account) -> Path:
+def private_socket_dir(record: Path, prefix: str, account: OsUser) -> Path:
     """A short directory for a socket (its path must stay below 107 bytes), closed to other users.
 
     Its name is random, so nobody can be there first, and is kept in the file `record`, so that a
@@ -150,7 +150,7 @@ def remove_socket_dir(directory: Path | None, prefix: str) -> None:
         directory.rmdir()
 
 
-def _is_private(directory: Path, account: Account) -> bool:
+def _is_private(directory: Path, account: OsUser) -> bool:
     try:
         found = directory.lstat()
     except OSError:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from src.embedded.binaries import server_bin_dir
-from src.embedded.os_user import DATA, Account, account_named, private_socket_dir, remove_socket_dir, server_account
+from src.embedded.os_user import DATA, OsUser, account_named, private_socket_dir, remove_socket_dir, server_account
 from src.errors import DatabaseUnavailable, EmbeddedUnavailable
 from src.postgres.connection import connect
 
@@ -134,7 +134,7 @@ class Postgres:
         }
         return settings | ({} if self.durable else PRIVATE_SETTINGS) | self.options
 
-    def _create(self, programs: Path, account: Account) -> None:
+    def _create(self, programs: Path, account: OsUser) -> None:
         """Create the data directory under another name first: a half-made one is never taken for a whole one."""
         half_made = Path(tempfile.mkdtemp(prefix=f"{self.data.name}.new-", dir=self.directory))
         if not account.is_ours:
@@ -150,7 +150,7 @@ class Postgres:
             )
         half_made.rename(self.data)
 
-    def _write_authentication(self, account: Account) -> None:
+    def _write_authentication(self, account: OsUser) -> None:
         """Only the user who starts the server, and root, may be one of `peers`."""
         names = sorted({account_named(os.geteuid()).name, "root"})
         hba = HBA.format(roles=",".join(self.peers), passwords=PASSWORDS if self.passwords else "")

@@ -16,7 +16,7 @@ from src.journal import audit, runs
 from src.journal.model import Event, Phase
 from src.migration.model import Options
 from src.migration.preflight.blockers import How
-from src.ui.access.current_user import NotAllowed
+from src.ui.access.current_user import Forbidden
 from src.ui.reads import commands, live_state, queries
 from src.ui.system_status import actions
 from tests.app.conftest import SCRIPT, OpenPage, execute, log_in, shown
@@ -125,7 +125,7 @@ def test_every_action_refuses_by_itself_whoever_is_no_admin_and_writes_it_down(
     settings_env.setenv("DATABASE_URL", url)
     log_in(settings_env, who, Role.TRADER)
     before = commands.last_command(load_settings())
-    with pytest.raises(NotAllowed):
+    with pytest.raises(Forbidden):
         ACTIONS[name]()
     assert commands.last_command(load_settings()) is before is None
     (entry,) = audit.read(url)

@@ -1,1 +1,1 @@
-"""Who looks at the dashboard: the current user, OpenID Connect, and the ASGI middleware in front of Streamlit."""
+"""Who uses the dashboard: the current user, OpenID Connect, and the ASGI middleware in front of Streamlit."""

@@ -1,4 +1,4 @@
-"""Who is looking at this page. A script asks here, and each action asks again."""
+"""Who is logged in on this page. A script asks here, and each action asks again."""
 
 import functools
 import sys
@@ -14,7 +14,7 @@ from src.ui.access import oidc
 from src.ui.access.loopback import is_loopback, url_of
 
 
-class NotAllowed(HKStrategyError):
+class Forbidden(HKStrategyError):
     """Whoever asked may not do it. Nothing was done."""
 
 
@@ -70,24 +70,24 @@ def user() -> User | None:
 
 
 def require_user() -> User:
-    """Raise NotAllowed unless somebody is logged in."""
+    """Raise Forbidden unless somebody is logged in."""
     found = user()
     if found is None:
-        raise NotAllowed(ENDED)
+        raise Forbidden(ENDED)
     return found
 
 
 def require_admin() -> User:
-    """Raise NotAllowed unless it is an admin."""
+    """Raise Forbidden unless it is an admin."""
     return check_admin(user())
 
 
 def check_admin(found: User | None) -> User:
-    """Raise NotAllowed unless it is an admin."""
+    """Raise Forbidden unless it is an admin."""
     if found is None:
-        raise NotAllowed(ENDED)
+        raise Forbidden(ENDED)
     if not found.is_admin:
-        raise NotAllowed(f"Only an admin may do this; you are logged in as {found.name}, {found.role}.")
+        raise Forbidden(f"Only an admin may do this; you are logged in as {found.name}, {found.role}.")
     return found
 
 

@@ -17,7 +17,7 @@ _SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)
-class Choice:
+class PortfolioChoice:
     """What the URL asks for, by id. None: it doesn't say, and there is nothing to take instead."""
 
     left: str | None
@@ -41,7 +41,7 @@ def url_of(left: str, right: str, also: Sequence[str] = ()) -> str:
     return f"comparison?{urlencode({'left': left, 'right': right, 'also': list(also)}, doseq=True)}"
 
 
-def read(entries: Sequence[PortfolioEntry]) -> Choice:
+def read(entries: Sequence[PortfolioEntry]) -> PortfolioChoice:
     """What the URL asks for; where it doesn't say: DEFAULT, and its newest copy or else another portfolio.
 
     Writes what was taken into the URL, so that it can be sent to a colleague as it stands.
@@ -53,7 +53,7 @@ def read(entries: Sequence[PortfolioEntry]) -> Choice:
         if one is not None and given[side] is None:
             st.query_params[side] = one
     also = dict.fromkeys(one for one in st.query_params.get_all("also") if one not in (left, right))
-    return Choice(left, right, tuple(also)[:MOST_MORE])
+    return PortfolioChoice(left, right, tuple(also)[:MOST_MORE])
 
 
 def _other(entries: Sequence[PortfolioEntry], than: str | None) -> str | None:
@@ -75,12 +75,12 @@ def _choose_more(key: str) -> None:
     st.query_params["also"] = st.session_state[key]
 
 
-def _swap(choice: Choice) -> None:
+def _swap(choice: PortfolioChoice) -> None:
     if choice.left is not None and choice.right is not None:
         st.query_params["left"], st.query_params["right"] = choice.right, choice.left
 
 
-def controls(choice: Choice, entries: Sequence[PortfolioEntry]) -> None:
+def controls(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None:
     """The two sides, the button that swaps them, and further portfolios."""
     names = {entry.portfolio_id: _label(entry) for entry in sorted(entries, key=lambda e: e.archived_at is not None)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -124,12 +124,12 @@ def _label(entry: PortfolioEntry) -> str:
     return f"{text}, archived" if entry.archived_at else text
 
 
-def is_missing(choice: Choice, entries: Sequence[PortfolioEntry]) -> bool:
+def is_missing(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> bool:
     """Whether the URL names a portfolio that is not there."""
     return not {entry.portfolio_id for entry in entries}.issuperset(choice.all_ids)
 
 
-def missing(choice: Choice, entries: Sequence[PortfolioEntry]) -> bool:
+def missing(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> bool:
     """Say which portfolios of the URL are not there, and offer those that are. False when all are."""
     known = {entry.portfolio_id for entry in entries}
     for side, one in zip(_SIDES, (choice.left, choice.right), strict=True):
@@ -143,7 +143,7 @@ def missing(choice: Choice, entries: Sequence[PortfolioEntry]) -> bool:
     return False
 
 
-def same(choice: Choice, entries: Sequence[PortfolioEntry]) -> None:
+def same(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None:
     """The same portfolio on both sides."""
     st.warning(
         f"Both sides are {as_given(choice.left or '')}: nothing to compare. Choose another one for the right side."
@@ -151,7 +151,7 @@ def same(choice: Choice, entries: Sequence[PortfolioEntry]) -> None:
     _offer("right", choice, entries)
 
 
-def _offer(side: str, choice: Choice, entries: Sequence[PortfolioEntry]) -> None:
+def _offer(side: str, choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None:
     other = choice.right if side == "left" else choice.left
     offered = [entry for entry in entries if entry.archived_at is None and entry.portfolio_id != other]
     if not offered:

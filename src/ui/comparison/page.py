@@ -11,7 +11,7 @@ from src.domain.overview import PortfolioEntry
 from src.transfer import comparing, exporting
 from src.ui.comparison import choice as comparison_choice
 from src.ui.comparison import curves, figures, holdings
-from src.ui.comparison.choice import Choice
+from src.ui.comparison.choice import PortfolioChoice
 from src.ui.lineage import pair as lineage_pair
 from src.ui.lineage import view
 from src.ui.reads import queries, valued
@@ -47,7 +47,7 @@ def show(entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
     _compare(choice, entries, live)
 
 
-def _compare(choice: Choice, entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
+def _compare(choice: PortfolioChoice, entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
     left, right, *more = _sides(choice, entries)
     components.title(f"{left.name} and {right.name}")
     found = compare(left.positions, right.positions)
@@ -97,7 +97,7 @@ def _export(found: Comparison, left: Side, right: Side, at: datetime) -> None:
     )
 
 
-def _sides(choice: Choice, entries: Sequence[PortfolioEntry]) -> list[Side]:
+def _sides(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> list[Side]:
     """All from one snapshot of the positions."""
     known = {entry.portfolio_id: entry for entry in entries}
     ids = tuple(one for one in choice.all_ids if one in known)

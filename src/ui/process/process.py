@@ -83,17 +83,17 @@ def warm_up() -> None:
     caching.join()
 
 
-def _say_what_is_not_heeded(address: str) -> None:
+def _warn_of_unused_settings(address: str) -> None:
     """`streamlit run dashboard.py` has its own options, and listens before it reads this project's settings."""
     settings = load_settings()
     if (address, st.get_option("server.port")) != (settings.dashboard_address, settings.dashboard_port):
         sys.stderr.write(
-            "`streamlit run` does not heed DASHBOARD_ADDRESS and DASHBOARD_PORT: use --server.address and "
+            "`streamlit run` does not read DASHBOARD_ADDRESS and DASHBOARD_PORT: use --server.address and "
             "--server.port, or start it with `python dashboard.py`.\n"
         )
 
 
-def _say_what_is_readable(address: str) -> None:
+def _warn_of_plain_http(address: str) -> None:
     if not is_loopback(address) and not st.get_option("server.sslCertFile"):
         sys.stderr.write(
             "Others on the network can read what is sent to this address, passwords too. docs/operating.md shows how "
@@ -151,8 +151,8 @@ async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
         sys.stdout.write("Starting the embedded PostgreSQL and cache; the first time this takes some seconds ...\n")
         sys.stdout.flush()
     await asyncio.to_thread(warm_up)
-    _say_what_is_not_heeded(address)
-    _say_what_is_readable(address)
+    _warn_of_unused_settings(address)
+    _warn_of_plain_http(address)
     if current_user.authenticator().mode is Mode.TOKEN:
         current_user.authenticator().token.ensure()
     else:
@@ -204,6 +204,6 @@ def serve(app: st.App) -> int:
     except SystemExit as end:
         if not end.code:
             raise
-        # Someone else took the port after it was looked at.
+        # Someone else took the port after it was checked.
         return _say_port(settings) or 1
     return 0

@@ -1,4 +1,4 @@
-"""The commands that dashboards started: each is a process of its own, and tells of itself in its output.
+"""The commands that dashboards started: each is a process of its own, and writes its events to its output.
 
 What was started is noted beside that output, in the log folder: every session sees it, and every dashboard, also one
 that was started again.
@@ -22,7 +22,7 @@ import streamlit as st
 from src.cli import detached
 from src.config import Settings
 
-# Runs of the migration tell of themselves in the database; the others only here.
+# Runs of the migration write their events to the database; the others only here.
 OF_A_RUN = ("phase1", "phase2", "rollback", "resume")
 NOTE = ".task"
 # A clock that was set meanwhile moves the time at which a process was created, as the system tells it, a little.
@@ -91,7 +91,7 @@ class StartedCommand:
         return "starting", None, None
 
     def outcome(self) -> dict[str, object] | None:
-        """What it said at its end. None while it runs, or when it died without a word."""
+        """What it said at its end. None while it runs, or when it ended without an outcome."""
         return detached.last_outcome(self.output)
 
 
@@ -128,7 +128,7 @@ def last_command(settings: Settings) -> StartedCommand | None:
 
 @contextmanager
 def one_at_a_time(settings: Settings) -> Iterator[None]:
-    """Whoever is within looks at what runs, and starts something, alone: of two that press at once one is told."""
+    """Whoever is within checks what runs, and starts something, alone: of two at once the second sees the first."""
     settings.log_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(settings.log_dir / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:

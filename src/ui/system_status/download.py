@@ -14,7 +14,7 @@ from src.backup.api import BackupTarball, find_backup
 from src.errors import HKStrategyError
 from src.journal.model import AuditOutcome
 from src.ui.access import current_user
-from src.ui.access.current_user import NotAllowed
+from src.ui.access.current_user import Forbidden
 from src.ui.reads import queries
 from src.ui.system_status import actions
 from src.ui.widgets import format as fmt
@@ -81,7 +81,7 @@ def answer(request: Request) -> Response:
             asked.detail["task"] = secrets.token_hex(8)
             asked.write_down(AuditOutcome.STARTED)
             return Download(tarball, asked)
-    except NotAllowed as error:
+    except Forbidden as error:
         return PlainTextResponse(f"{error}\n", 403)
     except HKStrategyError as error:
         return PlainTextResponse(f"{error}\n", 404)

@@ -111,7 +111,7 @@ def attempt(action: Callable[[], str]) -> None:
 
 
 def _running_text(live: queries.LiveState) -> str | None:
-    """Calm, for whoever works here; what is to be done about it is an admin's business."""
+    """What a run means for whoever reads this page; only an admin is told what to do about it."""
     run = live.run
     if run is None:
         return None
@@ -139,7 +139,7 @@ def _draw_notices(live: queries.LiveState) -> None:
 
 
 def notices(*, patient: bool) -> None:
-    """The lines above every page, looked at every few seconds; a change of schema or run draws the page again.
+    """The lines above every page, checked every few seconds; a change of schema or run draws the page again.
 
     `patient`: as in live_state().
     """

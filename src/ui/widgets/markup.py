@@ -148,7 +148,7 @@ def figures(items: Sequence[Figure]) -> str:
 
 
 def band(text: str, *, kind: str = "sample") -> str:
-    """A calm line over the whole width. `kind`: sample, running, warn."""
+    """A line over the whole width. `kind`: sample, running, warn."""
     return f'<div class="hk-band hk-band-{kind}" role="status">{escape(text)}</div>'
 
 
