@@ -10,7 +10,7 @@ PYTEST ?= -n $(WORKERS) --maxprocesses 6 --dist worksteal
 # An environment whose Python is gone (an upgrade took it) is as good as none.
 $(shell [ -x $(PY) ] || rm -f .venv/ready .venv/ready-dev)
 
-.PHONY: help setup run test quick coverage durations checks bench screenshots stop clean programs
+.PHONY: help setup run test quick coverage durations checks bench findings screenshots stop clean programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ checks: .venv/ready-dev ## run the linters, the type checker and the import cont
 
 bench: .venv/ready-dev ## measure the live migration against its rivals, and print a table
 	$(PY) -m bench
+
+findings: .venv/ready-dev ## write docs/findings.md again from the rules
+	$(PY) -m src.ui.system_status.findings_document > docs/findings.md
 
 screenshots: .venv/ready-dev programs ## take the pictures of the README again
 	$(PY) -m bench.screenshots

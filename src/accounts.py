@@ -56,7 +56,9 @@ def write_down(arguments: argparse.Namespace, settings: Settings) -> None:
         detail["role"] = arguments.role
     action = f"account {arguments.command}"
     try:
-        audit.record(url, audit.AuditEntry(actor(None), "command line", address, action, AuditOutcome.DONE, detail))
+        audit.record(
+            url, audit.AuditEntry(actor(None).person, "command line", address, action, AuditOutcome.DONE, detail)
+        )
     except HKStrategyError as error:
         sys.stderr.write(f"{error} It is done all the same.\n")
 

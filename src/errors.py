@@ -85,7 +85,13 @@ class Conflict(HKStrategyError):
 
 
 class MigrationError(HKStrategyError):
+    """`next_step`: what an admin can do now, in the words of the command line; "" where the message says it."""
+
     exit_code = 1
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.next_step = next_step
 
 
 class PrerequisiteError(MigrationError):

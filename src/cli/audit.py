@@ -61,7 +61,9 @@ class Attempt:
 
     def _write(self, url: str, outcome: AuditOutcome, *, make: bool = True) -> None:
         """A command does not fail for want of an audit: on a standby, or with few rights, it goes without."""
-        by, role = (self.settings.acting_for, "admin") if self.settings.acting_for else (actor(None), "command line")
+        by, role = (
+            (self.settings.acting_for, "admin") if self.settings.acting_for else (actor(None).person, "command line")
+        )
         address = "the dashboard" if self.settings.task else "a terminal" if sys.stdin.isatty() else "a script"
         entry = audit.AuditEntry(by, role, address, self.command, outcome, {**self.detail, "task": self.token})
         try:

@@ -71,7 +71,7 @@ def cmd_resume(context: Context) -> Ending:
 
 
 def cmd_pause(context: Context) -> Ending:
-    run = engine.request_pause(context.url, actor(context.settings.acting_for))
+    run = engine.request_pause(context.url, str(actor(context.settings.acting_for)))
     if run is None:
         return nothing("Nothing to do: no run of this database is under way.")
     context.begin(run=run.run_id)

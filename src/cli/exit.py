@@ -27,7 +27,7 @@ EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PREREQUISITE, EXIT_BUSY = range(5)
 def ending_of(error: HKStrategyError) -> Ending:
     """The exit code and the words for an error that this project raises on purpose."""
     if isinstance(error, RunPaused):
-        hint = "" if "run_migration.py" in str(error) else "To go on: python run_migration.py resume"
+        hint = error.next_step or "To go on: python run_migration.py resume"
         return Ending(EXIT_FAILED, OutcomeState.PAUSED, str(error), hint)
     if isinstance(error, RunInProgress):
         return Ending(EXIT_BUSY, OutcomeState.BUSY, str(error))
@@ -36,7 +36,7 @@ def ending_of(error: HKStrategyError) -> Ending:
         return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, f"Nothing was touched. {reasons}")
     if isinstance(error, MigrationError):
         state = OutcomeState.REFUSED if error.exit_code == EXIT_PREREQUISITE else OutcomeState.FAILED
-        return Ending(error.exit_code, state, str(error))
+        return Ending(error.exit_code, state, str(error), error.next_step)
     if isinstance(error, EmbeddedUnavailable):
         return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error), EMBEDDED_ADVICE)
     if isinstance(error, DatabaseUnavailable):

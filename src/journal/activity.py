@@ -1,6 +1,5 @@
 """The activity: runs, and actions of the audit, as one list of who did what, when, from where, with what outcome."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,7 +15,6 @@ NO_END = "No end is written down: it is under way, or was killed."
 # Commands that begin a run: they are listed once, as that run. Other commands about a run stay actions.
 BEGINS_RUN = frozenset({"phase1", "phase2", "rollback", "undo"})
 START_LIMIT = timedelta(minutes=2)  # between the start of a command and that of its run
-_ON_BEHALF = re.compile(r"^.*? \((?:(.+?) via )?(.+)\)$")
 
 
 @dataclass(frozen=True)
@@ -135,15 +133,8 @@ def _run_of(action: ActivityEntry, runs: Sequence[RunRecord], by_run: Mapping[in
 
 
 def _run(run: RunRecord, action: ActivityEntry | None) -> ActivityEntry:
-    by = person(run.started_by)
     return ActivityEntry(
-        kind=RUN, name=str(run.phase), by=by, role="" if action is None else action.role,
+        kind=RUN, name=str(run.phase), by=run.by, role="" if action is None else action.role,
         address="" if action is None else action.address, began=run.started_at, ended=run.finished_at,
         outcome=run.state, message=run.message, run=run, detail={} if action is None else action.detail,
     )  # fmt: skip
-
-
-def person(started_by: str) -> str:
-    """The person in `started_by`: mei in "trader (mei via hk@server)", hk@server in "trader (hk@server)"."""
-    found = _ON_BEHALF.match(started_by)
-    return started_by if found is None else found[1] or found[2]

@@ -263,7 +263,8 @@ UNFINISHED = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.INTERRUPTED,
 class RunRecord:
     """A run as hk_migration holds it. Times have a time zone, stalls are in milliseconds.
 
-    `sql_files`: SHA-256 of each file that it executed, as it was when the run began. `longest_stall_ms`: the longest
+    `started_by`: the role of the database, and who used it. `by`: the person, or user@machine. `sql_files`: SHA-256 of
+    each file that it executed, as it was when the run began. `longest_stall_ms`: the longest
     that a statement of the stall probe took.
     """
 
@@ -274,6 +275,7 @@ class RunRecord:
     started_at: datetime
     finished_at: datetime | None
     started_by: str
+    by: str
     state: RunState
     message: str
     backup: str | None

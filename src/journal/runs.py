@@ -6,10 +6,11 @@ own; they raise DatabaseUnavailable.
 
 import getpass
 import json
+import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -42,10 +43,30 @@ def ensure_own_schema(conn: Connection) -> None:
         own_schema.define_functions(cur)
 
 
-def actor(acting_for: str | None) -> str:
-    """ "user@machine" of this process, or "mei via user@machine" where it acts for the dashboard's user mei."""
-    here = f"{getpass.getuser()}@{socket.gethostname()}"
-    return f"{acting_for} via {here}" if acting_for else here
+@dataclass(frozen=True)
+class Actor:
+    """Who began something: a user of a machine, and the dashboard's user that it acted for ("" for none)."""
+
+    user: str
+    machine: str
+    acting_for: str = ""
+
+    @property
+    def person(self) -> str:
+        return self.acting_for or f"{self.user}@{self.machine}"
+
+    def __str__(self) -> str:
+        here = f"{self.user}@{self.machine}"
+        return f"{self.acting_for} via {here}" if self.acting_for else here
+
+
+# In runs from before the actor was recorded by its parts: "trader (mei via hk@server)", "trader (hk@server)".
+_STARTED_BY = re.compile(r"^.*? \((?:(.+?) via )?(.+)\)$")
+
+
+def actor(acting_for: str | None) -> Actor:
+    """This process, acting for the dashboard's user of that name, if there is one."""
+    return Actor(getpass.getuser(), socket.gethostname(), acting_for or "")
 
 
 def start_run(
@@ -60,6 +81,7 @@ def start_run(
     acting_for: str | None = None,
 ) -> int:
     """Record a run before its first step. Returns its id. `options` and `steps` are JSON-serialisable."""
+    began = actor(acting_for)
     with conn.cursor() as cur:
         cur.execute(
             query("journal.runs.start"),
@@ -67,8 +89,8 @@ def start_run(
                 phase.value,
                 from_version,
                 to_version,
-                actor(acting_for),
-                Json(_plain(options)),
+                str(began),
+                Json(_plain({**options, "actor": asdict(began)})),
                 Json(list(steps)),
                 Json(dict(sql_files)),
             ),
@@ -158,7 +180,7 @@ def end_unfinished(conn: Connection, message: str) -> None:
 
 def _record(row: Sequence[Any]) -> RunRecord:
     (run_id, phase, from_version, to_version, started_at, finished_at, started_by, state, message, backup, stall_ms,
-     steps_done, steps_total, current_step, proof, sql_files) = row  # fmt: skip
+     steps_done, steps_total, current_step, proof, sql_files, began_by) = row  # fmt: skip
     return RunRecord(
         run_id=int(run_id),
         phase=Phase(phase),
@@ -167,6 +189,7 @@ def _record(row: Sequence[Any]) -> RunRecord:
         started_at=started_at,
         finished_at=finished_at,
         started_by=started_by,
+        by=_person(started_by, began_by),
         state=RunState(state),
         message=message,
         backup=backup,
@@ -177,6 +200,13 @@ def _record(row: Sequence[Any]) -> RunRecord:
         proof=tuple(_proof_row(entry) for entry in proof or ()),
         sql_files=sql_files,
     )
+
+
+def _person(started_by: str, began_by: Mapping[str, str] | None) -> str:
+    if began_by is not None:
+        return Actor(**{key: began_by[key] for key in ("user", "machine", "acting_for")}).person
+    old = _STARTED_BY.match(started_by)
+    return started_by if old is None else old[1] or old[2]
 
 
 def _event(row: Sequence[Any]) -> Event:

@@ -192,30 +192,30 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
         execution.proof = tuple(execution.execute())
     except RunPaused as error:
         execution.end(OutcomeState.PAUSED, f"Paused: {error}", advice, time.monotonic() - started)
-        raise RunPaused(f"Paused: {error} {advice}") from None
+        raise RunPaused(f"Paused: {error}", advice) from None
     except ProofFailed as error:
         execution.end(OutcomeState.FAILED, str(error), advice, time.monotonic() - started)
-        raise ProofFailed(f"{error} {advice}") from None
+        raise ProofFailed(str(error), advice) from None
     except KeyboardInterrupt:
         execution.end(OutcomeState.PAUSED, "Paused: interrupted.", advice, time.monotonic() - started)
-        raise RunPaused(f"Paused: interrupted. {advice}") from None
+        raise RunPaused("Paused: interrupted.", advice) from None
     except (MigrationError, DatabaseUnavailable, psycopg2.Error) as error:
         text = redact(" ".join(str(error).split()), url)
         if isinstance(error, DatabaseUnavailable) or execution.server_is_gone:
             execution.end(
                 OutcomeState.PAUSED, f"Paused: the server went away: {text}", advice, time.monotonic() - started
             )
-            raise RunPaused(f"Paused: the server went away ({text}). When it is back: {advice}") from None
+            raise RunPaused(f"Paused: the server went away ({text}).", f"When it is back: {advice}") from None
         if not execution.touched and (earlier is None or resumed):
             # Nothing is left to resume or to undo: the run is over.
             message = f"Failed before its first step, the database is as it was: {text}"
             again = f"When that is settled: python run_migration.py {phase.command}."
             execution.end(OutcomeState.UNDONE, message, again, time.monotonic() - started)
             raise (PrerequisiteError if isinstance(error, PrerequisiteError) else MigrationError)(
-                f"{message} {again}"
+                message, again
             ) from None
         execution.end(OutcomeState.FAILED, f"Failed: {text}", advice, time.monotonic() - started)
-        raise MigrationError(f"Failed, and all before the failed step stays: {text} {advice}") from None
+        raise MigrationError(f"Failed, and all before the failed step stays: {text}", advice) from None
     if earlier is not None and not resumed:
         execution.undone(earlier.run_id)
     name = f"{phase.value[0].upper()}{phase.value[1:]}"

@@ -28,7 +28,8 @@ SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
        last.step,
        (SELECT e.detail->'rows' FROM hk_migration.event e
          WHERE e.run_id = r.run_id AND e.kind = 'proof' AND e.detail ? 'rows' ORDER BY e.event_id DESC LIMIT 1),
-       r.sql_files
+       r.sql_files,
+       r.options->'actor'
   FROM held, hk_migration.run r
   LEFT JOIN LATERAL (
        SELECT e.at, e.message, e.detail,

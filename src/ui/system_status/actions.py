@@ -138,7 +138,7 @@ def resume() -> StartedCommand:
 def pause() -> str:
     """Ask the run that is under way to pause. What to tell whoever asked."""
     with as_admin("pause") as asked:
-        run = engine.request_pause(queries.database_url(), actor(asked.who.name if asked.who else None))
+        run = engine.request_pause(queries.database_url(), str(actor(asked.who.name if asked.who else None)))
         if run is None:
             raise Conflict("No run is under way any more: there is nothing to pause.")
         asked.write_down(AuditOutcome.DONE, run=run.run_id)

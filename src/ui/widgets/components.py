@@ -115,7 +115,7 @@ def _running_text(live: queries.LiveState) -> str | None:
     run = live.run
     if run is None:
         return None
-    by = fmt.who_started(run.started_by)
+    by = run.by
     at = f"step {min(run.steps_done + 1, run.steps_total)} of {run.steps_total}"
     if run.is_running:
         return f"The database is being migrated; go on working. Started {fmt.clock(run.started_at)} by {by}; {at}."

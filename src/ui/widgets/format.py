@@ -142,9 +142,3 @@ def exchange_time(at: datetime | None) -> str:
 def clock(at: datetime | None) -> str:
     """The time of day, in this machine's time zone."""
     return MISSING if at is None else text.moment(at).partition(" ")[2]
-
-
-def who_started(started_by: str) -> str:
-    """The person in what the history says of a run: "trader (anna via root@host)" is anna."""
-    inside = started_by.partition("(")[2].rstrip(")") or started_by
-    return inside.partition(" via ")[0].partition("@")[0]

@@ -39,7 +39,21 @@ PLAN = Plan(
     disk_free_bytes=81_000_000_000,
 )
 RUN = RunRecord(
-    7, Phase.PHASE1, "1.0", "2.0", AT, None, "trader@host pid 12", "interrupted", "", "b-1", None, 3, 12, "backfill"
+    7,
+    Phase.PHASE1,
+    "1.0",
+    "2.0",
+    AT,
+    None,
+    "trader@host pid 12",
+    "host",
+    "interrupted",
+    "",
+    "b-1",
+    None,
+    3,
+    12,
+    "backfill",
 )
 
 

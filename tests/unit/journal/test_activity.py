@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from src.cli.parser import UsageError, parse
-from src.journal.activity import NO_END, ActivityEntry, ActivityFilter, merged, person
+from src.journal.activity import NO_END, ActivityEntry, ActivityFilter, merged
 from src.journal.audit import AuditEntry
 from src.journal.model import Phase, ProofRow, RunRecord
+from src.journal.runs import _person
 from src.ui.system_status import history_export
 
 NOON = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
@@ -27,7 +28,7 @@ def line(seconds: float, action: str, outcome: str, *, by: str = "mei", **detail
 def run(number: int, seconds: float, *, phase: Phase = Phase.PHASE1, state: str = "done") -> RunRecord:
     ended = None if state in ("running", "interrupted") else at(seconds + 40)
     return RunRecord(
-        number, phase, "1.0", "2.0", at(seconds), ended, "trader (mei via hk@server)", state, "It is complete.",
+        number, phase, "1.0", "2.0", at(seconds), ended, "trader (mei via hk@server)", "mei", state, "It is complete.",
         "20261124T120000Z-hk-v1", 12.5, 9, 9, None, (ProofRow("rows", "1", "1", True),),
     )  # fmt: skip
 
@@ -89,8 +90,8 @@ def test_what_was_refused_and_what_resumes_stand_for_themselves() -> None:
         ("nobody", "nobody"),
     ],
 )
-def test_who_it_was(started_by: str, who: str) -> None:
-    assert person(started_by) == who
+def test_who_it_was_in_a_run_from_before_that_was_recorded(started_by: str, who: str) -> None:
+    assert _person(started_by, None) == who
 
 
 def some() -> tuple[ActivityEntry, ...]:
