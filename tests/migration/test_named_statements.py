@@ -2,18 +2,16 @@
 
 import re
 from contextlib import closing
-from pathlib import Path
 
 import psycopg2
 import pytest
 from psycopg2 import errors, sql
 
-from src.journal.model import Phase
 from src.journal.runs import ensure_own_schema
 from src.portfolios import own_tables
 from src.postgres.connection import Cursor
 from tests.conftest import MakeDatabase
-from tests.support.migration_env import migration_env
+from tests.support.migration_env import V1_ROWS
 from tests.support.named_statements import named_statements
 
 NOT_THERE = (errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedFunction)
@@ -61,11 +59,10 @@ def try_out(cursor: Cursor, text: str) -> None:
 
 
 @pytest.fixture
-def databases(make_database: MakeDatabase, pg_version: int, tmp_path: Path) -> dict[str, str]:
+def databases(make_database: MakeDatabase, pg_version: int) -> dict[str, str]:
     """One of each version, with all that hk_migration can hold, and with the side table that phase 1 imports."""
-    v2 = migration_env(make_database("v1", version=pg_version), tmp_path)
-    assert v2.run(Phase.PHASE1).state == "done"
-    urls = {"v1": make_database("v1", version=pg_version), "v2": v2.url, "v3": make_database("v3", version=pg_version)}
+    urls = {schema: make_database(schema, version=pg_version) for schema in ("v1", "v3")}
+    urls["v2"] = make_database("v2", version=pg_version, rows=V1_ROWS)
     for url in urls.values():
         with closing(psycopg2.connect(url)) as conn, conn, conn.cursor() as cursor:
             ensure_own_schema(conn)
