@@ -202,8 +202,8 @@ class Postgres:
 
 def _reason(lines: list[str]) -> str:
     """Of what a program of PostgreSQL said, the part that matters."""
-    told = [line.split("] ", 1)[-1] for line in lines if any(word in line for word in ("FATAL", "HINT", "error:"))]
-    return " ".join(told[-2:] or [line for line in lines if "PANIC" in line][-1:])
+    errors = [line.split("] ", 1)[-1] for line in lines if any(word in line for word in ("FATAL", "HINT", "error:"))]
+    return " ".join(errors[-2:] or [line for line in lines if "PANIC" in line][-1:])
 
 
 def _is_running(process: psutil.Process | None) -> bool:

@@ -13,7 +13,7 @@ ADVICE = (
 
 
 def schema_trouble(state: SchemaState, drift: Drift, run: RunRecord | None) -> Trouble | None:
-    """What to say of the differences; None where there are none that matter."""
+    """The trouble that the differences make. None where there is none."""
     faults = count(drift)
     if run is not None and run.is_unfinished and (faults or state.warning is not None or drift.extra):
         text = f"{run.phase.value} is {run.state}: what differs from {state.title} may belong to it."
@@ -32,12 +32,12 @@ def schema_trouble(state: SchemaState, drift: Drift, run: RunRecord | None) -> T
 
 
 def count(drift: Drift) -> int:
-    """How much is missing, different or invalid; what is extra is no fault."""
+    """The number of missing, different and invalid items. Extra items do not count."""
     return len(drift.missing) + len(_really_different(drift)) + len(drift.invalid)
 
 
 def _really_different(drift: Drift) -> list[tuple[Item, Item]]:
-    """Without what only has not been validated: that is told already."""
+    """Without items that differ only by NOT VALID: they are in `drift.invalid`."""
     invalid = {item.key for item in drift.invalid}
     return [
         (want, have)
@@ -47,7 +47,7 @@ def _really_different(drift: Drift) -> list[tuple[Item, Item]]:
 
 
 def difference_lines(drift: Drift) -> list[str]:
-    """One line for each, what is missing first; what belongs to others last."""
+    """One line for each difference: missing, different, invalid, and extra items last."""
     lines = [f"missing: {item}" for item in drift.missing]
     lines += [
         f"different: {want}{f' is “{have.definition}”, should be “{want.definition}”' if want.definition else ''}"
@@ -58,10 +58,9 @@ def difference_lines(drift: Drift) -> list[str]:
 
 
 def repairs(drift: Drift) -> list[str]:
-    """Statements that put right what can be put right by one, without holding up clients for long.
+    """SQL statements that repair single items without blocking clients for long.
 
-    None where columns are missing: then it is hardly the version it looks like, and what is to be in them is for a
-    person to decide.
+    Empty where tables or columns are missing: then the version is doubtful, and a person decides what they hold.
     """
     if any(item.kind in ("table", "column") for item in drift.missing):
         return []

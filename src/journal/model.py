@@ -100,7 +100,7 @@ VERSION_TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.
 
 
 class RunState(OpenEnum):
-    """The state of a run, as its events and the run lock tell it.
+    """The state of a run, derived from its events and the run lock.
 
     `INTERRUPTED`: no process executes it any more, and it has no outcome (killed, power cut). `UNDONE`: a later run, or
     a restore, has undone it, or it failed before its first step.

@@ -132,7 +132,7 @@ class Plan:
     blockers: tuple[Client, ...]
     merged: tuple[MergedSymbol, ...] = ()
     archived_portfolios: tuple[str, ...] = ()
-    backup_bytes_estimate: int | None = None  # None where it was not looked at: the plan is refused anyway
+    backup_bytes_estimate: int | None = None  # None where the plan is refused: it is not estimated then
     disk_free_bytes: int | None = None
     nothing_to_do: str | None = None
     expected: tuple[Expected | None, ...] = ()

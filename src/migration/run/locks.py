@@ -12,7 +12,7 @@ from psycopg2 import sql
 from src.errors import RunPaused
 from src.journal.model import Client
 from src.journal.sessions import lock_holders
-from src.postgres.connection import Connection
+from src.postgres.connection import Connection, Cursor
 from src.postgres.queries import query
 
 # After so many seconds without success a short wait in the queue is allowed; FIRST_WAIT_MS is the first such wait.
@@ -71,17 +71,8 @@ def acquire(
         cur.execute("SAVEPOINT before_lock")
         while True:
             attempts += 1
-            try:
-                if wait_ms:
-                    cur.execute("SELECT set_config('lock_timeout', %s, true)", (f"{wait_ms}ms",))
-                    cur.execute(exclusive)
-                else:
-                    cur.execute(exclusive + sql.SQL(" NOWAIT"))
-                # Released, so that rows written from here on carry the transaction's own number.
-                cur.execute("RELEASE SAVEPOINT before_lock; SET LOCAL lock_timeout = 0")
+            if _attempt(cur, exclusive, wait_ms):
                 return Acquired(attempts, wait_ms)
-            except psycopg2.errors.LockNotAvailable:
-                cur.execute("ROLLBACK TO SAVEPOINT before_lock")
             now = time.monotonic()
             if now - last_report >= REPORT_EVERY_S:
                 last_report = now
@@ -91,12 +82,34 @@ def acquire(
                 cur.execute("ROLLBACK")
                 text = f"No gap was found in {give_up_after_s:.0f} s to lock {', '.join(tables)}."
                 raise RunPaused(f"{text} {describe_holders(holders)}")
-            if now - started > QUEUE_AFTER_S and max_wait_ms > 0:
-                steps_waited = int((now - started) / QUEUE_AFTER_S)
-                wait_ms = min(max_wait_ms, FIRST_WAIT_MS * 2 ** (steps_waited - 1))
+            wait_ms = _queue_wait_ms(now - started, max_wait_ms)
             if stop.wait(random.uniform(0.002, 0.012) if not wait_ms else random.uniform(0.05, 0.2)):
                 cur.execute("ROLLBACK")
                 raise RunPaused(STOPPED)
+
+
+def _attempt(cur: Cursor, lock: sql.Composable, wait_ms: int) -> bool:
+    """Try to lock, without waiting in the queue where `wait_ms` is 0. Returns whether the lock is held."""
+    try:
+        if wait_ms:
+            cur.execute("SELECT set_config('lock_timeout', %s, true)", (f"{wait_ms}ms",))
+            cur.execute(lock)
+        else:
+            cur.execute(lock + sql.SQL(" NOWAIT"))
+    except psycopg2.errors.LockNotAvailable:
+        cur.execute("ROLLBACK TO SAVEPOINT before_lock")
+        return False
+    # Released, so that rows written from here on carry the transaction's own number.
+    cur.execute("RELEASE SAVEPOINT before_lock; SET LOCAL lock_timeout = 0")
+    return True
+
+
+def _queue_wait_ms(elapsed_s: float, max_wait_ms: int) -> int:
+    """How long the next attempt may wait in the queue: 0 at first, then doubled every QUEUE_AFTER_S seconds."""
+    if elapsed_s <= QUEUE_AFTER_S or max_wait_ms <= 0:
+        return 0
+    doublings = int(elapsed_s / QUEUE_AFTER_S) - 1
+    return min(max_wait_ms, FIRST_WAIT_MS << doublings)
 
 
 def _claim(

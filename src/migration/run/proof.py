@@ -1,7 +1,7 @@
 """Proof that a phase changed only what it must: counts, sums and digests before and after.
 
-Clients write meanwhile. Their changes are told apart from the run's row by row. A second comparison needs no telling
-apart: from one snapshot, the figures of a v1 client's views against those of the new schema's views.
+Clients write meanwhile, so each changed row is attributed to the run or to a client. A second comparison uses a single
+snapshot: the figures of a v1 client's views against those of the new schema's views.
 """
 
 from collections.abc import Mapping
