@@ -18,7 +18,11 @@ def cmd_backup(context: Context) -> Ending:
     context.refuse_while_running()
     inspection = engine.inspect(context.url)
     if not inspection.tables:
-        raise PrerequisiteError("There is nothing to back up: this database is empty.")
+        raise PrerequisiteError(
+            "There is nothing to back up: this database is empty."
+            if inspection.empty
+            else "There is nothing to back up: none of the tables is in schema public. `check` says more."
+        )
     context.begin()
     made = backups.make_backup(
         context.url,

@@ -1,16 +1,22 @@
 """`check`: the schema's version, what it can do, what to do next, and the health of every component."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
 
 from src.cli.context import Context, done
 from src.cli.findings import finding_lines
 from src.cli.output import Ending
 from src.cli.text import current_run_lines, health_lines
-from src.errors import DatabaseUnavailable, HKStrategyError
+from src.errors import DatabaseUnavailable, HKStrategyError, NotAllowed, TableLocked
 from src.health.model import SILENT, Component, State
 from src.journal import runs
 from src.migration import engine
+from src.postgres.errors import Reason, advice
+from src.postgres.failures import READ, ExclusiveLock, exclusive_locks, grants_of_all
+
+T = TypeVar("T")
 
 EMPTY_ADVICE = "python run_migration.py init --schema v1 (or v3) makes the tables; add --sample for sample data."
 
@@ -23,13 +29,14 @@ def cmd_check(context: Context) -> Ending:
         _refuse_silence(found)
         inspection = engine.inspect(context.url)
         info = manager.get_schema_info() if inspection.version is not None else {}
-        run = runs.fetch_current_run(context.url)
-        sample = manager.is_sample_data()
-    except DatabaseUnavailable:
+        obstacles = _obstacles(context.url)
+    except (DatabaseUnavailable, NotAllowed, TableLocked):
         context.renderer.show("check", {"version": None, "health": health}, ["Health:", *health_lines(found), ""])
         raise
+    run = _unless_not_allowed(lambda: runs.fetch_current_run(context.url))
+    sample = bool(_unless_not_allowed(manager.is_sample_data))
     lines = [f"Schema: {inspection.title}", ""]
-    if inspection.version is None and not inspection.tables:
+    if inspection.empty:
         lines += [f"  {EMPTY_ADVICE}", ""]
     if sample:
         lines += ["Sample data: yes. `python run_migration.py remove-sample` removes it.", ""]
@@ -40,6 +47,7 @@ def cmd_check(context: Context) -> Ending:
     if capabilities:
         lines += ["", "Features:", *capabilities]
     lines += _roles_lines(inspection.legacy_roles)
+    lines += obstacles.lines()
     if inspection.findings:
         lines += ["", "Noticed:", *finding_lines(inspection.findings)]
     recommendations = [text for text in _texts(info.get("migration_recommendations")) if text != info.get("warning")]
@@ -56,16 +64,51 @@ def cmd_check(context: Context) -> Ending:
         "legacy_roles": inspection.legacy_roles,
         "tables": inspection.tables,
         "run": run,
+        "locks": obstacles.locks,
+        "missing_grants": obstacles.grants,
     }
     context.renderer.show("check", value, lines)
     return done("", value={"version": inspection.version, "title": inspection.title})
+
+
+@dataclass(frozen=True)
+class _Obstacles:
+    """What keeps this role from reading: locks of others, and the GRANT statements that it lacks."""
+
+    locks: tuple[ExclusiveLock, ...]
+    grants: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        lines = []
+        if self.locks:
+            lines += ["", "Locked, so that nobody can read it:", *(f"  ! {lock}" for lock in self.locks)]
+        if self.grants:
+            lines += [
+                "",
+                "This role may not read everything, so some of the above is not known. Let the owner run:",
+                *(f"  {grant}" for grant in self.grants),
+            ]
+        return lines
+
+
+def _obstacles(url: str) -> _Obstacles:
+    with runs.reading_session(url) as conn:
+        return _Obstacles(exclusive_locks(conn), grants_of_all(conn, READ))
+
+
+def _unless_not_allowed(read: Callable[[], T]) -> T | None:
+    """What `read` says; None where this role may not read it: the missing GRANT is shown."""
+    try:
+        return read()
+    except NotAllowed:
+        return None
 
 
 def _refuse_silence(found: Sequence[Component]) -> None:
     """A server that is reached, and says nothing, need not be waited for again."""
     for part in found:
         if part.key == "database" and SILENT in part.details and part.state is State.DOWN:
-            raise DatabaseUnavailable(part.message)
+            raise DatabaseUnavailable(part.message, reason=Reason.SILENT, advice=advice(Reason.SILENT))
 
 
 def _look(context: Context) -> tuple[Component, ...]:

@@ -7,7 +7,7 @@ from src.domain.price_age import TradingSessions, age_in_sessions, age_text
 from src.domain.quote import Quote
 from src.domain.valuation import known_price
 from src.health.background_poll import Answer
-from src.health.model import Component, State
+from src.health.model import Component, State, unknown
 from src.text import plural
 
 KEY, NAME = "prices", "Price feed"
@@ -22,11 +22,7 @@ def feed(seen: Answer[dict[str, Quote]], sessions: TradingSessions, now: datetim
     sessions; null where there is no price).
     """
     if seen.value is None:
-        why = (
-            "Still being looked at: there are many."
-            if seen.problem is None
-            else "Not known while PostgreSQL does not answer."
-        )
+        why = "Still being read: there are many." if seen.problem is None else unknown(seen.problem)
         return Component(KEY, NAME, State.DEGRADED, why, known=False)
     quotes = list(seen.value.values())
     if not quotes:

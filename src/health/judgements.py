@@ -11,7 +11,7 @@ from src.cache import CacheStatus
 from src.health import server as health
 from src.health.background_poll import Answer
 from src.health.drift import difference_lines, repairs, schema_trouble
-from src.health.model import SILENT, Component, State, Trouble
+from src.health.model import SILENT, Component, State, Trouble, unknown
 from src.health.probes import OwnGlance, ServerGlance, StructureGlance
 from src.journal.model import NEWER_PROGRAM, RunRecord, RunState
 from src.postgres import errors
@@ -22,7 +22,6 @@ LATE_S = 15.0  # so long a server that answered before counts as slow, and not y
 OLD_BACKUP_S = 7 * 86400.0
 ROOM = 1.5  # with less than so many times what a backup may need, the disk is nearly full
 RECENT_S = 60.0
-UNKNOWN = "Not known while PostgreSQL does not answer."
 
 
 def is_up(server: Answer[ServerGlance]) -> bool:
@@ -115,7 +114,7 @@ def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answ
     """`details`: as src.health.server.schema_of has them, and `differences` and `repairs`: lists of sentences and of
     statements."""
     if server.value is None or not is_up(server):
-        return Component("schema", "Schema", State.DOWN, UNKNOWN, known=False)
+        return Component("schema", "Schema", State.DOWN, unknown(server.problem), known=False)
     state = server.value.schema
     found = health.schema_of(state)
     lines = [
@@ -126,7 +125,8 @@ def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answ
         return found
     drift = structure.value.drift if structure.value is not None else None
     if drift is None:
-        return replace(found, lines=(*lines, "what it is made of could not be compared just now"))
+        why = "" if structure.problem is None else f": {structure.problem}"
+        return replace(found, lines=(*lines, f"what it is made of could not be compared just now{why}"))
     run = own.value.run if own.value is not None else None
     differences = difference_lines(drift)
     to_type = repairs(drift)
@@ -152,7 +152,7 @@ def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answ
 def data(own: Answer[OwnGlance]) -> Component:
     """`details`: sample."""
     if own.value is None:
-        return Component("data", "Data", State.DEGRADED, UNKNOWN, known=False)
+        return Component("data", "Data", State.DEGRADED, unknown(own.problem), known=False)
     details = {"sample": own.value.sample}
     if own.value.sample:
         advice = "Remove it before real positions come in: on System Status, or with `python run_migration.py "
@@ -227,7 +227,7 @@ def _age(newest: Backup | None, *, needed: bool) -> tuple[str, list[Trouble]]:
 def run(own: Answer[OwnGlance]) -> Component:
     """`details`: run_id, phase, state, longest_stall_ms."""
     if own.value is None:
-        return Component("run", "Last run", State.DEGRADED, UNKNOWN, known=False)
+        return Component("run", "Last run", State.DEGRADED, unknown(own.problem), known=False)
     last = own.value.run
     if last is None:
         return Component("run", "Last run", State.HEALTHY, "No phase or rollback has run here yet.")

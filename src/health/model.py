@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from src.errors import HKStrategyError, NotAllowed, TableLocked
+
 SILENT = "silent"  # true among the details of what lets itself be reached, and does not answer
 
 
@@ -21,6 +23,13 @@ class Trouble:
 
     message: str
     advice: str
+
+
+def unknown(problem: HKStrategyError | None) -> str:
+    """Why something is not known: `problem`, where PostgreSQL answers; else that it does not."""
+    if isinstance(problem, NotAllowed | TableLocked):
+        return f"Not known. {problem}"
+    return "Not known while PostgreSQL does not answer."
 
 
 @dataclass(frozen=True)

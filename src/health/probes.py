@@ -11,17 +11,20 @@ import psycopg2
 
 from src.backup.make import Estimate, estimate_of
 from src.domain.quote import Quote
+from src.errors import HKStrategyError
 from src.health.server import read_server
 from src.journal import runs
 from src.journal.model import RunRecord
 from src.portfolios import markers, quotes
 from src.postgres.connection import Connection, connect
-from src.postgres.errors import Reason, no_session, server_text, told
+from src.postgres.errors import Reason, no_session, server_text
+from src.postgres.failures import failure
 from src.schema.catalog import Drift, compare, read_catalog
 from src.schema.versions import SchemaState, detect_with
 
 CONNECT_S = 2
 STATEMENT_MS = 1000
+LOCK_MS = 700  # less than that, so that a lock is told from a slow server
 PRICES_MS = 10_000  # half a million positions take their time, and nobody waits for it
 
 
@@ -82,11 +85,14 @@ def glance_at_prices(url: str, latest_opens: datetime) -> dict[str, Quote]:
 
 @contextmanager
 def _session(url: str, statement_ms: int = STATEMENT_MS) -> Iterator[Connection]:
-    options = f"-c statement_timeout={statement_ms} -c lock_timeout={STATEMENT_MS}"
+    options = f"-c statement_timeout={statement_ms} -c lock_timeout={LOCK_MS}"
     conn = connect(url, purpose="health", autocommit=True, options=options, within_s=CONNECT_S)
     try:
         yield conn
     except psycopg2.Error as error:
-        raise told(error) or no_session(Reason.OTHER, server_text(error)) from None
+        told = failure(conn, error)
+        if isinstance(told, HKStrategyError):
+            raise told from None
+        raise no_session(Reason.OTHER, server_text(error)) from None
     finally:
         conn.close()

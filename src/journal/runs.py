@@ -19,7 +19,8 @@ import psycopg2.errors
 from psycopg2.extras import Json
 
 from src.journal.model import Event, EventKind, Phase, ProofRow, RunRecord, RunState
-from src.postgres.connection import Connection, connect, failure
+from src.postgres.connection import Connection, connect
+from src.postgres.failures import failure
 from src.postgres.queries import query
 from src.schema import own_schema
 

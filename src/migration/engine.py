@@ -11,7 +11,15 @@ import psycopg2
 import psycopg2.errors
 
 from src.config import Settings
-from src.errors import DatabaseUnavailable, MigrationError, PrerequisiteError, ProofFailed, RunPaused
+from src.errors import (
+    DatabaseUnavailable,
+    MigrationError,
+    NotAllowed,
+    PrerequisiteError,
+    ProofFailed,
+    RunPaused,
+    TableLocked,
+)
 from src.journal import runs
 from src.journal.model import (
     NEWER_PROGRAM,
@@ -51,12 +59,13 @@ class Inspection:
     findings: tuple[Finding, ...]
     legacy_roles: tuple[str, ...]
     tables: tuple[TableSize, ...]
+    empty: bool = False
 
 
 def inspect(url: str) -> Inspection:
     """Survey the database, without changing anything. Raises DatabaseUnavailable."""
     found = _read_stable(url, lambda conn: survey(conn, None, Options()))
-    return Inspection(found.version, found.title, found.findings, found.legacy_roles, found.tables)
+    return Inspection(found.version, found.title, found.findings, found.legacy_roles, found.tables, found.empty)
 
 
 def make_plan(url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
@@ -199,8 +208,12 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
     except KeyboardInterrupt:
         execution.end(OutcomeState.PAUSED, "Paused: interrupted.", advice, time.monotonic() - started)
         raise RunPaused("Paused: interrupted.", advice) from None
-    except (MigrationError, DatabaseUnavailable, psycopg2.Error) as error:
-        text = redact(" ".join(str(error).split()), url)
+    except (MigrationError, DatabaseUnavailable, NotAllowed, TableLocked, psycopg2.Error) as error:
+        refused = execution.refused_right(error)
+        text = redact(" ".join(str(refused or error).split()), url)
+        if refused is not None and execution.touched:
+            execution.end(OutcomeState.PAUSED, f"Paused: {text}", advice, time.monotonic() - started)
+            raise RunPaused(f"Paused: {text}", advice) from None
         if isinstance(error, DatabaseUnavailable) or execution.server_is_gone:
             execution.end(
                 OutcomeState.PAUSED, f"Paused: the server went away: {text}", advice, time.monotonic() - started

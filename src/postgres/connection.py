@@ -102,12 +102,3 @@ def is_gone(conn: Connection) -> bool:
     except psycopg2.Error:
         return True
     return False
-
-
-def failure(conn: Connection, error: psycopg2.Error) -> Exception:
-    """The project's own error for `error` of `conn`; an error that nobody foresaw comes back as it is."""
-    told = errors.told(error)
-    if told is None and not errors.is_moved(error) and is_gone(conn):
-        told = errors.lost(errors.server_text(error))
-    unforeseen: Exception = error
-    return told or unforeseen

@@ -4,8 +4,9 @@ A look is a transaction that is read-only, is always rolled back, and gives up s
 Its statements stand in sql/*.sql under lines `-- == name: what it is for`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 import psycopg2
 from psycopg2 import sql
@@ -13,9 +14,10 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from src.postgres.errors import Reason, reason_of
 from src.postgres.queries import Row, query
 
-_LOCKED = ("55P03", "57014")
+T = TypeVar("T")
 
 
 class Look:
@@ -41,11 +43,15 @@ class Look:
 
     def rows_of(self, of: str, name: str, values: Mapping[str, object] | None = None, **identifiers: str) -> list[Row]:
         """Rows of a query that reads a user's table; none, with the table noted as unseen, while it is locked."""
+        return self.unless_locked(of, lambda: self.rows(name, values, **identifiers))
+
+    def unless_locked(self, of: str, work: Callable[[], list[T]]) -> list[T]:
+        """What `work` reads; none, with `of` noted as unseen, where a lock is not free in time."""
         self._cursor.execute("SAVEPOINT hk_look_table")
         try:
-            found = self.rows(name, values, **identifiers)
+            found = work()
         except psycopg2.Error as error:
-            if error.pgcode not in _LOCKED:
+            if reason_of(error) not in (Reason.LOCKED, Reason.CANCELLED):
                 raise
             self._cursor.execute("ROLLBACK TO SAVEPOINT hk_look_table")
             self.unseen.append(of)

@@ -147,6 +147,7 @@ class _Catalog:
     invalid_indexes: tuple[str, ...]
     portfolio_foreign_keys: frozenset[str]
     compatibility_views: bool
+    on_search_path: tuple[str, ...]
 
 
 BASE_TABLES = frozenset({"portfolio_positions", "trading_signals", "price_history"})
@@ -199,11 +200,14 @@ def detect_with(cursor: Cursor) -> SchemaState:
             invalid_indexes=tuple(row[7]),
             portfolio_foreign_keys=frozenset(row[8]),
             compatibility_views=row[9],
+            on_search_path=tuple(row[10]),
         )
     )
 
 
 def _judge(found: _Catalog) -> SchemaState:
+    if not found.tables and found.on_search_path:
+        return SchemaState(version=None, warning=_elsewhere(found.on_search_path))
     if not found.tables:
         return SchemaState(version=None, empty=True, warning="This database is empty: none of the tables is there.")
     missing = sorted(BASE_TABLES - found.tables)
@@ -221,6 +225,16 @@ def _judge(found: _Catalog) -> SchemaState:
     if not found.unique_portfolio:
         return _unrecognised("portfolios.portfolio_id is not unique")
     return _judge_multi(found)
+
+
+def _elsewhere(tables: tuple[str, ...]) -> str:
+    """`tables`: with their schemas, as SQL writes them."""
+    moves = " ".join(f"ALTER TABLE {table} SET SCHEMA public;" for table in tables)
+    return (
+        f"The tables are in another schema that the search_path names ({_list(list(tables))}), and not in public, "
+        f"where this program works. Let their owner move them, while no client is at work: {moves} Clients find them "
+        "there as long as public is on their search_path."
+    )
 
 
 def _judge_v1(found: _Catalog) -> SchemaState:

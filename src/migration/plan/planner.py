@@ -19,7 +19,8 @@ from src.migration.preflight.rollback_preview import merge_preview, portfolios_t
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal
 from src.migration.preflight.survey import Survey, survey
 from src.migration.steps import checksums, is_true, load_steps
-from src.postgres.connection import Connection, failure
+from src.postgres.connection import Connection
+from src.postgres.failures import failure
 from src.postgres.queries import query
 
 BACKUP = Step(

@@ -1,6 +1,6 @@
 """What a database is, what stands in the way of a phase, and who is connected. Changes nothing, waits for nobody."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import psycopg2
@@ -21,7 +21,7 @@ from src.migration.preflight.facts import (
     Server,
 )
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal, warning
-from src.postgres.errors import translate
+from src.postgres.failures import failure
 from src.postgres.readonly import Look, quiet_look
 from src.schema.versions import SEE_CHECK, SchemaState, SchemaVersion, detect
 
@@ -84,7 +84,7 @@ def survey(conn: Connection, phase: Phase | None, options: Options) -> Survey:
         with quiet_look(conn) as look:
             return _survey(conn, look, phase, options)
     except psycopg2.Error as error:
-        raise translate(error) from error
+        raise failure(conn, error) from error
 
 
 def _survey(conn: Connection, look: Look, phase: Phase | None, options: Options) -> Survey:
@@ -173,26 +173,34 @@ def _told(warning: str) -> str:
 
 
 def _findings(scene: Scene, marks: frozenset[str], archived: tuple[str, ...]) -> Iterator[Finding]:
-    yield from access_rules.role_findings(scene)
+    yield from _of(scene, access_rules.role_findings)
     # From here on names are shown with their schema, whatever the session's search_path is.
     scene.look.rows("migration.preflight.survey.clear_path")
-    yield from access_rules.rights_findings(scene)
-    yield from access_rules.schema_findings(scene)
-    yield from table_rules.table_findings(scene)
-    yield from table_rules.column_findings(scene)
-    yield from table_rules.unique_findings(scene)
-    yield from table_rules.partial_v2_findings(scene)
-    yield from table_rules.index_findings(scene)
-    yield from table_rules.extra_findings(scene)
-    yield from reference_rules.dependent_findings(scene)
+    yield from _of(scene, access_rules.rights_findings)
+    yield from _of(scene, access_rules.schema_findings)
+    yield from _of(scene, table_rules.table_findings)
+    yield from _of(scene, table_rules.column_findings)
+    yield from _of(scene, table_rules.unique_findings)
+    yield from _of(scene, table_rules.partial_v2_findings)
+    yield from _of(scene, table_rules.index_findings)
+    yield from _of(scene, table_rules.extra_findings)
+    yield from _of(scene, reference_rules.dependent_findings)
     if all(scene.has(table) for table in V1_TABLES):
-        yield from reference_rules.foreign_key_findings(scene)
-        yield from row_rules.portfolio_id_findings(scene)
-        yield from row_rules.adopted_findings(scene)
-        yield from holdings_rules.holdings_findings(scene, marks)
-        yield from row_rules.orphan_findings(scene)
-        yield from row_rules.rollback_findings(scene)
-    yield from row_rules.archive_findings(scene, archived)
+        yield from _of(scene, reference_rules.foreign_key_findings)
+        yield from _of(scene, row_rules.portfolio_id_findings)
+        yield from _of(scene, row_rules.adopted_findings)
+        yield from _of(scene, lambda seen: holdings_rules.holdings_findings(seen, marks))
+        yield from _of(scene, row_rules.orphan_findings)
+        yield from _of(scene, row_rules.rollback_findings)
+    yield from _of(scene, lambda seen: row_rules.archive_findings(seen, archived))
+
+
+def _of(scene: Scene, rule: Callable[[Scene], Iterable[Finding]]) -> list[Finding]:
+    """What a rule finds. One that a locked table keeps from looking finds nothing where no phase is asked for; a phase
+    is not planned without it."""
+    if scene.asked is not None:
+        return list(rule(scene))
+    return scene.look.unless_locked("the tables", lambda: list(rule(scene)))
 
 
 def _sizes(scene: Scene) -> tuple[TableSize, ...]:

@@ -7,7 +7,7 @@ import psycopg2
 
 from src.backup.api import make_backup, verify_backup
 from src.config import Settings
-from src.errors import ProofFailed, RunPaused
+from src.errors import NotAllowed, ProofFailed, RunPaused
 from src.journal import runs
 from src.journal.model import Event, EventKind, Keep, OutcomeState, Phase, ProofRow, RunOutcome, RunState, StepState
 from src.journal.sessions import legacy_clients
@@ -25,7 +25,9 @@ from src.migration.run.proof import (
 from src.migration.run.runner import Journal, Runner
 from src.migration.run.stall_probe import StallProbe
 from src.migration.steps import is_true, load_steps
-from src.postgres.connection import Connection, is_gone
+from src.postgres.connection import Connection, is_gone, roll_back
+from src.postgres.errors import is_refused_right
+from src.postgres.failures import READ_AND_WRITE, missing_grants, not_allowed
 from src.postgres.queries import query
 
 ENGINE_STEPS = (BACKUP.name, MEASURE.name, PROVE.name)
@@ -132,11 +134,27 @@ class Execution:
             detail["stall_ms"] = outcome.longest_stall_ms
         try:
             self._journal.record(EventKind.OUTCOME, message, **detail)
-        except psycopg2.Error:
-            # The server is gone. The journal shows this run as interrupted, and the caller raises RunPaused.
-            if not self.server_is_gone:
+        except psycopg2.Error as error:
+            # The server is gone, or a right on the journal is. It shows this run as interrupted, and the caller raises
+            # RunPaused.
+            if not is_refused_right(error) and not self.server_is_gone:
                 raise
         return outcome
+
+    def refused_right(self, error: Exception) -> NotAllowed | None:
+        """The error that names the GRANT, where a right was missing that was there when the run was planned."""
+        if isinstance(error, NotAllowed):
+            return error
+        if not isinstance(error, psycopg2.Error) or not is_refused_right(error):
+            return None
+        roll_back(self._work)
+        grants: tuple[str, ...] = ()
+        if not self.server_is_gone:
+            grants = (
+                *missing_grants(self._work, "public", READ_AND_WRITE, ("USAGE", "CREATE")),
+                *missing_grants(self._work, "hk_migration", READ_AND_WRITE),
+            )
+        return not_allowed(error, grants)
 
     @property
     def server_is_gone(self) -> bool:

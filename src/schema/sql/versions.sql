@@ -45,4 +45,13 @@ SELECT (SELECT coalesce(array_agg(relname ORDER BY relname), '{}') FROM tables) 
        EXISTS (SELECT FROM pg_catalog.pg_class v
                  JOIN pg_catalog.pg_namespace s ON s.oid = v.relnamespace AND s.nspname <> 'public'
                  JOIN pg_catalog.pg_roles r ON r.rolname = s.nspname
-                WHERE v.relname = 'portfolio_positions' AND v.relkind = 'v') AS compatibility_views
+                WHERE v.relname = 'portfolio_positions' AND v.relkind = 'v') AS compatibility_views,
+       (SELECT coalesce(array_agg(quote_ident(s.nspname) || '.' || quote_ident(c.relname) ORDER BY s.nspname, c.relname), '{}')
+          FROM pg_catalog.pg_class c
+          JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace AND s.nspname NOT IN ('public', 'hk_migration')
+          JOIN names ON names.relname = c.relname
+         WHERE c.relkind IN ('r', 'p')
+           AND s.nspname IN (SELECT CASE btrim(part, ' "') WHEN '$user' THEN current_user::text
+                                         ELSE btrim(part, ' "') END
+                               FROM pg_catalog.pg_settings p, unnest(string_to_array(p.reset_val, ',')) AS part
+                              WHERE p.name = 'search_path')) AS on_search_path

@@ -1,0 +1,148 @@
+"""A database that answers, and does not let everything be read: what is in the way is named, all else is shown."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from src.config import PROJECT_ROOT, Settings
+from src.errors import RunPaused
+from src.journal.model import Event, Phase
+from src.migration import engine
+from src.migration.model import Options
+from tests.conftest import MakeDatabase, Servers
+from tests.support.cli_process import ROWS, Cli, cli_in, execute
+from tests.support.databases import database_name
+from tests.support.fixtures import Database
+
+APPLICATION = "nightly import"
+
+
+@pytest.fixture
+def cli(tmp_path: Path, cache_url: str) -> Cli:
+    return cli_in(tmp_path, cache_url)
+
+
+@contextmanager
+def locked(url: str, table: str) -> Iterator[int]:
+    """Somebody holds ACCESS EXCLUSIVE on a table; the pid."""
+    conn = psycopg2.connect(url, application_name=APPLICATION)
+    conn.cursor().execute(sql.SQL("LOCK TABLE public.{} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
+    yield conn.info.backend_pid
+    conn.close()
+
+
+@pytest.fixture
+def reader(servers: Servers) -> str:
+    """A role that may only SELECT in public, once `let_read` has granted it."""
+    conn = psycopg2.connect(servers[18])
+    conn.autocommit = True
+    with conn.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_roles WHERE rolname = 'hk_reader'")
+        if cursor.rowcount == 0:
+            cursor.execute("CREATE ROLE hk_reader LOGIN PASSWORD 'x'")
+    conn.close()
+    return "hk_reader"
+
+
+def let_read(url: str, role: str) -> str:
+    """The URL of the same database for that role."""
+    execute(url, f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    return f"postgresql://{role}:x@{url.rpartition('@')[2]}"
+
+
+@pytest.mark.parametrize(
+    ("schema", "table"),
+    [("v1", "trading_signals"), ("v2", "trading_signals"), ("v2", "portfolio_positions"), ("v3", "portfolios")],
+)
+def test_check_names_who_has_locked_a_table(database: Database, cli: Cli, schema: str, table: str) -> None:
+    url = database(schema, 18)
+    with locked(url, table) as pid:
+        said = cli(url, "check")
+        value = cli(url, "--json", "check").records[0]
+    assert said.exit_code == 0, said.all
+    assert f"{table} is locked by pid {pid} (role trader, application {APPLICATION}) since 20" in said.out
+    assert "does not answer" not in said.all
+    assert f"(v{schema[1]}.0)" in said.out and "Features:" in said.out
+    assert value["locks"][0]["pid"] == pid
+
+
+def test_other_commands_do_not_call_a_locked_table_a_server_that_is_down(database: Database, cli: Cli) -> None:
+    url = database("v2", 18)
+    with locked(url, "trading_signals") as pid:
+        for command in (("plan", "phase2"), ("phase2", "--yes", "--no-backup"), ("history",)):
+            said = cli(url, *command)
+            assert "does not answer" not in said.all and "went away" not in said.all, said.all
+            assert "Is the server running" not in said.all
+            assert said.exit_code == 0 or f"locked by pid {pid}" in said.all, said.all
+
+
+def test_check_of_a_role_that_may_only_read_public_names_the_grant(database: Database, cli: Cli, reader: str) -> None:
+    url = let_read(database("v2", 18), reader)
+    said = cli(url, "check")
+    assert said.exit_code == 0, said.all
+    assert "Traceback" not in said.all
+    assert "Schema: multi-portfolio (v2.0)" in said.out
+    assert f"GRANT USAGE ON SCHEMA hk_migration TO {reader};" in said.out
+    assert f"GRANT SELECT ON ALL TABLES IN SCHEMA hk_migration TO {reader};" in said.out
+
+
+def test_the_history_of_a_role_without_rights_names_the_grant(database: Database, cli: Cli, reader: str) -> None:
+    said = cli(let_read(database("v2", 18), reader), "history")
+    assert said.exit_code == 3, said.all
+    assert f"GRANT USAGE ON SCHEMA hk_migration TO {reader};" in said.all
+    assert "Traceback" not in said.all
+
+
+@pytest.mark.parametrize(
+    ("revoke", "grant"),
+    [
+        ("REVOKE SELECT ON public.trading_signals FROM trader", "GRANT SELECT ON public.trading_signals TO trader;"),
+        ("REVOKE INSERT ON hk_migration.event FROM trader", "GRANT INSERT ON hk_migration.event TO trader;"),
+        ("REVOKE CREATE ON SCHEMA public FROM PUBLIC, trader", "GRANT CREATE ON SCHEMA public TO trader;"),
+    ],
+)
+def test_a_right_revoked_in_the_middle_of_a_phase_pauses_it(
+    make_database: MakeDatabase, servers: Servers, tmp_path: Path, revoke: str, grant: str
+) -> None:
+    url = make_database("v1")
+    execute(url, ROWS)
+    name = database_name(url)
+    owner = servers[18].replace("/postgres?", f"/{name}?")
+    execute(owner, "ALTER SCHEMA public OWNER TO postgres; GRANT ALL ON SCHEMA public TO trader")
+    settings = Settings(None, None, tmp_path, tmp_path / "backups", tmp_path / "logs", "127.0.0.1", 8501)
+    options = Options(backup=False, legacy_roles=("trader",))
+    done: list[str] = []
+
+    def revoke_after_the_second_step(event: Event) -> None:
+        if event.kind == "step" and event.detail.get("state") == "done":
+            done.append(str(event.step))
+            if len(done) == 2:
+                execute(owner, revoke)
+
+    with pytest.raises(RunPaused) as told:
+        engine.run(url, Phase.PHASE1, options, settings, revoke_after_the_second_step)
+    assert grant in str(told.value)
+    assert "run_migration.py resume" in told.value.next_step
+    execute(owner, grant)
+    outcome = engine.resume(url, options, settings, lambda event: None)
+    assert outcome.state == "done"
+
+
+def test_tables_in_another_schema_of_the_search_path_are_no_empty_database(
+    make_database: MakeDatabase, cli: Cli
+) -> None:
+    url = make_database(None)
+    text = (PROJECT_ROOT / "migrations" / "init.sql").read_text(encoding="utf-8")
+    execute(url, f"CREATE SCHEMA app; SET search_path = app; {text.replace('public.', 'app.')}")
+    said = cli(f"{url}&options=-csearch_path%3Dapp", "check")
+    assert "empty" not in said.out.split("Health:")[0]
+    assert "init --schema" not in said.out
+    assert "app.portfolio_positions" in said.out
+    assert "ALTER TABLE app.portfolio_positions SET SCHEMA public;" in said.out
+    refused = cli(f"{url}&options=-csearch_path%3Dapp", "phase1", "--yes")
+    assert refused.exit_code == 3, refused.all
+    assert "app.portfolio_positions" in refused.all
