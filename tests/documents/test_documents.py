@@ -101,3 +101,41 @@ def test_every_package_is_in_the_architecture(package: str) -> None:
     if package.startswith("_"):
         pytest.skip("not a package")
     assert f"`src/{package}/`" in (PROJECT_ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+# Headings that mean what the word means in any sentence.
+EVERYDAY = {
+    "", "address", "after", "afterwards", "before", "by", "change", "database", "figure", "from", "hkd", "last change",
+    "made", "now", "row", "rows", "rows of", "schema", "size", "table", "then", "to be rid of it", "took", "verified",
+    "what", "when", "why not",
+}  # fmt: skip
+
+
+def headings() -> set[str]:
+    """Column headings, labels of figures and names of views, as they stand in the pages' modules."""
+    found: set[str] = set()
+    for path in (PROJECT_ROOT / "src" / "ui").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") not in ("Column", "Figure", "_Figure"):
+                continue
+            if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
+                found.add(node.args[0].value.lower().removesuffix(", hkd"))
+    return found
+
+
+def terms() -> set[str]:
+    rows = re.findall(r"(?m)^\| ([^|]+?) \|", (PROJECT_ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"))
+    return {term.lower() for row in rows for term in (row, *row.split(", "))}
+
+
+def test_every_heading_of_the_pages_is_in_the_glossary() -> None:
+    shown_there, known = headings(), terms()
+    plurals = {term + "s" for term in known}
+    assert len(shown_there) > 60
+    assert not shown_there - known - plurals - EVERYDAY
+
+
+def test_a_word_stands_in_the_glossary_once() -> None:
+    rows = re.findall(r"(?m)^\| ([^|]+?) \|", (PROJECT_ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"))
+    words = [word for word in rows if word not in ("Word", "---")]
+    assert len(words) == len(set(words))
