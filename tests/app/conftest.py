@@ -31,6 +31,7 @@ def settings_env(tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("DASHBOARD_ADDRESS", "127.0.0.1")
     cookie = Sessions(tmp_path / "home").issue("token", "admin")
     monkeypatch.setattr(current_user, "presented_cookie", lambda: cookie)
+    monkeypatch.setattr(current_user, "address", lambda: "this machine")  # AppTest has no browser that is anywhere
     # On a busy machine a healthy server may take long; tests of those that never answer set this back.
     monkeypatch.setattr(live_state, "LIMIT_S", 60.0)
     monkeypatch.setattr(live_state, "PATIENT_S", 60.0)

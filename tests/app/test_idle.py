@@ -32,7 +32,7 @@ def test_a_look_takes_two_statements_while_nothing_happens(
     settings_env.setenv("DATABASE_URL", sample_at(version))
     first = queries.live_state()
     settings_env.setattr(live_state, "FRESH_S", 0.0)
-    settings_env.setattr(runs, "current_run", lambda url: pytest.fail("nothing has happened to a run"))
+    settings_env.setattr(runs, "fetch_current_run", lambda url: pytest.fail("nothing has happened to a run"))
     with counted() as sent:
         again = queries.live_state()
     assert again.shown == first.shown
