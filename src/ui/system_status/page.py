@@ -51,7 +51,7 @@ def _schema(live: queries.LiveState) -> None:
     ]
     st.html(markup.stages(items))
     st.caption(f"This database is {inspection.title}.")
-    if not plan_view.offers(live):
+    if live.version not in plan_view.POSSIBLE:
         findings_view.show(inspection.findings, choices=False)
 
 

@@ -1,0 +1,92 @@
+"""What the plan leaves to an admin is a control on the page, and what was chosen is what the command is told."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from src.config import load_settings
+from src.ui.access import current_user
+from src.ui.reads import commands, queries
+from tests.app.conftest import OpenPage, execute
+from tests.conftest import MakeDatabase, Servers
+from tests.support.surveys import MakeRole, roles_made, superuser
+
+
+@pytest.fixture
+def make_role(servers: Servers, make_database: MakeDatabase) -> Iterator[MakeRole]:
+    with roles_made(servers) as make:
+        yield make
+
+
+@pytest.fixture(autouse=True)
+def _address(settings_env: pytest.MonkeyPatch) -> None:
+    settings_env.setattr(current_user, "address", lambda: "192.0.2.7")  # AppTest has no browser that could have one
+
+
+def errors(app: AppTest) -> str:
+    return "\n".join(error.value for error in app.error)
+
+
+def ended() -> commands.StartedCommand:
+    """The command that the page started, once it is over."""
+    for _ in range(1200):
+        command = commands.last_command(load_settings())
+        assert command is not None, "nothing was started"
+        if not command.running:
+            return command
+        time.sleep(0.05)
+    pytest.fail("the command does not end")
+
+
+def test_a_role_that_is_no_v1_client_is_left_out_on_the_page(
+    make_database: MakeDatabase, make_role: MakeRole, open_page: OpenPage, servers: Servers
+) -> None:
+    url = make_database("v1", sample=True)
+    reporting = make_role(18, "LOGIN", url)
+    execute(url, f"GRANT INSERT, UPDATE ON portfolio_positions TO {reporting}")
+    execute(superuser(servers, 18, url), f"ALTER ROLE {reporting} SET search_path = public")
+    app = open_page(url, "system_status")
+    assert f"Sessions of role {reporting} would not find the compatibility views" in errors(app).replace("\\", "")
+    assert "Choose below which roles are v1 clients" in errors(app)
+    assert any("SET search_path" in code.value for code in app.code), "the statement can be copied"
+
+    roles = app.multiselect("legacy_roles")
+    assert set(roles.options) == {"trader", reporting}
+    roles.set_value(["trader"]).run()
+    assert errors(app) == ""
+    app.text_input("typed phase1").set_value("phase1")
+    app.button("start_phase1").click().run()
+    assert errors(app) == ""
+    assert ended().outcome is not None
+    queries.forget()
+    assert queries.live_state(patient=True).version == "2.0"
+    views = "SELECT 1 / (to_regclass('{0}.portfolio_positions') IS NOT NULL)::int"
+    execute(url, views.format("trader"))
+    execute(url, f"SELECT 1 / (to_regnamespace('{reporting}') IS NULL)::int")
+
+
+def test_a_folder_for_the_backup_is_chosen_on_the_page(
+    make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    settings_env.setenv("HK_STRATEGY_BACKUPS", str(file / "backups"))
+    app = open_page(make_database("v1", sample=True), "system_status")
+    assert "No backup can be made" in errors(app)
+    assert "Choose another folder below" in errors(app) and "--" not in errors(app)
+
+    app.text_input("backup_dir").set_value(str(file / "elsewhere")).run()
+    assert "No backup can be made" in errors(app), "the folder that was typed is looked at"
+    folder = tmp_path / "elsewhere"
+    app.text_input("backup_dir").set_value(str(folder)).run()
+    assert errors(app) == ""
+    app.text_input("typed phase1").set_value("phase1")
+    app.button("start_phase1").click().run()
+    assert errors(app) == ""
+    ended()
+    queries.forget()
+    assert queries.live_state(patient=True).version == "2.0"
+    assert [path for path in folder.iterdir() if path.is_dir()], "the backup is there"
