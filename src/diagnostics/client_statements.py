@@ -12,7 +12,7 @@ import psycopg2
 from psycopg2 import sql
 
 from src.diagnostics.catalog import VIEW_COMMENT
-from src.diagnostics.model import Check, Result, Subject, error_advice, failed, passed
+from src.diagnostics.model import Check, Result, Subject, failed, impossible, passed
 from src.errors import HKStrategyError
 from src.postgres.queries import query
 from src.schema.versions import SchemaVersion
@@ -119,7 +119,7 @@ def _try_all(subject: Subject, who: str, values: dict[str, object]) -> Iterator[
                 cursor.execute(probe.statement, values)
                 got: object = cursor.rowcount if isinstance(probe.wanted, int) else cursor.fetchone()
         except psycopg2.Error as error:
-            yield failed(name, (error.diag.message_primary or str(error)).strip(), error_advice(error))
+            yield impossible(name, error, subject.conn)
             raise ProbesEnded from error
         if got != probe.wanted:
             yield failed(name, f"gave {got} instead of {probe.wanted}", _ADVICE)

@@ -9,7 +9,9 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from src.config import Settings
-from src.errors import HKStrategyError
+from src.errors import HKStrategyError, NotAllowed, TableLocked
+from src.postgres import errors
+from src.postgres.failures import failure
 from src.schema.versions import SchemaState
 
 # Longer than this, and a check gives up rather than slow down a live database.
@@ -67,8 +69,7 @@ def guarded(name: str, check: Check, subject: Subject) -> Iterator[Result]:
         for result in check(subject):
             found.append(result)
     except psycopg2.Error as error:
-        text = (error.diag.message_primary or str(error)).strip()
-        found.append(failed(name, text, error_advice(error)))
+        found.append(impossible(name, error, subject.conn))
     except HKStrategyError as error:
         found.append(failed(name, str(error), ""))
     finally:
@@ -79,15 +80,17 @@ def guarded(name: str, check: Check, subject: Subject) -> Iterator[Result]:
         yield Result(result.name, result.passed, result.reason, result.advice, took)
 
 
-def error_advice(error: psycopg2.Error) -> str:
-    """What to do about an error of PostgreSQL that made a check impossible."""
-    code = error.pgcode or ""
-    if code == "42501":
-        return "Grant that right to this role, or connect as the owner of the tables."
-    if code == "25006":
-        return "This server accepts no writes: point DATABASE_URL at the primary."
-    if code == "55P03":
-        return "Someone holds a lock on the table; try again, and see `python run_migration.py check`."
-    if code == "57014":
-        return "It was given up so as not to slow down the clients. Try again when the server is less busy."
-    return "See `python run_migration.py check`."
+def impossible(name: str, error: psycopg2.Error, conn: connection) -> Result:
+    """The result of a check that an error of PostgreSQL made impossible. Rolls back what it did."""
+    said, reason = errors.server_text(error), errors.reason_of(error)
+    if conn.closed:
+        return failed(name, said, errors.advice(errors.Reason.LOST))
+    conn.rollback()
+    told = failure(conn, error)
+    conn.rollback()
+    if isinstance(told, TableLocked | NotAllowed):
+        return failed(name, said, str(told))
+    if reason is errors.Reason.CANCELLED:
+        advice = "It was given up so as not to slow down the clients. Try again when the server is less busy."
+        return failed(name, said, advice)
+    return failed(name, said, errors.advice(reason))

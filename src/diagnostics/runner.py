@@ -16,7 +16,7 @@ from src.diagnostics.client_statements import PROBES
 from src.diagnostics.data import DATA_CHECKS
 from src.diagnostics.local import check_cache, check_disk, check_folder, check_pg_dump
 from src.diagnostics.model import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, Result, Subject, failed, guarded, passed
-from src.errors import HKStrategyError
+from src.errors import DatabaseUnavailable, HKStrategyError
 from src.postgres.connection import connect
 from src.schema.versions import SchemaState, detect
 from src.text import milliseconds
@@ -41,7 +41,8 @@ def diagnose(
     try:
         conn = connect(url, purpose="diagnostics", options=_session_options())
     except HKStrategyError as error:
-        tell(failed("connection", str(error), "Start the server, or correct DATABASE_URL."))
+        advice = error.advice if isinstance(error, DatabaseUnavailable) else ""  # another one says it in its text
+        tell(failed("connection", str(error), advice))
         for result in local_checks(url, settings, cache_url, None):
             tell(result)
         return tuple(results)

@@ -1,5 +1,7 @@
 """A database that answers, and does not let everything be read: what is in the way is named, all else is shown."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,3 +148,18 @@ def test_tables_in_another_schema_of_the_search_path_are_no_empty_database(
     refused = cli(f"{url}&options=-csearch_path%3Dapp", "phase1", "--yes")
     assert refused.exit_code == 3, refused.all
     assert "app.portfolio_positions" in refused.all
+
+
+def test_diagnostics_name_who_has_locked_a_table(database: Database, cli: Cli) -> None:
+    url = database("v2", 18)
+    with locked(url, "trading_signals") as pid:
+        process = subprocess.run(
+            [sys.executable, str(PROJECT_ROOT / "test_migration.py")],
+            env={**cli.environment, "DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert process.returncode == 1
+    assert f"trading_signals is locked by pid {pid} (role trader, application {APPLICATION}) since 20" in process.stdout
+    assert "does not answer" not in process.stdout and "Traceback" not in process.stderr
