@@ -111,4 +111,4 @@ def test_what_is_started_is_what_is_chosen_now_not_what_was_drawn(
     app.radio("keep").set_value("default")
     app.text_input("typed rollback to v1").set_value("rollback")
     app.button("start_rollback").click().run()
-    assert started == [["rollback", "--yes", "--to", "v1", "--keep", "default"]]
+    assert started == [["rollback", "--to", "v1", "--yes", "--keep", "default"]]
