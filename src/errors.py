@@ -25,6 +25,8 @@ HKStrategyError
 A message is one or two plain sentences: what is wrong, and what to do. It never holds a password.
 """
 
+from enum import StrEnum
+
 
 class HKStrategyError(Exception):
     """Base of all: its text may be shown to a user as it is."""
@@ -60,8 +62,20 @@ class CacheUnavailable(HKStrategyError):
     pass
 
 
+class NextStep(StrEnum):
+    """What an admin can do about a database that cannot do something; each face says it in its own words."""
+
+    INIT = "init"
+    CHECK = "check"
+    PHASE1 = "phase1"
+
+
 class CapabilityMissing(HKStrategyError):
-    pass
+    """`next_step`: what an admin can do about it; None where the message says it, or nothing can be done."""
+
+    def __init__(self, message: str, next_step: NextStep | None = None) -> None:
+        super().__init__(message)
+        self.next_step = next_step
 
 
 class InvalidInput(HKStrategyError):

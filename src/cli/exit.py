@@ -7,10 +7,12 @@ from contextlib import suppress
 from src.cli.findings import advice
 from src.cli.output import Ending
 from src.errors import (
+    CapabilityMissing,
     DatabaseUnavailable,
     EmbeddedUnavailable,
     HKStrategyError,
     MigrationError,
+    NextStep,
     RunInProgress,
     RunPaused,
     TableLocked,
@@ -21,6 +23,11 @@ from src.logs import Redact
 from src.migration.findings import PlanRefused
 from src.postgres.connection import redact as redact_url
 
+NEXT_STEPS = {
+    NextStep.INIT: "Create the tables: python run_migration.py init --schema v1 (or v3).",
+    NextStep.CHECK: "See what differs: python run_migration.py check.",
+    NextStep.PHASE1: "Type: python run_migration.py phase1.",
+}
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PREREQUISITE, EXIT_BUSY = range(5)
 
 
@@ -41,6 +48,8 @@ def ending_of(error: HKStrategyError) -> Ending:
         return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error), EMBEDDED_ADVICE)
     if isinstance(error, DatabaseUnavailable):
         return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error), error.advice)
+    if isinstance(error, CapabilityMissing) and error.next_step is not None:
+        return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, str(error), NEXT_STEPS[error.next_step])
     if isinstance(error, TableLocked):
         return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error))
     return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, str(error))

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import psycopg2
 
-from src.errors import CapabilityMissing
+from src.errors import CapabilityMissing, NextStep
 from src.postgres.connection import Connection, Cursor
 from src.postgres.errors import translate
 from src.postgres.queries import query
@@ -91,20 +91,14 @@ CAPABILITIES = (
 )
 
 
-def why_not(state: SchemaState, capability: Capability) -> str | None:
+def why_not(state: SchemaState, capability: Capability) -> CapabilityMissing | None:
     """Why this database cannot do it, and what would change that; None when it can."""
     if state.empty:
-        return (
-            f"{capability.what} needs tables; this database is empty. "
-            "Create them with `python run_migration.py init --schema v1` (or v3)."
-        )
+        return CapabilityMissing(f"{capability.what} needs tables; this database is empty.", NextStep.INIT)
     if state.version is None:
-        return f"{capability.what} is not possible: {state.warning}"
+        return CapabilityMissing(f"{capability.what} is not possible: {state.warning}", NextStep.CHECK)
     if capability.multi_portfolio and not state.multi_portfolio:
-        return (
-            f"{capability.what} needs schema v2; this database is v1. An admin can run phase 1 on System Status, "
-            "or `python run_migration.py phase1`."
-        )
+        return CapabilityMissing(f"{capability.what} needs schema v2; this database is v1.", NextStep.PHASE1)
     return None
 
 
@@ -112,7 +106,7 @@ def require(state: SchemaState, capability: Capability) -> None:
     """Raise CapabilityMissing, with the reason, unless the schema can do it."""
     reason = why_not(state, capability)
     if reason is not None:
-        raise CapabilityMissing(reason)
+        raise reason
 
 
 def recommendations(state: SchemaState) -> list[str]:
@@ -120,7 +114,7 @@ def recommendations(state: SchemaState) -> list[str]:
     if state.empty:
         return ["The database is empty. Create the tables: python run_migration.py init --schema v1 (or v3)."]
     if state.version is None or state.warning is not None:
-        first = [state.warning or "This database is not recognised."]
+        first = [f"{state.warning or 'This database is not recognised.'} `python run_migration.py check` says more."]
     else:
         first = []
     if state.version is SchemaVersion.V1:
@@ -168,7 +162,6 @@ _MULTI_COLUMNS = frozenset(
 )
 _PORTFOLIO_IDS = frozenset({"portfolio_positions.portfolio_id", "trading_signals.portfolio_id"})
 _LEGACY = "portfolio_positions.legacy_symbol"
-SEE_CHECK = "`python run_migration.py check` says what to do."
 
 
 def detect(conn: Connection) -> SchemaState:
@@ -246,7 +239,7 @@ def _judge_v1(found: _Catalog) -> SchemaState:
     if parts:
         warning = (
             f"Parts of the multi-portfolio schema are there already ({_list(parts)}): a phase is under way, was "
-            f"interrupted, or someone made them by hand. {SEE_CHECK}"
+            f"interrupted, or someone made them by hand."
         )
     return SchemaState(version=SchemaVersion.V1, backward_compatible=True, warning=warning)
 
@@ -266,7 +259,7 @@ def _judge_multi(found: _Catalog) -> SchemaState:
         backward_compatible=legacy and found.unique_legacy_symbol and found.compatibility_views,
         has_constraints=keyed,
         portfolio_id_required=required,
-        warning=f"This v{3 if complete else 2} database has odd parts: {'; '.join(odd)}. {SEE_CHECK}" if odd else None,
+        warning=f"This v{3 if complete else 2} database has odd parts: {'; '.join(odd)}." if odd else None,
     )
 
 
@@ -285,7 +278,7 @@ def _odd_v2(found: _Catalog, legacy: bool) -> list[str]:
 
 
 def _unrecognised(reason: str) -> SchemaState:
-    return SchemaState(version=None, warning=f"This database is neither v1, v2 nor v3: {reason}. {SEE_CHECK}")
+    return SchemaState(version=None, warning=f"This database is neither v1, v2 nor v3: {reason}.")
 
 
 def _list(items: list[str]) -> str:

@@ -79,7 +79,7 @@ def test_ctrl_c_inside_an_index_build(v1: MigrationEnv) -> None:
         run.end()
         raised = run.told[-1]
         assert (raised["kind"], raised["step"]) == ("raised", "RunPaused")
-        assert "interrupted" in raised["message"].lower() and "resume" in raised["message"]
+        assert "interrupted" in raised["message"].lower()
         record = runs.fetch_current_run(v1.url)
         assert record is not None and record.state == "paused"
     v1_clients_work(v1)
@@ -194,8 +194,9 @@ def test_the_server_goes_away_half_way(tmp_path: Path) -> None:
             if event.kind == "step" and event.step == INDEX_STEP and event.detail["state"] == "started":
                 stop_at_once(server)
 
-        with pytest.raises(RunPaused, match=r"(?s)server went away.*resume"):
+        with pytest.raises(RunPaused, match="server went away") as paused:
             it.run(Phase.PHASE1, crash)
+        assert "resume" in paused.value.next_step
         with pytest.raises(DatabaseUnavailable):
             runs.fetch_current_run(it.url)
         with pytest.raises(DatabaseUnavailable):

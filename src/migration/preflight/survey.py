@@ -23,7 +23,7 @@ from src.migration.preflight.facts import (
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal, warning
 from src.postgres.failures import failure
 from src.postgres.readonly import Look, quiet_look
-from src.schema.versions import SEE_CHECK, SchemaState, SchemaVersion, detect
+from src.schema.versions import SchemaState, SchemaVersion, detect
 
 EMPTY = refusal(
     "empty",
@@ -162,14 +162,9 @@ def _version_findings(scene: Scene) -> Iterator[Finding]:
     if scene.state.empty:
         yield EMPTY()
     elif scene.state.version is None:
-        yield NOT_RECOGNISED(reason=_told(scene.state.warning or "This database is neither v1, v2 nor v3."))
+        yield NOT_RECOGNISED(reason=scene.state.warning or "This database is neither v1, v2 nor v3.")
     elif scene.state.warning is not None:
-        yield UNEXPECTED_PARTS(reason=_told(scene.state.warning))
-
-
-def _told(warning: str) -> str:
-    """This is what `check` says; that it says so is for those who read the warning elsewhere."""
-    return warning.removesuffix(SEE_CHECK).strip()
+        yield UNEXPECTED_PARTS(reason=scene.state.warning)
 
 
 def _findings(scene: Scene, marks: frozenset[str], archived: tuple[str, ...]) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from src.auth.authenticator import User
 from src.config import PROJECT_ROOT
-from src.errors import CapabilityMissing, DatabaseUnavailable, HKStrategyError, PortfolioNotFound
+from src.errors import CapabilityMissing, DatabaseUnavailable, HKStrategyError, NextStep, PortfolioNotFound
 from src.ui.access import current_user
 from src.ui.reads import queries
 from src.ui.widgets import format as fmt
@@ -19,6 +19,11 @@ PORTFOLIOS_PAGE = PROJECT_ROOT / "pages" / "portfolios.py"
 PORTFOLIO_PAGE = PROJECT_ROOT / "pages" / "portfolio.py"
 SEEN = "hk_seen"
 POLL_S = 10
+NEXT_STEPS = {
+    NextStep.INIT: "An admin can create the tables on the server's command line: python run_migration.py init.",
+    NextStep.CHECK: "System Status says more.",
+    NextStep.PHASE1: "An admin can run phase 1 on System Status.",
+}
 ALERT_S = 3  # while a run is under way, or the database does not answer
 
 
@@ -30,20 +35,24 @@ def error_boundary() -> Iterator[None]:
     except DatabaseUnavailable as error:
         st.error(str(error), icon=":material/cloud_off:")
         st.caption("System Status says what is down and what to do. This page comes back by itself.")
-    except (PortfolioNotFound, CapabilityMissing) as error:
-        if _moved_on():
-            st.rerun()
+    except PortfolioNotFound as error:
+        _rerun_if_moved_on()
         st.error(str(error))
+    except CapabilityMissing as error:
+        _rerun_if_moved_on()
+        st.error(f"{error} {NEXT_STEPS[error.next_step]}" if error.next_step else str(error))
     except HKStrategyError as error:
         st.error(str(error))
 
 
-def _moved_on() -> bool:
-    """Whether the page was drawn for a schema that is no longer the live one."""
+def _rerun_if_moved_on() -> None:
+    """Where the page was drawn for a schema that is no longer the live one."""
     try:
-        return queries.moved_on(queries.live_state())
+        moved_on = queries.moved_on(queries.live_state())
     except HKStrategyError:
-        return False
+        return
+    if moved_on:
+        st.rerun()
 
 
 def ask_to_log_in() -> None:
@@ -133,7 +142,7 @@ def _draw_notices(live: queries.LiveState) -> None:
     if running is not None:
         bands.append(markup.band(running, kind="running"))
     elif live.warning and live.problem is None:
-        bands.append(markup.band(live.warning, kind="warn"))
+        bands.append(markup.band(f"{live.warning} System Status says what to do.", kind="warn"))
     if bands:
         st.html(f'<div class="hk-bands">{"".join(bands)}</div>')
 

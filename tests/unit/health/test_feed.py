@@ -81,4 +81,4 @@ def test_what_is_not_known_is_not_called_healthy() -> None:
     slow = feed(Answer(overdue_s=1.0), calendar.sessions(NOW), NOW)
     assert down.state is slow.state is State.DEGRADED
     assert "while PostgreSQL does not answer" in down.message
-    assert "being looked at" in slow.message
+    assert "Still being read" in slow.message
