@@ -19,25 +19,27 @@ CHOICES = {
 _SHOW = {Severity.INFO: st.info, Severity.WARNING: st.warning, Severity.REFUSAL: st.error}
 
 
-def advice(finding: Finding, *, choices: bool = True) -> str:
-    """What can be done about it here. `choices`: whether the page has their controls now."""
-    parts = [finding.advice + (":" if finding.statements else "")]
-    if not finding.statements:
-        parts.append(finding.then)
-    parts += [CHOICES[choose.choice] for choose in finding.choices if choices]
-    if finding.commands:
-        parts.append("On the server's command line:")
-    return " ".join(part for part in parts if part)
+def advice(finding: Finding, *, choices: bool = True) -> tuple[str, str]:
+    """What can be done about it here: before its statements and commands, and after them.
+
+    `choices`: whether the page has their controls now.
+    """
+    more = [CHOICES[choose.choice] for choose in finding.choices if choices]
+    if finding.statements:
+        return f"{finding.advice}:", " ".join((finding.then, *more)).strip()
+    typed = ["On the server's command line:"] if finding.commands else []
+    return " ".join(part for part in (finding.advice, finding.then, *more, *typed) if part), ""
 
 
 def show(findings: Sequence[Finding], *, choices: bool = True) -> None:
     """Each with its statements below it. Names in them come from the database, and are no Markdown."""
     for finding in findings:
+        before, after = advice(finding, choices=choices)
         with st.container(gap="xsmall"):
-            _SHOW[finding.severity](f"**{fmt.plain(finding.title)}** {fmt.plain(advice(finding, choices=choices))}")
+            _SHOW[finding.severity](f"**{fmt.plain(finding.title)}** {fmt.plain(before)}")
             for statement in finding.statements:
                 st.code(statement, language="sql", wrap_lines=True)
             for command in finding.commands:
                 st.code(f"python run_migration.py {command}", language="sh", wrap_lines=True)
-            if finding.statements and finding.then:
-                st.caption(fmt.plain(finding.then))
+            if after:
+                st.caption(fmt.plain(after))
