@@ -10,7 +10,7 @@ from src.backup.manifest import Backup, Progress, find_backup, list_backups
 from src.backup.restore.kept_databases import KeptDatabase, kept_databases
 from src.backup.restore.preview import Preview, TableChange, preview_restore
 from src.backup.restore.restore import RestoreOutcome, restore_backup
-from src.backup.retention import Decision, Rule
+from src.backup.retention import Decision, RetentionRule
 from src.backup.tarball import BackupTarball
 from src.backup.verify import verify_backup
 
@@ -23,7 +23,7 @@ __all__ = [
     "Preview",
     "Progress",
     "RestoreOutcome",
-    "Rule",
+    "RetentionRule",
     "TableChange",
     "TableFingerprint",
     "Usage",

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from src.backup.manifest import LOCK, OURS, Backup, list_backups, now, read_backup
-from src.backup.retention import Decision, Rule, decide, newest_verified, why_not_delete
+from src.backup.retention import Decision, RetentionRule, decide, newest_verified, why_not_delete
 from src.backup.scratch import session
 from src.errors import BackupError
 from src.journal import runs
@@ -50,13 +50,13 @@ def refuse_deletion(backup: Backup, wanted: Collection[str]) -> None:
         raise BackupError(why)
 
 
-def preview(url: str, backup_dir: Path, rule: Rule) -> tuple[Decision, ...]:
+def preview(url: str, backup_dir: Path, rule: RetentionRule) -> tuple[Decision, ...]:
     """What `prune` would do with each backup of this database. Raises DatabaseUnavailable."""
     usage = usage_of(url)
     return decide(list_backups(backup_dir), rule, now(), database=usage.database, wanted=usage.wanted)
 
 
-def prune(url: str, backup_dir: Path, rule: Rule, shown: Collection[str]) -> tuple[Backup, ...]:
+def prune(url: str, backup_dir: Path, rule: RetentionRule, shown: Collection[str]) -> tuple[Backup, ...]:
     """Delete what the rule does not keep, of those named in `shown` only. Returns what was deleted.
 
     Raises BackupError at the first that cannot be deleted; those before it are gone.

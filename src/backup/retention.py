@@ -13,7 +13,7 @@ MOST = 100_000
 
 
 @dataclass(frozen=True)
-class Rule:
+class RetentionRule:
     """Keep the newest `keep` verified backups, and all that were made in the last `days` days.
 
     Raises InvalidInput: at least one is kept.
@@ -39,7 +39,7 @@ class Decision:
 
 
 def decide(
-    backups: Sequence[Backup], rule: Rule, now: datetime, *, database: str, wanted: Collection[str]
+    backups: Sequence[Backup], rule: RetentionRule, now: datetime, *, database: str, wanted: Collection[str]
 ) -> tuple[Decision, ...]:
     """One decision for each backup of `database`, the newest first. Backups of other databases are left out.
 
@@ -55,7 +55,7 @@ def decide(
 
 
 def _why_it_stays(
-    backup: Backup, rule: Rule, age: timedelta, newest: Collection[str], wanted: Collection[str]
+    backup: Backup, rule: RetentionRule, age: timedelta, newest: Collection[str], wanted: Collection[str]
 ) -> str | None:
     if backup.name in wanted:
         return "belongs to a run that did not end"
@@ -68,7 +68,7 @@ def _why_it_stays(
     return None
 
 
-def _why_it_goes(backup: Backup, rule: Rule) -> str:
+def _why_it_goes(backup: Backup, rule: RetentionRule) -> str:
     older = f"older than {rule.days} days and " if rule.days > 1 else "older than a day and " if rule.days else ""
     if backup.verified_at is None:
         return f"{older}never verified"

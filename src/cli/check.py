@@ -11,6 +11,7 @@ from src.cli.output import Ending
 from src.cli.text import current_run_lines, health_lines
 from src.errors import DatabaseUnavailable, HKStrategyError, NotAllowed, TableLocked
 from src.health.model import SILENT, Component, State
+from src.health.monitor import inspect_once
 from src.journal import runs
 from src.migration import engine
 from src.postgres.errors import Reason, advice
@@ -22,8 +23,8 @@ EMPTY_ADVICE = "python run_migration.py init --schema v1 (or v3) makes the table
 
 
 def cmd_check(context: Context) -> Ending:
-    manager = context.services.manager(context.settings)
-    found = _look(context)
+    manager = context.manager()
+    found = _inspect(context)
     health = {component.key: component.report() for component in found}
     try:
         _refuse_silence(found)
@@ -111,10 +112,10 @@ def _refuse_silence(found: Sequence[Component]) -> None:
             raise DatabaseUnavailable(part.message, reason=Reason.SILENT, advice=advice(Reason.SILENT))
 
 
-def _look(context: Context) -> tuple[Component, ...]:
+def _inspect(context: Context) -> tuple[Component, ...]:
     with suppress(HKStrategyError):  # what is wrong is a part of what is seen
         context.url  # noqa: B018  an embedded server takes its time to start, which no look waits for
-    return context.services.look(context.settings, lambda: context.url)
+    return inspect_once(context.settings, lambda: context.url, context.manager().cache_status)
 
 
 def _feature_lines(capabilities: object) -> list[str]:

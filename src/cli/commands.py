@@ -16,22 +16,23 @@ from src.journal.model import Keep, OutcomeState, Phase, RunOutcome
 from src.journal.runs import actor
 from src.migration import engine
 from src.migration.model import Plan
+from src.sample.load import init_database, remove_sample
 
 
 def cmd_init(context: Context) -> Ending:
     arguments = context.arguments
     assert arguments.schema is not None, "the parser asks for it"
-    told = context.services.init_database(context.url, arguments.schema, arguments.sample)
+    told = init_database(context.url, arguments.schema, arguments.sample)
     context.begin(schema=arguments.schema, sample=arguments.sample)  # only now: before, the database has to be empty
     return done(told)
 
 
 def cmd_remove_sample(context: Context) -> Ending:
-    if not context.services.manager(context.settings).is_sample_data():
+    if not context.manager().is_sample_data():
         return nothing("Nothing to do: this database holds no sample data.")
     context.renderer.show("notice", {"message": "removes sample data"}, ["The sample's rows will be deleted."])
     context.ask("remove-sample")
-    return done(context.services.remove_sample(context.url))
+    return done(remove_sample(context.url))
 
 
 def cmd_plan(context: Context) -> Ending:

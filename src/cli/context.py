@@ -2,54 +2,32 @@
 
 import logging
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from src.cli.audit import Attempt
 from src.cli.exit import EXIT_DONE
 from src.cli.output import Ending, Renderer
 from src.cli.parser import Arguments
 from src.config import Settings
+from src.embedded.api import database_url
 from src.errors import HKStrategyError, PrerequisiteError, RunInProgress
-from src.health.model import Component
 from src.journal import runs
 from src.journal.model import Event, EventKind, OutcomeState
 from src.migration.model import Options
 from src.text import moment
 
+if TYPE_CHECKING:
+    from src.database_enhanced import DatabaseManager
+
 log = logging.getLogger("hk_strategy.run")
-
-
-class Manager(Protocol):
-    """What `check` asks of DatabaseManager."""
-
-    def get_schema_info(self) -> dict[str, Any]: ...
-
-    def is_sample_data(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Services:
-    """What the commands need from outside of the migration's own modules; run_migration.py hands it in.
-
-    `look(settings, url)` looks at the health of all components. `init_database(url, schema, sample)` and
-    `remove_sample(url)` return the sentence that says what they did.
-    """
-
-    database_url: Callable[[Settings], str]
-    manager: Callable[[Settings], Manager]
-    look: Callable[[Settings, Callable[[], str]], tuple[Component, ...]]
-    init_database: Callable[[str, str, bool], str]
-    remove_sample: Callable[[str], str]
 
 
 @dataclass
 class Context:
     arguments: Arguments
     settings: Settings
-    services: Services
     renderer: Renderer
     _url: str | None = field(default=None, repr=False)
     _attempt: Attempt = field(init=False, repr=False)
@@ -61,8 +39,13 @@ class Context:
     def url(self) -> str:
         """The database's URL; starts or joins the embedded server where none is configured."""
         if self._url is None:
-            self._url = self.services.database_url(self.settings)
+            self._url = database_url(self.settings)
         return self._url
+
+    def manager(self) -> DatabaseManager:
+        from src.database_enhanced import DatabaseManager  # only now: pandas takes its time, and few commands need it
+
+        return DatabaseManager(settings=self.settings)
 
     @property
     def backup_dir(self) -> Path:

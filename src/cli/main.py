@@ -13,7 +13,7 @@ from types import FrameType
 import psycopg2
 
 from src.cli.commands import COMMANDS
-from src.cli.context import Context, Services
+from src.cli.context import Context
 from src.cli.exit import EXIT_FAILED, EXIT_USAGE, ending_of, redactor, without_url
 from src.cli.output import Ending, Renderer, choose_renderer
 from src.cli.parser import ASKING, Arguments, UsageError, parse
@@ -32,7 +32,7 @@ SEE_STATE = "See the state: python run_migration.py check"
 log = logging.getLogger("hk_strategy.cli")
 
 
-def run_command(argv: Sequence[str], services: Services) -> int:
+def run_command(argv: Sequence[str]) -> int:
     """Run one command. Returns the exit code; everything has been said."""
     try:
         arguments = parse(argv)
@@ -54,7 +54,7 @@ def run_command(argv: Sequence[str], services: Services) -> int:
             log_file = start_run_log(settings.log_dir, arguments.command, redact)
             log.info("run_migration.py %s", " ".join(without_url(argv)))
         tell_unexpected_errors(redact, log_file, partial(_say_unexpected, renderer, log_file))
-        ending = _attempt(arguments, settings, services, renderer)
+        ending = _attempt(arguments, settings, renderer)
     except HKStrategyError as error:
         ending = ending_of(error)
     log.info("exit code %d, %s: %s %s", ending.exit_code, ending.state, ending.message, ending.next_step)
@@ -77,9 +77,9 @@ def _refuse_pipe(arguments: Arguments) -> None:
         )
 
 
-def _attempt(arguments: Arguments, settings: Settings, services: Services, renderer: Renderer) -> Ending:
+def _attempt(arguments: Arguments, settings: Settings, renderer: Renderer) -> Ending:
     stop_on_signals()
-    context = Context(arguments, settings, services, renderer)
+    context = Context(arguments, settings, renderer)
     ending = _do(context)
     context.end(ending)
     return ending

@@ -18,7 +18,7 @@ from src.journal.model import Event, EventKind, OutcomeState, StepState
 from src.logs import Redact, mask
 from src.migration.findings import Finding
 from src.migration.model import Step
-from src.migration.plan.explain import lock_of
+from src.migration.plan.lock_notes import lock_of
 from src.text import duration, milliseconds
 
 # Events whose matter the ending tells.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
-from src.backup.retention import MOST, Rule
+from src.backup.retention import MOST, RetentionRule
 from src.errors import InvalidInput
 from src.journal.activity import ActivityFilter
 from src.journal.model import Keep, Phase
@@ -69,7 +69,7 @@ class Arguments:
     backup: str | None = None
     run: int | None = None
     if_older_than: timedelta | None = None
-    rule: Rule | None = None
+    rule: RetentionRule | None = None
     wanted: ActivityFilter = ANYTHING
     options: Options = DEFAULTS
 
@@ -309,7 +309,7 @@ def _age(flag: str, text: str | None) -> timedelta | None:
     return int(number) * units[unit]
 
 
-def _rule(given: dict[str, object]) -> Rule:
+def _rule(given: dict[str, object]) -> RetentionRule:
     if "keep" not in given and "days" not in given:
         raise UsageError("`prune` needs --keep N, --days D, or both: which backups shall stay?")
     numbers = []
@@ -319,7 +319,7 @@ def _rule(given: dict[str, object]) -> Rule:
             raise UsageError(f"--{name} is {text!r}; it must be a number.")
         numbers.append(int(text))
     try:
-        return Rule(*numbers)
+        return RetentionRule(*numbers)
     except InvalidInput as error:
         raise UsageError(str(error)) from None
 

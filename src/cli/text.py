@@ -18,7 +18,7 @@ from src.journal.model import (
     RunRecord,
 )
 from src.migration.model import Expected, MergedSymbol, Options, Plan
-from src.migration.plan.explain import AFTERWARDS, lock_of
+from src.migration.plan.lock_notes import CONSEQUENCES, lock_of
 from src.text import duration, milliseconds, moment, money, plural, size
 
 
@@ -72,7 +72,7 @@ def plan_lines(plan: Plan, options: Options, *, sql: bool = False) -> list[str]:
     lines += ["", f"v1 clients connected now: {len(plan.legacy_clients) or 'none'}", *client_lines(plan.legacy_clients)]
     lines += [f"In the way of a lock now: {len(plan.blockers) or 'nobody'}", *client_lines(plan.blockers)]
     lines += _rollback_lines(plan)
-    after = AFTERWARDS[plan.phase]
+    after = CONSEQUENCES[plan.phase]
     for heading, texts in (("Possible after it:", after.possible), ("Not possible any more:", after.impossible)):
         lines += ["", heading, *(f"  - {text}" for text in texts)]
     if plan.findings:

@@ -20,13 +20,13 @@ class Answer(Generic[T]):
     """What is known now. All times in seconds.
 
     `value`: the last one, as long as nothing else was answered since; None: there is none. `age_s`: how old it is.
-    `problem`: what was answered instead. `overdue_s`: for how long there has been no answer; None: it came in time.
+    `problem`: what was answered instead. `silent_s`: for how long there has been no answer; None: it came in time.
     """
 
     value: T | None = None
     age_s: float = 0.0
     problem: HKStrategyError | None = None
-    overdue_s: float | None = None
+    silent_s: float | None = None
 
 
 class _Try(Generic[T]):
@@ -128,11 +128,11 @@ class BackgroundPoll(Generic[T]):
             self._silent_since, self._give_up_s = None, GIVE_UP_S
 
 
-def _answer(known: _Try[T], overdue_s: float | None) -> Answer[T]:
+def _answer(known: _Try[T], silent_s: float | None) -> Answer[T]:
     if known.ended is None:
-        return Answer(overdue_s=overdue_s)
+        return Answer(silent_s=silent_s)
     if known.error is None:
-        return Answer(known.value, time.monotonic() - known.ended, None, overdue_s)
+        return Answer(known.value, time.monotonic() - known.ended, None, silent_s)
     if isinstance(known.error, HKStrategyError):
-        return Answer(None, 0.0, known.error, overdue_s)
+        return Answer(None, 0.0, known.error, silent_s)
     raise known.error

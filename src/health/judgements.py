@@ -12,7 +12,7 @@ from src.health import server as health
 from src.health.background_poll import Answer
 from src.health.drift import difference_lines, repairs, schema_trouble
 from src.health.model import SILENT, Component, State, Trouble, unknown
-from src.health.probes import OwnGlance, ServerGlance, StructureGlance
+from src.health.probes import JournalProbe, ServerProbe, StructureProbe
 from src.journal.model import NEWER_PROGRAM, RunRecord, RunState
 from src.postgres import errors
 from src.postgres.pool import PoolStatus
@@ -24,25 +24,25 @@ ROOM = 1.5  # with less than so many times what a backup may need, the disk is n
 RECENT_S = 60.0
 
 
-def is_up(server: Answer[ServerGlance]) -> bool:
+def is_up(server: Answer[ServerProbe]) -> bool:
     """Whether PostgreSQL answers, or did so a moment ago."""
-    return server.value is not None and (server.overdue_s is None or server.age_s < LATE_S)
+    return server.value is not None and (server.silent_s is None or server.age_s < LATE_S)
 
 
-def database(seen: Answer[ServerGlance]) -> Component:
-    if seen.overdue_s is None or seen.value is None or not is_up(seen):
+def database(seen: Answer[ServerProbe]) -> Component:
+    if seen.silent_s is None or seen.value is None or not is_up(seen):
         return _answered(seen)
     found = _with_lines(health.server(seen.value.details))
     late = Trouble(
-        f"It has not answered for {duration(seen.overdue_s)}, and did {duration(seen.age_s)} ago.",
+        f"It has not answered for {duration(seen.silent_s)}, and did {duration(seen.age_s)} ago.",
         "It is overloaded, or the way to it is: look at its processors, its disk and the network.",
     )
     return replace(found, state=State.DEGRADED, message=late.message, advice=late.advice)
 
 
-def _answered(seen: Answer[ServerGlance]) -> Component:
-    if seen.overdue_s is not None:
-        text = f"PostgreSQL has not answered for {duration(seen.overdue_s)}."
+def _answered(seen: Answer[ServerProbe]) -> Component:
+    if seen.silent_s is not None:
+        text = f"PostgreSQL has not answered for {duration(seen.silent_s)}."
         return Component(
             "database", "PostgreSQL", State.DOWN, text, errors.advice(errors.Reason.SILENT), details={SILENT: True}
         )
@@ -96,8 +96,8 @@ def pool(seen: PoolStatus) -> Component:
 
 
 def cache(seen: Answer[CacheStatus]) -> Component:
-    if seen.overdue_s is not None:
-        return health.cache_of(CacheStatus(False, f"The cache has not answered for {duration(seen.overdue_s)}."))
+    if seen.silent_s is not None:
+        return health.cache_of(CacheStatus(False, f"The cache has not answered for {duration(seen.silent_s)}."))
     if seen.value is None:
         return health.cache_of(CacheStatus(False, str(seen.problem)))
     status, lines = seen.value, []
@@ -110,7 +110,7 @@ def cache(seen: Answer[CacheStatus]) -> Component:
     return replace(health.cache_of(status), lines=tuple(lines))
 
 
-def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answer[StructureGlance]) -> Component:
+def schema(server: Answer[ServerProbe], own: Answer[JournalProbe], structure: Answer[StructureProbe]) -> Component:
     """`details`: as src.health.server.schema_of has them, and `differences` and `repairs`: lists of sentences and of
     statements."""
     if server.value is None or not is_up(server):
@@ -149,7 +149,7 @@ def schema(server: Answer[ServerGlance], own: Answer[OwnGlance], structure: Answ
     )
 
 
-def data(own: Answer[OwnGlance]) -> Component:
+def data(own: Answer[JournalProbe]) -> Component:
     """`details`: sample."""
     if own.value is None:
         return Component("data", "Data", State.DEGRADED, unknown(own.problem), known=False)
@@ -170,9 +170,9 @@ def newest_verified(found: Sequence[Backup], database_name: str | None) -> Backu
 
 
 def backups(
-    server: Answer[ServerGlance],
-    own: Answer[OwnGlance],
-    structure: Answer[StructureGlance],
+    server: Answer[ServerProbe],
+    own: Answer[JournalProbe],
+    structure: Answer[StructureProbe],
     found: Answer[list[Backup]],
 ) -> Component:
     """`details`: needed_bytes, free_bytes, newest_verified (a name), age_s."""
@@ -224,7 +224,7 @@ def _age(newest: Backup | None, *, needed: bool) -> tuple[str, list[Trouble]]:
     return ("", [Trouble(text, advice)]) if age > OLD_BACKUP_S else (text, [])
 
 
-def run(own: Answer[OwnGlance]) -> Component:
+def run(own: Answer[JournalProbe]) -> Component:
     """`details`: run_id, phase, state, longest_stall_ms."""
     if own.value is None:
         return Component("run", "Last run", State.DEGRADED, unknown(own.problem), known=False)

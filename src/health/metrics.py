@@ -98,7 +98,7 @@ def _pool(out: _Text, seen: Seen) -> None:
 
 
 def _caches(out: _Text, seen: Seen, pages: Pages) -> None:
-    status = seen.cache.value if seen.cache.overdue_s is None else None
+    status = seen.cache.value if seen.cache.silent_s is None else None
     out.add("hk_cache_up", "1 where the cache answers.", status is not None and status.up)
     if status is not None and status.up:
         latency = None if status.latency_ms is None else round(status.latency_ms / 1000, 6)

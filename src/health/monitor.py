@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from src.backup.manifest import Backup, list_backups
 from src.cache import CacheStatus
@@ -16,13 +15,13 @@ from src.health import feed, judgements
 from src.health.background_poll import Answer, BackgroundPoll
 from src.health.model import Component
 from src.health.probes import (
-    OwnGlance,
-    ServerGlance,
-    StructureGlance,
-    glance_at_own,
-    glance_at_prices,
-    glance_at_server,
-    glance_at_structure,
+    JournalProbe,
+    ServerProbe,
+    StructureProbe,
+    probe_journal,
+    probe_prices,
+    probe_server,
+    probe_structure,
 )
 from src.market import calendar
 from src.postgres.pool import PoolStatus
@@ -38,9 +37,9 @@ STRUCTURE_S = 30.0  # reading the whole catalog and all tables' sizes is not for
 class Seen:
     """One look. `pool`: None where there is no dashboard whose connections they would be."""
 
-    server: Answer[ServerGlance]
-    own: Answer[OwnGlance]
-    structure: Answer[StructureGlance]
+    server: Answer[ServerProbe]
+    own: Answer[JournalProbe]
+    structure: Answer[StructureProbe]
     prices: Answer[dict[str, Quote]]
     cache: Answer[CacheStatus]
     backups: Answer[list[Backup]]
@@ -88,13 +87,13 @@ class Watch:
     ) -> None:
         self._pool = pool
         self._limit_s = limit_s
-        self._server = BackgroundPoll(lambda: glance_at_server(url()), name="health: server", limit_s=limit_s)
-        self._own = BackgroundPoll(lambda: glance_at_own(url()), name="health: own notes", limit_s=limit_s)
+        self._server = BackgroundPoll(lambda: probe_server(url()), name="health: server", limit_s=limit_s)
+        self._own = BackgroundPoll(lambda: probe_journal(url()), name="health: own notes", limit_s=limit_s)
         self._structure = BackgroundPoll(
-            lambda: glance_at_structure(url(), backup_dir), name="health: structure", limit_s=limit_s
+            lambda: probe_structure(url(), backup_dir), name="health: structure", limit_s=limit_s
         )
         self._prices = BackgroundPoll(
-            lambda: glance_at_prices(url(), calendar.sessions(datetime.now(UTC)).latest.opens),
+            lambda: probe_prices(url(), calendar.sessions(datetime.now(UTC)).latest.opens),
             name="health: prices",
             limit_s=limit_s,
         )
@@ -129,18 +128,12 @@ class Watch:
             one.forget(what_is_asked_now=what_is_asked_now)
 
 
-class Manager(Protocol):
-    """What is asked of DatabaseManager."""
-
-    def cache_status(self) -> CacheStatus: ...
-
-
-def look_once(settings: Settings, url: Callable[[], str], manager: Manager) -> tuple[Component, ...]:
+def inspect_once(settings: Settings, url: Callable[[], str], cache: Callable[[], CacheStatus]) -> tuple[Component, ...]:
     """For somebody at a terminal, who has a few seconds: a slow answer is better than none."""
-    return Watch(url, manager.cache_status, settings.backup_dir, limit_s=PATIENT_S).look().components
+    return Watch(url, cache, settings.backup_dir, limit_s=PATIENT_S).look().components
 
 
-def _version_and_step(server: Answer[ServerGlance], own: Answer[OwnGlance]) -> object:
+def _version_and_step(server: Answer[ServerProbe], own: Answer[JournalProbe]) -> object:
     """What a schema's structure depends on, in normal operation."""
     run = own.value.run if own.value is not None else None
     schema = server.value.schema if server.value is not None else None

@@ -29,7 +29,7 @@ PRICES_MS = 10_000  # half a million positions take their time, and nobody waits
 
 
 @dataclass(frozen=True)
-class ServerGlance:
+class ServerProbe:
     """`details`: as src.health.server.read_server gives them."""
 
     details: dict[str, Any]
@@ -37,7 +37,7 @@ class ServerGlance:
 
 
 @dataclass(frozen=True)
-class OwnGlance:
+class JournalProbe:
     """What the project noted here. `run`: the last one, whether it ended or not."""
 
     sample: bool
@@ -45,28 +45,28 @@ class OwnGlance:
 
 
 @dataclass(frozen=True)
-class StructureGlance:
+class StructureProbe:
     """`drift`: None where the schema is none of the three. `estimate`: of a backup."""
 
     drift: Drift | None
     estimate: Estimate
 
 
-def glance_at_server(url: str) -> ServerGlance:
+def probe_server(url: str) -> ServerProbe:
     """Reads catalogs and statistics only: it needs no lock on a table. Raises DatabaseUnavailable."""
     with _session(url) as conn, conn.cursor() as cursor:
-        return ServerGlance(read_server(cursor), detect_with(cursor))
+        return ServerProbe(read_server(cursor), detect_with(cursor))
 
 
-def glance_at_own(url: str) -> OwnGlance:
+def probe_journal(url: str) -> JournalProbe:
     """Raises DatabaseUnavailable."""
     with _session(url) as conn, conn.cursor() as cursor:
         sample = markers.is_sample(cursor, detect_with(cursor))
         records = runs.read_runs(conn, limit=1)
-    return OwnGlance(sample, records[0] if records else None)
+    return JournalProbe(sample, records[0] if records else None)
 
 
-def glance_at_structure(url: str, backup_dir: Path) -> StructureGlance:
+def probe_structure(url: str, backup_dir: Path) -> StructureProbe:
     """Raises DatabaseUnavailable."""
     with _session(url) as conn:
         with conn.cursor() as cursor:
@@ -74,10 +74,10 @@ def glance_at_structure(url: str, backup_dir: Path) -> StructureGlance:
         conn.autocommit = False
         drift = None if state.version is None else compare(state.version, read_catalog(conn))
         conn.rollback()
-        return StructureGlance(drift, estimate_of(conn, backup_dir))
+        return StructureProbe(drift, estimate_of(conn, backup_dir))
 
 
-def glance_at_prices(url: str, latest_opens: datetime) -> dict[str, Quote]:
+def probe_prices(url: str, latest_opens: datetime) -> dict[str, Quote]:
     """As src.portfolios.quotes.quotes has them, of all symbols that have a position. Raises DatabaseUnavailable."""
     with _session(url, PRICES_MS) as conn, conn.cursor() as cursor:
         return {} if detect_with(cursor).version is None else quotes.quotes(cursor, latest_opens, None)

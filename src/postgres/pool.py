@@ -166,7 +166,7 @@ def _answers(conn: Connection) -> bool:
     return True
 
 
-def _look_in_public(conn: Connection) -> None:
+def _put_public_first(conn: Connection) -> None:
     try:
         with conn.cursor() as cursor:
             cursor.execute(query("postgres.pool.public_first"))
@@ -208,7 +208,7 @@ class LeasedConnection:
         self._conn: Connection | None = None
         conn = pool.take(checked=True)
         try:
-            _look_in_public(conn)
+            _put_public_first(conn)
         except BaseException:
             pool.give_back(conn, used_by_others=True)
             raise

@@ -20,7 +20,7 @@ from src.postgres.queries import Row, query
 T = TypeVar("T")
 
 
-class Look:
+class ReadOnlyTransaction:
     """Named queries in a read-only transaction. `unseen`: tables whose rows could not be read just now."""
 
     def __init__(self, cursor: Cursor) -> None:
@@ -61,7 +61,7 @@ class Look:
 
 
 @contextmanager
-def quiet_look(conn: Connection) -> Iterator[Look]:
+def read_only(conn: Connection) -> Iterator[ReadOnlyTransaction]:
     """A look through `conn`, whether it is in a transaction or not; as it was, afterwards."""
     nested = conn.info.transaction_status != TRANSACTION_STATUS_IDLE
     with conn.cursor() as cursor:
@@ -71,7 +71,7 @@ def quiet_look(conn: Connection) -> Iterator[Look]:
             cursor.execute("BEGIN")
         try:
             cursor.execute(query("postgres.readonly.begin"))
-            yield Look(cursor)
+            yield ReadOnlyTransaction(cursor)
         finally:
             if not conn.closed:
                 _end(conn, cursor, nested)

@@ -103,7 +103,7 @@ def test_a_plan_that_is_refused_asks_who_else_is_there_and_not_for_a_whole_plan(
     try:
         app = open_page(url, "system_status")
         assert "old_app" in app.error[0].value
-        assert app.session_state[plan_view.LOOKED][0] == queries.other_sessions() == (pid,)
+        assert app.session_state[plan_view.INSPECTED][0] == queries.other_sessions() == (pid,)
     finally:
         client.close()
     while queries.other_sessions():

@@ -15,7 +15,7 @@ from src.errors import HKStrategyError
 from src.journal import audit, runs
 from src.journal.model import Event, Phase
 from src.migration.model import Options
-from src.migration.preflight.blockers import How
+from src.migration.preflight.blocking_sessions import How
 from src.ui.access.current_user import Forbidden
 from src.ui.reads import commands, live_state, queries
 from src.ui.system_status import actions
@@ -176,7 +176,7 @@ def test_a_page_does_not_wait_for_a_server_that_never_answers(
     with black_hole() as url:
         app = open_page(url, page)
         # Had it waited for an attempt to end, there would be another answer: that it timed out.
-        assert queries.watch()._server.ask(60).overdue_s is not None or page != "system_status"
+        assert queries.watch()._server.ask(60).silent_s is not None or page != "system_status"
     text = shown(app)
     assert "PostgreSQL has not answered for" in text or "PostgreSQL has not answered for" in app.error[0].value
     assert "timeout" not in text

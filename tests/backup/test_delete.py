@@ -16,7 +16,7 @@ import pytest
 
 from src.backup.api import (
     Backup,
-    Rule,
+    RetentionRule,
     delete_backup,
     find_backup,
     in_use,
@@ -96,7 +96,7 @@ def test_what_somebody_reads_is_not_deleted(made: Backup, url: str) -> None:
         with pytest.raises(BackupError, match="being verified, restored or downloaded"):
             delete_backup(second)
         with pytest.raises(BackupError, match="being verified, restored or downloaded"):
-            prune(url, made.path.parent, Rule(1, 0), [second.name])
+            prune(url, made.path.parent, RetentionRule(1, 0), [second.name])
         assert verify_backup(second, url=url, on_progress=quiet).verified_at is not None, "reading it is no hindrance"
     delete_backup(second)
     with pytest.raises(BackupError), in_use(second):
@@ -125,8 +125,8 @@ def test_a_file_system_without_such_locks_is_no_hindrance(
 def test_only_what_was_shown_is_deleted(made: Backup, url: str) -> None:
     folder = made.path.parent
     first, second = older(made, 3), older(made, 5)
-    assert [v.goes for v in preview(url, folder, Rule(1, 0))] == [False, True, True]
-    assert [one.name for one in prune(url, folder, Rule(1, 0), [second.name])] == [second.name]
+    assert [v.goes for v in preview(url, folder, RetentionRule(1, 0))] == [False, True, True]
+    assert [one.name for one in prune(url, folder, RetentionRule(1, 0), [second.name])] == [second.name]
     assert {one.name for one in list_backups(folder)} == {made.name, first.name}
 
 

@@ -25,7 +25,7 @@ from src.database_enhanced import DatabaseManager
 from src.domain.changes import Edit, Row
 from src.embedded_programs import bin_dir
 from src.errors import RunPaused
-from src.health.watch import look_once
+from src.health.watch import inspect_once
 from src.migration import audit, service
 from src.migration.cli import run_command
 from src.migration.cli_context import Services
@@ -72,7 +72,7 @@ class Maker:
             Services(
                 database_url=lambda _settings: self.url,
                 manager=lambda settings: DatabaseManager(settings=settings),
-                look=lambda settings, url: look_once(settings, url, DatabaseManager(settings=settings)),
+                look=lambda settings, url: inspect_once(settings, url, DatabaseManager(settings=settings)),
                 init_database=init_database,
                 remove_sample=remove_sample,
             ),

@@ -16,7 +16,7 @@ from src.errors import DatabaseUnavailable
 from src.health import judgements
 from src.health.background_poll import BackgroundPoll
 from src.health.model import State
-from src.health.probes import glance_at_server
+from src.health.probes import probe_server
 from src.health.server import server
 from src.journal.model import Phase
 from src.postgres.errors import Reason, advice
@@ -89,7 +89,7 @@ def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path, cache_url
     with black_hole() as url:
         seen = look(url, tmp_path, cache=cache_url, limit_s=0.3)
         down = of(seen, "database")
-    assert seen.server.overdue_s is not None, "it was not waited for until the attempt gave up"
+    assert seen.server.silent_s is not None, "it was not waited for until the attempt gave up"
     assert down.state is State.DOWN
     assert "has not answered for" in down.message
     assert "firewall" in down.advice
@@ -101,7 +101,7 @@ def test_a_server_that_falls_silent_is_slow_at_first_and_then_down(
     make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = [make_database("v1")]
-    poll = BackgroundPoll(lambda: glance_at_server(address[0]), name="test", limit_s=PATIENT_S)
+    poll = BackgroundPoll(lambda: probe_server(address[0]), name="test", limit_s=PATIENT_S)
     assert judgements.database(poll.ask(0)).state is State.HEALTHY
     with black_hole() as silent:
         address[0], poll.limit_s = silent, 0.2
@@ -357,7 +357,7 @@ def test_who_waited_in_vain_is_remembered(make_database: MakeDatabase, tmp_path:
 
 
 def test_a_long_transaction_and_few_connections_are_said(make_database: MakeDatabase, tmp_path: Path) -> None:
-    details = glance_at_server(make_database("v1")).details
+    details = probe_server(make_database("v1")).details
     assert details["longest_transaction_s"] is None
     busy = server({**details, "longest_transaction_s": 75.0, "connections": 190, "max_connections": 200})
     assert busy.state is State.DEGRADED

@@ -9,7 +9,7 @@ from src.cli.text import current_run_lines, run_detail_lines
 from src.errors import PrerequisiteError
 from src.health import judgements
 from src.health.background_poll import Answer
-from src.health.probes import OwnGlance
+from src.health.probes import JournalProbe
 from src.journal import activity, audit, runs
 from src.journal.model import EventKind, Phase, RunState
 from src.migration import engine
@@ -67,7 +67,7 @@ def test_an_unfinished_run_of_an_unknown_phase_is_left_alone(newer: MigrationEnv
     run = runs.fetch_current_run(newer.url)
     assert run is not None
     assert "newer version" in current_run_lines(run)[-1]
-    assert "newer version" in judgements.run(Answer(OwnGlance(False, run))).advice
+    assert "newer version" in judgements.run(Answer(JournalProbe(False, run))).advice
     for attempt in (newer.resume, lambda: newer.run(Phase.PHASE1)):
         with pytest.raises(PrerequisiteError, match="newer version"):
             attempt()

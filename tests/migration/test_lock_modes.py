@@ -7,7 +7,7 @@ import pytest
 from src.journal.model import Keep, Phase
 from src.migration import engine
 from src.migration.model import Options, Step
-from src.migration.plan.explain import lock_of
+from src.migration.plan.lock_notes import lock_of
 from src.migration.run.runner import Runner
 from src.postgres.connection import Cursor
 from tests.conftest import MakeDatabase

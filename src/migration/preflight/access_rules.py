@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from src.journal.model import Client, Phase
 from src.migration.findings import Choice, Finding
-from src.migration.preflight.facts import OUR_TABLES, Scene
+from src.migration.preflight.facts import OUR_TABLES, Facts
 from src.migration.preflight.rules import BUILDS_VIEWS, EVERY_PHASE, info, refusal, warning
 from src.text import quoted
 
@@ -156,9 +156,9 @@ V1_CLIENTS_CUT_OFF = warning(
 )
 
 
-def server_findings(scene: Scene) -> Iterator[Finding]:
+def server_findings(facts: Facts) -> Iterator[Finding]:
     """A server on which nothing can be changed, or that is too old."""
-    server = scene.server
+    server = facts.server
     if server.standby:
         yield STANDBY()
     elif server.read_only:
@@ -167,66 +167,66 @@ def server_findings(scene: Scene) -> Iterator[Finding]:
         yield SERVER_TOO_OLD(version=server.version // 10000, oldest=OLDEST_SERVER // 10000)
 
 
-def rights_findings(scene: Scene) -> Iterator[Finding]:
+def rights_findings(facts: Facts) -> Iterator[Finding]:
     """Rights that our role lacks, each by name."""
-    server = scene.server
+    server = facts.server
     if not server.owns_own_schema:
         yield OWN_SCHEMA_OWNER(role=server.role)
-    missing = _schemas_to_make(scene)
+    missing = _schemas_to_make(facts)
     if missing and not server.may_create_schemas:
         yield NO_CREATE_ON_DATABASE(role=server.role, database=server.database, schemas=missing)
     if not server.may_create_in_public:
         yield NO_CREATE_IN_PUBLIC(role=server.role)
     for table in OUR_TABLES:
-        relation = scene.relations.get(table)
+        relation = facts.relations.get(table)
         if relation is not None and not relation.owned:
             yield NOT_OWNER(table=table, owner=relation.owner, role=server.role)
         elif relation is not None and relation.usable_sequence is False:
             yield NO_SEQUENCE(table=table, role=server.role)
 
 
-def _schemas_to_make(scene: Scene) -> list[str]:
-    missing = [] if scene.server.has_own_schema else ["hk_migration"]
-    if scene.wants(Phase.PHASE1, Phase.ROLLBACK_V2):
-        values = {"roles": list(scene.roles), "tables": list(VIEWED_TABLES)}
-        there = {row[0] for row in scene.look.rows("migration.preflight.survey.role_schemas", values)}
-        missing += [role for role in scene.roles if role not in there]
+def _schemas_to_make(facts: Facts) -> list[str]:
+    missing = [] if facts.server.has_own_schema else ["hk_migration"]
+    if facts.wants(Phase.PHASE1, Phase.ROLLBACK_V2):
+        values = {"roles": list(facts.roles), "tables": list(VIEWED_TABLES)}
+        there = {row[0] for row in facts.transaction.rows("migration.preflight.survey.role_schemas", values)}
+        missing += [role for role in facts.roles if role not in there]
     return missing
 
 
-def role_findings(scene: Scene) -> Iterator[Finding]:
+def role_findings(facts: Facts) -> Iterator[Finding]:
     """Roles whose sessions would not find the compatibility views. Concerns what builds them."""
-    if not scene.wants(Phase.PHASE1, Phase.ROLLBACK_V2):
+    if not facts.wants(Phase.PHASE1, Phase.ROLLBACK_V2):
         return
-    default = None if scene.path_in_options else scene.look.row("migration.preflight.survey.default_path")[0]
+    default = None if facts.path_in_options else facts.transaction.row("migration.preflight.survey.default_path")[0]
     settings: dict[str, list[tuple[int | None, str | None, str | None]]] = {}
     exists: dict[str, bool] = {}
-    for role, there, scope, name, value in scene.look.rows(
-        "migration.preflight.survey.role_paths", {"roles": list(scene.roles)}
+    for role, there, scope, name, value in facts.transaction.rows(
+        "migration.preflight.survey.role_paths", {"roles": list(facts.roles)}
     ):
         exists[role] = there
         settings.setdefault(role, []).append((scope, name, value))
-    for role in scene.roles:
+    for role in facts.roles:
         if not exists[role]:
             yield NO_SUCH_ROLE(role=role)
         elif role.startswith("pg_") or role in _RESERVED:
             yield RESERVED_ROLE(role=role)
         else:
-            yield from _path_findings(scene, role, settings[role], default)
+            yield from _path_findings(facts, role, settings[role], default)
 
 
 def _path_findings(
-    scene: Scene, role: str, settings: list[tuple[int | None, str | None, str | None]], default: str | None
+    facts: Facts, role: str, settings: list[tuple[int | None, str | None, str | None]], default: str | None
 ) -> Iterator[Finding]:
     switched = next((value for _, name, value in settings if name == "role"), None)
-    if switched and switched != "none" and switched not in scene.roles:
+    if switched and switched != "none" and switched not in facts.roles:
         yield ROLE_SWITCHES(role=role, switched=switched)
     scope, path = next(((scope, value) for scope, name, value in settings if name == "search_path"), (None, default))
     if path is None or _leads_to_views(path, role):
         return
     source = _SCOPES[scope] if scope is not None else "the server's configuration: search_path"
-    source = source.format(role=quoted(role), database=quoted(scene.server.database))
-    yield ROLE_HIDDEN_PATH(role=role, path=path or "empty", source=source, database=scene.server.database)
+    source = source.format(role=quoted(role), database=quoted(facts.server.database))
+    yield ROLE_HIDDEN_PATH(role=role, path=path or "empty", source=source, database=facts.server.database)
 
 
 def _leads_to_views(path: str, role: str) -> bool:
@@ -240,21 +240,21 @@ def _leads_to_views(path: str, role: str) -> bool:
     return False
 
 
-def schema_findings(scene: Scene) -> Iterator[Finding]:
+def schema_findings(facts: Facts) -> Iterator[Finding]:
     """Schemas that are there already under the name that the compatibility views need."""
-    if not scene.wants(Phase.PHASE1, Phase.ROLLBACK_V2):
+    if not facts.wants(Phase.PHASE1, Phase.ROLLBACK_V2):
         return
-    values = {"roles": list(scene.roles), "tables": list(VIEWED_TABLES)}
-    for name, ours, owned, taken in scene.look.rows("migration.preflight.survey.role_schemas", values):
+    values = {"roles": list(facts.roles), "tables": list(VIEWED_TABLES)}
+    for name, ours, owned, taken in facts.transaction.rows("migration.preflight.survey.role_schemas", values):
         if taken:
             yield ROLE_SCHEMA_TAKEN(role=name, relations=taken)
         elif not owned:
-            yield ROLE_SCHEMA_OWNER(schema=name, role=scene.server.role)
+            yield ROLE_SCHEMA_OWNER(schema=name, role=facts.server.role)
         elif not ours:
             yield ROLE_SCHEMA_THERE(schema=name)
 
 
-def session_findings(scene: Scene, clients: tuple[Client, ...], old: tuple[Client, ...]) -> Iterator[Finding]:
+def session_findings(facts: Facts, clients: tuple[Client, ...], old: tuple[Client, ...]) -> Iterator[Finding]:
     """Sessions that phase 2 would cut off, and transactions that make index builds wait."""
     for client in old:
         who = f"process {client.pid}" if client.pid else "no process"
@@ -268,12 +268,12 @@ def session_findings(scene: Scene, clients: tuple[Client, ...], old: tuple[Clien
             state=client.state,
             end=end,
         )
-    if not clients or Phase.PHASE2 not in scene.phases:
+    if not clients or Phase.PHASE2 not in facts.phases:
         return
     told = [_described(client) for client in clients]
-    if scene.asked is not Phase.PHASE2:
+    if facts.asked is not Phase.PHASE2:
         yield V1_CLIENTS_CONNECTED(number=len(clients), clients=told)
-    elif not scene.options.force:
+    elif not facts.options.force:
         yield V1_CLIENTS_WORKING(number=len(clients), clients=told)
     else:
         yield V1_CLIENTS_CUT_OFF(number=len(clients), clients=told)

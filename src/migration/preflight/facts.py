@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from src.journal.model import Phase
 from src.migration.model import Options
-from src.postgres.readonly import Look
+from src.postgres.readonly import ReadOnlyTransaction
 from src.schema.versions import SchemaState, SchemaVersion
 
 V1_TABLES = ("portfolio_positions", "trading_signals", "price_history")
@@ -40,7 +40,7 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     table: str
     name: str
     type: str
@@ -64,14 +64,14 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Facts:
     """Everything a judgement needs.
 
     `phases`: what is asked for, or what may come next where nothing is. `path_in_options`: this connection was opened
     with a search_path of its own, so it cannot tell the server's.
     """
 
-    look: Look
+    transaction: ReadOnlyTransaction
     asked: Phase | None
     phases: frozenset[Phase]
     options: Options
@@ -79,7 +79,7 @@ class Scene:
     server: Server
     roles: tuple[str, ...]
     relations: dict[str, Relation]
-    columns: dict[tuple[str, str], Column]
+    columns: dict[tuple[str, str], TableColumn]
     own_tables: frozenset[str]
     syncs_legacy: bool
     path_in_options: bool
@@ -89,7 +89,7 @@ class Scene:
         relation = self.relations.get(table)
         return relation is not None and relation.kind in ("r", "p") and relation.readable
 
-    def column(self, table: str, name: str) -> Column | None:
+    def column(self, table: str, name: str) -> TableColumn | None:
         return self.columns.get((table, name))
 
     def is_v1(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from src.journal.model import Phase
 from src.migration.findings import Finding
-from src.migration.preflight.facts import HOLDINGS, Scene
+from src.migration.preflight.facts import HOLDINGS, Facts
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal, warning
 
 _HOLDING_COLUMNS = ("portfolio_id", "symbol", "company_name", "quantity", "avg_cost", "sector")
@@ -67,42 +67,42 @@ HOLDINGS_FOR_DEFAULT = refusal(
 )
 
 
-def holdings_findings(scene: Scene, marks: frozenset[str]) -> Iterator[Finding]:
+def holdings_findings(facts: Facts, marks: frozenset[str]) -> Iterator[Finding]:
     """The side table that an early multi-portfolio dashboard wrote."""
-    if HOLDINGS not in scene.relations:
+    if HOLDINGS not in facts.relations:
         return
-    if Phase.PHASE1 not in scene.phases or "holdings_imported" in marks:
+    if Phase.PHASE1 not in facts.phases or "holdings_imported" in marks:
         yield HOLDINGS_STAY()
         return
-    missing = [name for name in _HOLDING_COLUMNS if scene.column(HOLDINGS, name) is None]
-    numbers = [column for name in ("quantity", "avg_cost") if (column := scene.column(HOLDINGS, name)) is not None]
+    missing = [name for name in _HOLDING_COLUMNS if facts.column(HOLDINGS, name) is None]
+    numbers = [column for name in ("quantity", "avg_cost") if (column := facts.column(HOLDINGS, name)) is not None]
     others = [f"{column.name} ({column.type})" for column in numbers if not column.type.startswith(_NUMBERS)]
     if missing:
         yield HOLDINGS_COLUMNS(columns=missing)
     elif others:
         yield HOLDINGS_TYPES(columns=others)
-    elif not scene.relations[HOLDINGS].readable:
-        yield HOLDINGS_UNREADABLE(role=scene.server.role)
+    elif not facts.relations[HOLDINGS].readable:
+        yield HOLDINGS_UNREADABLE(role=facts.server.role)
     else:
-        yield from _holding_rows(scene)
+        yield from _holding_rows(facts)
 
 
-def _holding_rows(scene: Scene) -> Iterator[Finding]:
-    look = scene.look
-    bad = look.rows_of(HOLDINGS, "migration.preflight.survey_rows.bad_holdings")
+def _holding_rows(facts: Facts) -> Iterator[Finding]:
+    transaction = facts.transaction
+    bad = transaction.rows_of(HOLDINGS, "migration.preflight.survey_rows.bad_holdings")
     if bad:
         yield BAD_HOLDINGS(
             rows=[f"{portfolio or '(none)'} {symbol or '(none)'}: {why}" for portfolio, symbol, why in bad]
         )
         return
-    for count, portfolios in look.rows_of(HOLDINGS, "migration.preflight.survey_rows.holdings"):
+    for count, portfolios in transaction.rows_of(HOLDINGS, "migration.preflight.survey_rows.holdings"):
         yield HOLDINGS_IMPORTED(number=count, portfolios=portfolios)
-    unclear = look.rows_of(HOLDINGS, "migration.preflight.survey_rows.unclear_holdings")
+    unclear = transaction.rows_of(HOLDINGS, "migration.preflight.survey_rows.unclear_holdings")
     if unclear:
         yield HOLDINGS_INCOMPLETE(
             rows=[f"{own} {symbol} ({'no quantity' if none else 'no cost'})" for own, symbol, none, _ in unclear]
         )
-    beside = look.rows_of(HOLDINGS, "migration.preflight.survey_rows.default_holdings")
+    beside = transaction.rows_of(HOLDINGS, "migration.preflight.survey_rows.default_holdings")
     differing = [
         f"{symbol}: {quantity} at {cost}, position {have} at {have_cost}"
         for symbol, quantity, cost, there, have, have_cost in beside

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from src.journal.model import Phase
 from src.migration.findings import Finding
-from src.migration.preflight.facts import OUR_TABLES, Scene
+from src.migration.preflight.facts import OUR_TABLES, Facts
 from src.migration.preflight.rules import EVERY_PHASE, FORWARD, ROLLBACKS, Rule, info, refusal, warning
 from src.schema.versions import SchemaVersion
 from src.text import quoted
@@ -173,8 +173,8 @@ class ForeignKey:
     readable: bool
 
 
-def _foreign_keys(scene: Scene) -> list[ForeignKey]:
-    rows = scene.look.rows("migration.preflight.survey.foreign_keys", {"tables": list(OUR_TABLES)})
+def _foreign_keys(facts: Facts) -> list[ForeignKey]:
+    rows = facts.transaction.rows("migration.preflight.survey.foreign_keys", {"tables": list(OUR_TABLES)})
     return [
         ForeignKey(
             name, table.removeprefix("public."), target.removeprefix("public."), tuple(own), tuple(other), act, may
@@ -183,19 +183,19 @@ def _foreign_keys(scene: Scene) -> list[ForeignKey]:
     ]
 
 
-def foreign_key_findings(scene: Scene) -> Iterator[Finding]:
+def foreign_key_findings(facts: Facts) -> Iterator[Finding]:
     """Foreign keys that are not as the three schemas have them, and those of other applications."""
-    keys = _foreign_keys(scene)
-    if scene.is_v1():
-        yield from _v1_keys(scene, keys)
-    if scene.state.version is not SchemaVersion.V3:
-        yield from _early_portfolio_keys(scene, keys)
+    keys = _foreign_keys(facts)
+    if facts.is_v1():
+        yield from _v1_keys(facts, keys)
+    if facts.state.version is not SchemaVersion.V3:
+        yield from _early_portfolio_keys(facts, keys)
     for key in keys:
         if key.target in OUR_TABLES and key.table not in OUR_TABLES:
-            yield from _others_key(scene, key)
+            yield from _others_key(facts, key)
 
 
-def _v1_keys(scene: Scene, keys: list[ForeignKey]) -> Iterator[Finding]:
+def _v1_keys(facts: Facts, keys: list[ForeignKey]) -> Iterator[Finding]:
     for table, name in _V1_KEYS.items():
         found = [
             key
@@ -209,51 +209,51 @@ def _v1_keys(scene: Scene, keys: list[ForeignKey]) -> Iterator[Finding]:
                 yield V1_KEY_NAME(table=table, constraint=key.name, expected=name)
             elif key.on_delete != "c":
                 yield V1_KEY_WITHOUT_CASCADE(constraint=name)
-        if not found and not scene.begun:
-            yield from _no_v1_key(scene, table, name)
+        if not found and not facts.begun:
+            yield from _no_v1_key(facts, table, name)
 
 
-def _no_v1_key(scene: Scene, table: str, name: str) -> Iterator[Finding]:
+def _no_v1_key(facts: Facts, table: str, name: str) -> Iterator[Finding]:
     if table == "price_history":
         yield PRICES_WITHOUT_KEY(constraint=name)
         return
-    orphans = scene.look.rows_of(table, "migration.preflight.survey_rows.orphan_signals")
+    orphans = facts.transaction.rows_of(table, "migration.preflight.survey_rows.orphan_signals")
     if orphans:
         yield SIGNALS_WITHOUT_POSITION(symbols=[f"{symbol} ({rows:,})" for symbol, rows in orphans])
     else:
         yield SIGNALS_WITHOUT_KEY(constraint=name)
 
 
-def _early_portfolio_keys(scene: Scene, keys: list[ForeignKey]) -> Iterator[Finding]:
+def _early_portfolio_keys(facts: Facts, keys: list[ForeignKey]) -> Iterator[Finding]:
     """Foreign keys to portfolios that phase 2 is to make; one of ours is there after a phase 2 that was interrupted."""
     for key in keys:
         if key.target != "portfolios" or key.table not in _V3_KEYS:
             continue
-        if not (scene.begun and key.name == _V3_KEYS[key.table]):
+        if not (facts.begun and key.name == _V3_KEYS[key.table]):
             yield EARLY_PORTFOLIO_KEY(table=key.table, constraint=key.name)
 
 
-def _others_key(scene: Scene, key: ForeignKey) -> Iterator[Finding]:
+def _others_key(facts: Facts, key: ForeignKey) -> Iterator[Finding]:
     name, table, target = key.name, key.table, key.target
     drop = f"ALTER TABLE {table} DROP CONSTRAINT {quoted(name)}"
     special = {"portfolio_id", "legacy_symbol"} & set(key.target_columns)
-    if target == "portfolios" and scene.wants(Phase.ROLLBACK_V1):
+    if target == "portfolios" and facts.wants(Phase.ROLLBACK_V1):
         yield KEY_TO_PORTFOLIOS(constraint=name, table=table, drop=drop)
     elif target == "portfolio_positions" and key.target_columns == ("symbol",):
         yield KEY_TO_SYMBOL(constraint=name, table=table, drop=drop)
     elif target != "portfolios" and special:
-        if scene.wants(Phase.ROLLBACK_V1) or ("legacy_symbol" in special and scene.wants(Phase.PHASE2)):
+        if facts.wants(Phase.ROLLBACK_V1) or ("legacy_symbol" in special and facts.wants(Phase.PHASE2)):
             columns = ", ".join(key.target_columns)
             yield KEY_TO_OUR_COLUMNS(constraint=name, table=table, target=target, columns=columns, drop=drop)
     else:
-        yield from _key_that_stays(scene, key, drop)
+        yield from _key_that_stays(facts, key, drop)
 
 
-def _key_that_stays(scene: Scene, key: ForeignKey, drop: str) -> Iterator[Finding]:
+def _key_that_stays(facts: Facts, key: ForeignKey, drop: str) -> Iterator[Finding]:
     """A key to id stays; but a rollback to v1 takes rows away that it may refer to."""
-    many = scene.column(key.target, "portfolio_id") is not None and len(key.columns) == 1 and key.readable
-    if scene.wants(Phase.ROLLBACK_V1) and many:
-        rows = scene.look.rows_of(
+    many = facts.column(key.target, "portfolio_id") is not None and len(key.columns) == 1 and key.readable
+    if facts.wants(Phase.ROLLBACK_V1) and many:
+        rows = facts.transaction.rows_of(
             key.table,
             "migration.preflight.survey_rows.foreign_references",
             child=key.table if "." in key.table else f"public.{key.table}",
@@ -270,19 +270,21 @@ def _key_that_stays(scene: Scene, key: ForeignKey, drop: str) -> Iterator[Findin
     yield KEY_STAYS(constraint=key.name, table=key.table, target=key.target, columns=columns)
 
 
-def dependent_findings(scene: Scene) -> Iterator[Finding]:
+def dependent_findings(facts: Facts) -> Iterator[Finding]:
     """Views and functions of others that read our tables, where a phase would change what they say, or cannot."""
-    for kind, reader, is_read, compatibility, columns in scene.look.rows("migration.preflight.survey.dependents"):
+    for kind, reader, is_read, compatibility, columns in facts.transaction.rows(
+        "migration.preflight.survey.dependents"
+    ):
         name = is_read.removeprefix("public.")
         if compatibility:
-            if scene.wants(Phase.PHASE2, Phase.ROLLBACK_V1):
+            if facts.wants(Phase.PHASE2, Phase.ROLLBACK_V1):
                 yield _reader(READS_COMPATIBILITY_VIEW, kind, reader, what=is_read)
         elif name in ("portfolio_positions", "trading_signals"):
-            yield from _reader_of_rows(scene, kind, reader, name, columns)
-        elif _is_dropped(scene, name):
+            yield from _reader_of_rows(facts, kind, reader, name, columns)
+        elif _is_dropped(facts, name):
             yield _reader(READS_OUR_VIEW, kind, reader, what=name)
-    yield from _function_texts(scene)
-    yield from _taken_names(scene)
+    yield from _function_texts(facts)
+    yield from _taken_names(facts)
 
 
 def _reader(rule: Rule, kind: str, reader: str, **facts: object) -> Finding:
@@ -293,38 +295,38 @@ def _reader(rule: Rule, kind: str, reader: str, **facts: object) -> Finding:
     return rule(kind=kind.capitalize(), reader=reader, drop=drop, **facts)
 
 
-def _is_dropped(scene: Scene, name: str) -> bool:
+def _is_dropped(facts: Facts, name: str) -> bool:
     if name == "portfolio_performance":
-        return scene.wants(Phase.ROLLBACK_V2)
-    return scene.wants(Phase.ROLLBACK_V1) and not scene.is_v1()
+        return facts.wants(Phase.ROLLBACK_V2)
+    return facts.wants(Phase.ROLLBACK_V1) and not facts.is_v1()
 
 
-def _reader_of_rows(scene: Scene, kind: str, reader: str, name: str, columns: list[str]) -> Iterator[Finding]:
+def _reader_of_rows(facts: Facts, kind: str, reader: str, name: str, columns: list[str]) -> Iterator[Finding]:
     special = {"portfolio_id", "legacy_symbol"} & set(columns)
-    if scene.is_v1() and Phase.PHASE1 in scene.phases:
+    if facts.is_v1() and Phase.PHASE1 in facts.phases:
         yield _reader(READS_ROWS, kind, reader, what=name)
-    elif special and (scene.wants(Phase.ROLLBACK_V1) or ("legacy_symbol" in special and scene.wants(Phase.PHASE2))):
+    elif special and (facts.wants(Phase.ROLLBACK_V1) or ("legacy_symbol" in special and facts.wants(Phase.PHASE2))):
         yield _reader(READS_OUR_COLUMNS, kind, reader, what=name, columns=sorted(special))
 
 
-def _function_texts(scene: Scene) -> Iterator[Finding]:
-    if not (scene.is_v1() and Phase.PHASE1 in scene.phases):
+def _function_texts(facts: Facts) -> Iterator[Finding]:
+    if not (facts.is_v1() and Phase.PHASE1 in facts.phases):
         return
-    for function, names_public, sets_path in scene.look.rows("migration.preflight.survey.function_texts"):
+    for function, names_public, sets_path in facts.transaction.rows("migration.preflight.survey.function_texts"):
         if names_public or sets_path:
             yield FUNCTION_NAMES_PUBLIC(function=function)
         else:
             yield FUNCTION_NAMES_TABLES(function=function)
 
 
-def _taken_names(scene: Scene) -> Iterator[Finding]:
+def _taken_names(facts: Facts) -> Iterator[Finding]:
     """Views and functions of the names that ours get, with another shape."""
-    for name, signature, result, owned in scene.look.rows("migration.preflight.survey.our_functions"):
+    for name, signature, result, owned in facts.transaction.rows("migration.preflight.survey.our_functions"):
         if result != _RESULTS[name] or not owned:
             yield FUNCTION_NAME_TAKEN(name=name, signature=signature)
-    if not scene.is_v1() or scene.begun:
+    if not facts.is_v1() or facts.begun:
         return
     for name in ("portfolio_summary", "portfolio_performance"):
-        if name in scene.relations:
-            kind = _KINDS[scene.relations[name].kind]
+        if name in facts.relations:
+            kind = _KINDS[facts.relations[name].kind]
             yield VIEW_NAME_TAKEN(name=name, kind=kind, sql_kind=kind.upper())

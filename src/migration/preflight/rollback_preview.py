@@ -6,7 +6,7 @@ from src.errors import TableLocked
 from src.journal.model import Keep
 from src.migration.model import MergedSymbol
 from src.postgres.queries import Row
-from src.postgres.readonly import Look, quiet_look
+from src.postgres.readonly import ReadOnlyTransaction, read_only
 
 _MOST_SHARES = 2_147_483_647
 _MOST_VALUE = 10**10
@@ -20,9 +20,9 @@ def merge_preview(conn: Connection, keep: Keep) -> tuple[MergedSymbol, ...]:
     """
     if keep is not Keep.MERGE:
         return ()
-    with quiet_look(conn) as look:
-        rows = _preview(look)
-        if look.unseen:
+    with read_only(conn) as transaction:
+        rows = _preview(transaction)
+        if transaction.unseen:
             raise TableLocked("Table portfolio_positions is locked by someone just now. Try again in a moment.")
     return tuple(_symbol(row) for row in rows)
 
@@ -32,17 +32,17 @@ def portfolios_to_archive(conn: Connection) -> tuple[str, ...]:
 
     Raises TableLocked while someone has them locked.
     """
-    with quiet_look(conn) as look:
-        rows = look.rows_of("portfolios", "migration.preflight.rollback_preview.others")
-        if look.unseen:
+    with read_only(conn) as transaction:
+        rows = transaction.rows_of("portfolios", "migration.preflight.rollback_preview.others")
+        if transaction.unseen:
             raise TableLocked("Table portfolios is locked by someone just now. Try again in a moment.")
     return tuple(row[0] for row in rows)
 
 
-def oversized_symbols(look: Look) -> tuple[tuple[str, str], ...]:
+def oversized_symbols(transaction: ReadOnlyTransaction) -> tuple[tuple[str, str], ...]:
     """Symbols that v1's columns could not hold once they are merged, and why."""
     found = []
-    for row in _preview(look):
+    for row in _preview(transaction):
         symbol, _, shares, _, _, cost, _, value = row
         if abs(shares) > _MOST_SHARES:
             found.append((symbol, f"{shares:,} shares"))
@@ -51,11 +51,11 @@ def oversized_symbols(look: Look) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _preview(look: Look) -> list[Row]:
+def _preview(transaction: ReadOnlyTransaction) -> list[Row]:
     placeholders: list[str] = []
-    if look.row("migration.preflight.rollback_preview.has_archive")[0]:
-        placeholders = [row[0] for row in look.rows("migration.preflight.rollback_preview.placeholders")]
-    return look.rows_of(
+    if transaction.row("migration.preflight.rollback_preview.has_archive")[0]:
+        placeholders = [row[0] for row in transaction.rows("migration.preflight.rollback_preview.placeholders")]
+    return transaction.rows_of(
         "portfolio_positions", "migration.preflight.rollback_preview.preview", {"placeholders": placeholders}
     )
 

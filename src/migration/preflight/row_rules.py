@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from src.journal.model import Keep, Phase
 from src.migration.findings import Choice, Finding
-from src.migration.preflight.facts import Scene
+from src.migration.preflight.facts import Facts
 from src.migration.preflight.rollback_preview import oversized_symbols
 from src.migration.preflight.rules import info, refusal, warning
 from src.schema.versions import SchemaVersion
@@ -175,18 +175,20 @@ def _with_rows(values: list[tuple[str, int]]) -> list[str]:
     return [f"{value} ({plural(rows, 'row')})" for value, rows in values]
 
 
-def portfolio_id_findings(scene: Scene) -> Iterator[Finding]:
+def portfolio_id_findings(facts: Facts) -> Iterator[Finding]:
     """A portfolio_id that positions or signals of a v1 database already have."""
-    if not scene.is_v1() or scene.begun:
+    if not facts.is_v1() or facts.begun:
         return
     for table in ("portfolio_positions", "trading_signals"):
-        column = scene.column(table, "portfolio_id")
+        column = facts.column(table, "portfolio_id")
         if column is None:
             continue
         if column.type != "character varying(50)":
             yield PORTFOLIO_ID_TYPE(table=table, type=column.type)
             continue
-        values = scene.look.rows_of(table, "migration.preflight.survey_rows.portfolio_ids", table=f"public.{table}")
+        values = facts.transaction.rows_of(
+            table, "migration.preflight.survey_rows.portfolio_ids", table=f"public.{table}"
+        )
         foreign = [(value, rows) for value, rows in values if value not in (None, "DEFAULT")]
         missing = next((rows for value, rows in values if value is None), 0)
         if foreign:
@@ -195,16 +197,16 @@ def portfolio_id_findings(scene: Scene) -> Iterator[Finding]:
             yield PORTFOLIO_ID_PARTLY(table=table, number=missing)
         else:
             yield PORTFOLIO_ID_THERE(table=table)
-    if scene.column("portfolio_positions", "legacy_symbol") is not None:
+    if facts.column("portfolio_positions", "legacy_symbol") is not None:
         yield LEGACY_SYMBOL_TAKEN()
 
 
-def adopted_findings(scene: Scene) -> Iterator[Finding]:
+def adopted_findings(facts: Facts) -> Iterator[Finding]:
     """A portfolios table that someone made by hand in a v1 database."""
-    if not scene.is_v1() or scene.has_our_portfolios or not scene.has("portfolios"):
+    if not facts.is_v1() or facts.has_our_portfolios or not facts.has("portfolios"):
         return
-    columns = [column for column in scene.columns.values() if column.table == "portfolios"]
-    key = scene.column("portfolios", "portfolio_id")
+    columns = [column for column in facts.columns.values() if column.table == "portfolios"]
+    key = facts.column("portfolios", "portfolio_id")
     if key is None:
         yield PORTFOLIOS_WITHOUT_ID()
         return
@@ -214,51 +216,56 @@ def adopted_findings(scene: Scene) -> Iterator[Finding]:
     blocking = [c.name for c in columns if c.required and not c.has_default and c.name not in ("portfolio_id", "name")]
     if blocking:
         yield PORTFOLIOS_REQUIRED_COLUMNS(columns=blocking, first=blocking[0])
-    yield from _portfolio_columns(scene)
-    yield from _portfolio_rows(scene, bool(blocking))
+    yield from _portfolio_columns(facts)
+    yield from _portfolio_rows(facts, bool(blocking))
 
 
-def _portfolio_columns(scene: Scene) -> Iterator[Finding]:
+def _portfolio_columns(facts: Facts) -> Iterator[Finding]:
     for name, kinds in _PORTFOLIO_TYPES.items():
-        column = scene.column("portfolios", name)
+        column = facts.column("portfolios", name)
         if column is not None and not column.type.startswith(kinds):
             yield PORTFOLIOS_COLUMN_TYPE(column=name, type=column.type)
     for name, needed in _DEFAULT_TEXTS.items():
-        column = scene.column("portfolios", name)
+        column = facts.column("portfolios", name)
         if column is None:
             continue
         width = column.type.partition("(")[2].rstrip(")")
         if column.type.startswith(_TEXT) and width and int(width) < needed:
             yield PORTFOLIOS_COLUMN_NARROW(column=name, type=column.type, needed=needed)
-    if scene.column("portfolios", "archived_at") is not None:
+    if facts.column("portfolios", "archived_at") is not None:
         yield ARCHIVED_AT_TAKEN()
 
 
-def _portfolio_rows(scene: Scene, blocked: bool) -> Iterator[Finding]:
-    bad = scene.look.rows_of("portfolios", "migration.preflight.survey_rows.bad_portfolio_ids")
+def _portfolio_rows(facts: Facts, blocked: bool) -> Iterator[Finding]:
+    bad = facts.transaction.rows_of("portfolios", "migration.preflight.survey_rows.bad_portfolio_ids")
     if bad:
         yield BAD_PORTFOLIO_IDS(ids=[f"{value} ({why})" if value else why for value, why in bad])
-    if scene.column("portfolios", "name") is not None:
+    if facts.column("portfolios", "name") is not None:
         unnamed = [
-            row[0] for row in scene.look.rows_of("portfolios", "migration.preflight.survey_rows.unnamed_portfolios")
+            row[0]
+            for row in facts.transaction.rows_of("portfolios", "migration.preflight.survey_rows.unnamed_portfolios")
         ]
         if unnamed:
             yield UNNAMED_PORTFOLIOS(portfolios=unnamed)
-    checks = scene.look.rows("migration.preflight.survey.checks")
-    if checks and scene.look.rows_of("portfolios", "migration.preflight.survey_rows.has_default")[:1] != [(True,)]:
+    checks = facts.transaction.rows("migration.preflight.survey.checks")
+    if checks and facts.transaction.rows_of("portfolios", "migration.preflight.survey_rows.has_default")[:1] != [
+        (True,)
+    ]:
         yield PORTFOLIOS_CHECKS(checks=[f"{name} {definition}" for name, definition in checks])
     if not bad and not blocked:
-        rows = scene.look.rows_of("portfolios", "migration.preflight.survey_rows.count", table="public.portfolios")
+        rows = facts.transaction.rows_of(
+            "portfolios", "migration.preflight.survey_rows.count", table="public.portfolios"
+        )
         number = plural(rows[0][0], "row") if rows else "rows not visible now"
         yield PORTFOLIOS_ADOPTED(rows=number)
 
 
-def orphan_findings(scene: Scene) -> Iterator[Finding]:
+def orphan_findings(facts: Facts) -> Iterator[Finding]:
     """Rows of v2 whose portfolio is not there: phase 2 cannot make them refer to one."""
-    if Phase.PHASE2 not in scene.phases or scene.state.version is not SchemaVersion.V2 or not scene.has("portfolios"):
+    if Phase.PHASE2 not in facts.phases or facts.state.version is not SchemaVersion.V2 or not facts.has("portfolios"):
         return
     for table in ("portfolio_positions", "trading_signals"):
-        orphans = scene.look.rows_of(
+        orphans = facts.transaction.rows_of(
             table, "migration.preflight.survey_rows.orphan_portfolio_ids", table=f"public.{table}"
         )
         named = [(value, rows) for value, rows in orphans if value is not None]
@@ -269,27 +276,27 @@ def orphan_findings(scene: Scene) -> Iterator[Finding]:
             yield ROWS_WITHOUT_PORTFOLIO(number=missing, table=table)
 
 
-def rollback_findings(scene: Scene) -> Iterator[Finding]:
+def rollback_findings(facts: Facts) -> Iterator[Finding]:
     """What adding the portfolios up into one would lose or cannot hold."""
-    if not scene.wants(Phase.ROLLBACK_V1) or scene.is_v1() or not scene.has("portfolios"):
+    if not facts.wants(Phase.ROLLBACK_V1) or facts.is_v1() or not facts.has("portfolios"):
         return
-    if scene.options.keep is not Keep.MERGE or scene.column("portfolio_positions", "portfolio_id") is None:
+    if facts.options.keep is not Keep.MERGE or facts.column("portfolio_positions", "portfolio_id") is None:
         return
-    if scene.column("portfolios", "copied_from") is not None:
-        copies = scene.look.rows_of("portfolios", "migration.preflight.survey_rows.copies")
+    if facts.column("portfolios", "copied_from") is not None:
+        copies = facts.transaction.rows_of("portfolios", "migration.preflight.survey_rows.copies")
         if copies:
             yield COPIES_MERGED(copies=[f"{own} of {parent}" for own, parent in copies])
-    oversized = oversized_symbols(scene.look)
+    oversized = oversized_symbols(facts.transaction)
     if oversized:
         yield MERGE_TOO_LARGE(symbols=[f"{symbol} ({why})" for symbol, why in oversized])
-    cancelled = scene.look.rows_of("portfolio_positions", "migration.preflight.survey_rows.cancelled")
+    cancelled = facts.transaction.rows_of("portfolio_positions", "migration.preflight.survey_rows.cancelled")
     if cancelled:
         yield MERGE_CANCELS(symbols=[f"{symbol} (HKD {cost:,})" for symbol, cost in cancelled])
 
 
-def archive_findings(scene: Scene, archived: tuple[str, ...]) -> Iterator[Finding]:
+def archive_findings(facts: Facts, archived: tuple[str, ...]) -> Iterator[Finding]:
     """What a rollback has archived, and phase 1 can bring back."""
-    if not archived or Phase.PHASE1 not in scene.phases:
+    if not archived or Phase.PHASE1 not in facts.phases:
         return
-    told = ARCHIVE_RESTORED if scene.options.restore_archive else ARCHIVE_STAYS
+    told = ARCHIVE_RESTORED if facts.options.restore_archive else ARCHIVE_STAYS
     yield told(number=len(archived), portfolios=archived)

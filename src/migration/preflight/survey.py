@@ -15,14 +15,14 @@ from src.migration.preflight.facts import (
     HOLDINGS,
     OUR_TABLES,
     V1_TABLES,
-    Column,
+    Facts,
     Relation,
-    Scene,
     Server,
+    TableColumn,
 )
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal, warning
 from src.postgres.failures import failure
-from src.postgres.readonly import Look, quiet_look
+from src.postgres.readonly import ReadOnlyTransaction, read_only
 from src.schema.versions import SchemaState, SchemaVersion, detect
 
 EMPTY = refusal(
@@ -44,7 +44,7 @@ TABLES_LOCKED = warning(
     "tables-locked",
     EVERY_PHASE,
     "The rows of {tables} could not be looked at: someone has locked them.",
-    "Look again in a moment.",
+    "Try again in a moment.",
 )
 
 # A table up to this many bytes is counted where the server has no estimate of its rows.
@@ -81,34 +81,34 @@ def survey(conn: Connection, phase: Phase | None, options: Options) -> Survey:
     The connection is left as it was, in a transaction or not. Raises DatabaseUnavailable when the server is gone.
     """
     try:
-        with quiet_look(conn) as look:
-            return _survey(conn, look, phase, options)
+        with read_only(conn) as transaction:
+            return _survey(conn, transaction, phase, options)
     except psycopg2.Error as error:
         raise failure(conn, error) from error
 
 
-def _survey(conn: Connection, look: Look, phase: Phase | None, options: Options) -> Survey:
+def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | None, options: Options) -> Survey:
     state = detect(conn)
     roles = sessions.legacy_roles(conn, options.legacy_roles)
     connected = sessions.legacy_clients(conn, roles)
-    scene = _scene(conn, look, state, phase, options, roles)
+    facts = _facts(conn, transaction, state, phase, options, roles)
     marks = (
-        frozenset(row[0] for row in look.rows("migration.preflight.survey_rows.marks"))
-        if "mark" in scene.own_tables
+        frozenset(row[0] for row in transaction.rows("migration.preflight.survey_rows.marks"))
+        if "mark" in facts.own_tables
         else frozenset[str]()
     )
     archived: tuple[str, ...] = ()
-    if {"archive", "archived_portfolio"} <= scene.own_tables:
-        archived = tuple(row[0] for row in look.rows("migration.preflight.survey_rows.archived_portfolios"))
-    tables = _sizes(scene)
+    if {"archive", "archived_portfolio"} <= facts.own_tables:
+        archived = tuple(row[0] for row in transaction.rows("migration.preflight.survey_rows.archived_portfolios"))
+    tables = _sizes(facts)
     found = [
-        *access_rules.server_findings(scene),
-        *_version_findings(scene),
-        *(() if state.empty else _findings(scene, marks, archived)),
-        *access_rules.session_findings(scene, connected, sessions.long_transactions(conn)),
+        *access_rules.server_findings(facts),
+        *_version_findings(facts),
+        *(() if state.empty else _findings(facts, marks, archived)),
+        *access_rules.session_findings(facts, connected, sessions.long_transactions(conn)),
     ]
-    if look.unseen:
-        found.append(TABLES_LOCKED(tables=sorted(set(look.unseen))))
+    if transaction.unseen:
+        found.append(TABLES_LOCKED(tables=sorted(set(transaction.unseen))))
     return Survey(
         version=None if state.version is None else str(state.version),
         empty=state.empty,
@@ -117,7 +117,7 @@ def _survey(conn: Connection, look: Look, phase: Phase | None, options: Options)
         legacy_roles=roles,
         legacy_clients=connected,
         tables=tables,
-        server_version=scene.server.version,
+        server_version=facts.server.version,
         archived_portfolios=archived,
     )
 
@@ -128,24 +128,29 @@ def _title(state: SchemaState) -> str:
     return VERSION_TITLES[str(state.version)]
 
 
-def _scene(
-    conn: Connection, look: Look, state: SchemaState, phase: Phase | None, options: Options, roles: tuple[str, ...]
-) -> Scene:
+def _facts(
+    conn: Connection,
+    transaction: ReadOnlyTransaction,
+    state: SchemaState,
+    phase: Phase | None,
+    options: Options,
+    roles: tuple[str, ...],
+) -> Facts:
     tables = {"tables": [*OUR_TABLES, HOLDINGS, "portfolio_summary", "portfolio_performance"]}
-    relations = (Relation(*row) for row in look.rows("migration.preflight.survey.relations", tables))
-    columns = (Column(*row) for row in look.rows("migration.preflight.survey.columns", tables))
-    return Scene(
-        look=look,
+    relations = (Relation(*row) for row in transaction.rows("migration.preflight.survey.relations", tables))
+    columns = (TableColumn(*row) for row in transaction.rows("migration.preflight.survey.columns", tables))
+    return Facts(
+        transaction=transaction,
         asked=phase,
         phases=_phases(phase, state),
         options=options,
         state=state,
-        server=Server(*look.row("migration.preflight.survey.server")),
+        server=Server(*transaction.row("migration.preflight.survey.server")),
         roles=roles,
         relations={relation.name: relation for relation in relations},
         columns={(column.table, column.name): column for column in columns},
-        own_tables=frozenset(row[0] for row in look.rows("migration.preflight.survey.own_tables")),
-        syncs_legacy=look.row("migration.preflight.survey.sync_trigger")[0],
+        own_tables=frozenset(row[0] for row in transaction.rows("migration.preflight.survey.own_tables")),
+        syncs_legacy=transaction.row("migration.preflight.survey.sync_trigger")[0],
         path_in_options="search_path" in (conn.info.options or ""),
     )
 
@@ -158,56 +163,56 @@ def _phases(phase: Phase | None, state: SchemaState) -> frozenset[Phase]:
     return frozenset({phase})
 
 
-def _version_findings(scene: Scene) -> Iterator[Finding]:
-    if scene.state.empty:
+def _version_findings(facts: Facts) -> Iterator[Finding]:
+    if facts.state.empty:
         yield EMPTY()
-    elif scene.state.version is None:
-        yield NOT_RECOGNISED(reason=scene.state.warning or "This database is neither v1, v2 nor v3.")
-    elif scene.state.warning is not None:
-        yield UNEXPECTED_PARTS(reason=scene.state.warning)
+    elif facts.state.version is None:
+        yield NOT_RECOGNISED(reason=facts.state.warning or "This database is neither v1, v2 nor v3.")
+    elif facts.state.warning is not None:
+        yield UNEXPECTED_PARTS(reason=facts.state.warning)
 
 
-def _findings(scene: Scene, marks: frozenset[str], archived: tuple[str, ...]) -> Iterator[Finding]:
-    yield from _of(scene, access_rules.role_findings)
+def _findings(facts: Facts, marks: frozenset[str], archived: tuple[str, ...]) -> Iterator[Finding]:
+    yield from _of(facts, access_rules.role_findings)
     # From here on names are shown with their schema, whatever the session's search_path is.
-    scene.look.rows("migration.preflight.survey.clear_path")
-    yield from _of(scene, access_rules.rights_findings)
-    yield from _of(scene, access_rules.schema_findings)
-    yield from _of(scene, table_rules.table_findings)
-    yield from _of(scene, table_rules.column_findings)
-    yield from _of(scene, table_rules.unique_findings)
-    yield from _of(scene, table_rules.partial_v2_findings)
-    yield from _of(scene, table_rules.index_findings)
-    yield from _of(scene, table_rules.extra_findings)
-    yield from _of(scene, reference_rules.dependent_findings)
-    if all(scene.has(table) for table in V1_TABLES):
-        yield from _of(scene, reference_rules.foreign_key_findings)
-        yield from _of(scene, row_rules.portfolio_id_findings)
-        yield from _of(scene, row_rules.adopted_findings)
-        yield from _of(scene, lambda seen: holdings_rules.holdings_findings(seen, marks))
-        yield from _of(scene, row_rules.orphan_findings)
-        yield from _of(scene, row_rules.rollback_findings)
-    yield from _of(scene, lambda seen: row_rules.archive_findings(seen, archived))
+    facts.transaction.rows("migration.preflight.survey.clear_path")
+    yield from _of(facts, access_rules.rights_findings)
+    yield from _of(facts, access_rules.schema_findings)
+    yield from _of(facts, table_rules.table_findings)
+    yield from _of(facts, table_rules.column_findings)
+    yield from _of(facts, table_rules.unique_findings)
+    yield from _of(facts, table_rules.partial_v2_findings)
+    yield from _of(facts, table_rules.index_findings)
+    yield from _of(facts, table_rules.extra_findings)
+    yield from _of(facts, reference_rules.dependent_findings)
+    if all(facts.has(table) for table in V1_TABLES):
+        yield from _of(facts, reference_rules.foreign_key_findings)
+        yield from _of(facts, row_rules.portfolio_id_findings)
+        yield from _of(facts, row_rules.adopted_findings)
+        yield from _of(facts, lambda seen: holdings_rules.holdings_findings(seen, marks))
+        yield from _of(facts, row_rules.orphan_findings)
+        yield from _of(facts, row_rules.rollback_findings)
+    yield from _of(facts, lambda seen: row_rules.archive_findings(seen, archived))
 
 
-def _of(scene: Scene, rule: Callable[[Scene], Iterable[Finding]]) -> list[Finding]:
+def _of(facts: Facts, rule: Callable[[Facts], Iterable[Finding]]) -> list[Finding]:
     """What a rule finds. One that a locked table keeps from looking finds nothing where no phase is asked for; a phase
     is not planned without it."""
-    if scene.asked is not None:
-        return list(rule(scene))
-    return scene.look.unless_locked("the tables", lambda: list(rule(scene)))
+    if facts.asked is not None:
+        return list(rule(facts))
+    return facts.transaction.unless_locked("the tables", lambda: list(rule(facts)))
 
 
-def _sizes(scene: Scene) -> tuple[TableSize, ...]:
-    look = scene.look
+def _sizes(facts: Facts) -> tuple[TableSize, ...]:
+    transaction = facts.transaction
     tables = {"tables": [*OUR_TABLES, HOLDINGS]}
-    rows = look.rows_of("the tables", "migration.preflight.survey.sizes", tables) or look.rows(
+    rows = transaction.rows_of("the tables", "migration.preflight.survey.sizes", tables) or transaction.rows(
         "migration.preflight.survey.sizes_by_catalog", tables
     )
     found = []
     for table, estimate, size in rows:
-        if estimate < 0 and size < COUNT_BELOW_BYTES and scene.has(table):
-            counts = look.rows_of(table, "migration.preflight.survey_rows.count", table=f"public.{table}")
+        if estimate < 0 and size < COUNT_BELOW_BYTES and facts.has(table):
+            counts = transaction.rows_of(table, "migration.preflight.survey_rows.count", table=f"public.{table}")
             estimate = counts[0][0] if counts else 0
         found.append(TableSize(table, max(estimate, 0), size))
     return tuple(found)

@@ -10,7 +10,7 @@ from src.migration.preflight.facts import (
     OPTIONAL_TABLES,
     OUR_TABLES,
     V1_TABLES,
-    Scene,
+    Facts,
 )
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal, warning
 from src.migration.steps import load_steps
@@ -195,13 +195,13 @@ SUBSCRIPTION = warning(
 )
 
 
-def table_findings(scene: Scene) -> Iterator[Finding]:
+def table_findings(facts: Facts) -> Iterator[Finding]:
     """Tables that are missing, are no plain tables, or that others have put something on."""
     for table in V1_TABLES:
-        if table not in scene.relations:
+        if table not in facts.relations:
             yield TABLE_MISSING(table=table)
     for table in OUR_TABLES:
-        relation = scene.relations.get(table)
+        relation = facts.relations.get(table)
         if relation is None:
             continue
         if relation.kind in _KINDS:
@@ -210,35 +210,35 @@ def table_findings(scene: Scene) -> Iterator[Finding]:
             yield PARTITIONED(table=table)
         if relation.row_security:
             yield ROW_SECURITY(table=table)
-    missing = [table for table in OPTIONAL_TABLES if table not in scene.relations]
-    if missing and scene.is_v1():
+    missing = [table for table in OPTIONAL_TABLES if table not in facts.relations]
+    if missing and facts.is_v1():
         yield OPTIONAL_TABLES_MISSING(tables=missing)
 
 
-def column_findings(scene: Scene) -> Iterator[Finding]:
+def column_findings(facts: Facts) -> Iterator[Finding]:
     """Columns that the steps rely on, and those that someone added."""
     for table, names in _NEEDED.items():
-        missing = [name for name in names.split() if scene.has(table) and scene.column(table, name) is None]
+        missing = [name for name in names.split() if facts.has(table) and facts.column(table, name) is None]
         if missing:
             yield COLUMNS_MISSING(table=table, columns=missing)
-    symbol = scene.column("portfolio_positions", "symbol")
+    symbol = facts.column("portfolio_positions", "symbol")
     if symbol is not None and symbol.type != "character varying(10)":
         yield SYMBOL_TYPE(type=symbol.type)
     for (table, name), wanted in _TYPES.items():
-        column = scene.column(table, name)
+        column = facts.column(table, name)
         if column is not None and column.type != wanted:
             yield COLUMN_TYPE(column=f"{table}.{name}", type=column.type, expected=wanted)
-    if scene.column("price_history", "portfolio_id") is not None:
+    if facts.column("price_history", "portfolio_id") is not None:
         yield PRICES_HAVE_PORTFOLIO_ID()
 
 
-def unique_findings(scene: Scene) -> Iterator[Finding]:
+def unique_findings(facts: Facts) -> Iterator[Finding]:
     """What makes positions unique in v1: the switch replaces exactly one constraint of one name."""
-    if scene.state.version in (SchemaVersion.V2, SchemaVersion.V3) or not scene.has("portfolio_positions"):
+    if facts.state.version in (SchemaVersion.V2, SchemaVersion.V3) or not facts.has("portfolio_positions"):
         return
-    if scene.begun:
+    if facts.begun:
         return
-    rows = scene.look.rows("migration.preflight.survey.unique_indexes")
+    rows = facts.transaction.rows("migration.preflight.survey.unique_indexes")
     on_symbol = [row for row in rows if row[2] == ["symbol"] and row[3] and row[4]]
     if not on_symbol:
         yield SYMBOL_NOT_UNIQUE()
@@ -271,20 +271,20 @@ def _other_unique(rows: list[Row]) -> Iterator[Finding]:
             yield UNIQUE_ACROSS_PORTFOLIOS(index=index, columns=", ".join(key))
 
 
-def partial_v2_findings(scene: Scene) -> Iterator[Finding]:
+def partial_v2_findings(facts: Facts) -> Iterator[Finding]:
     """A transitional schema that another tool, or a hand, has made."""
-    if scene.state.version is not SchemaVersion.V2 or scene.begun:
+    if facts.state.version is not SchemaVersion.V2 or facts.begun:
         return
     lacks = "trigger portfolio_positions_sync_legacy (it keeps legacy_symbol)"
-    if scene.column("portfolio_positions", "legacy_symbol") is None:
+    if facts.column("portfolio_positions", "legacy_symbol") is None:
         lacks = "column portfolio_positions.legacy_symbol (v1's clients see DEFAULT through it)"
     yield OTHER_V2(lacks=lacks)
 
 
-def index_findings(scene: Scene) -> Iterator[Finding]:
+def index_findings(facts: Facts) -> Iterator[Finding]:
     """INVALID indexes, and indexes of our names that are something else."""
     ours = _our_indexes()
-    for index, name, table, pid in scene.look.rows(
+    for index, name, table, pid in facts.transaction.rows(
         "migration.preflight.survey.invalid_indexes", {"tables": list(OUR_TABLES)}
     ):
         if pid is not None:
@@ -293,7 +293,7 @@ def index_findings(scene: Scene) -> Iterator[Finding]:
             yield OUR_INDEX_INVALID(index=name)
         else:
             yield INDEX_INVALID(index=index, table=table)
-    for name, is_index, valid, definition in scene.look.rows(
+    for name, is_index, valid, definition in facts.transaction.rows(
         "migration.preflight.survey.named_indexes", {"names": list(ours)}
     ):
         if not is_index or (valid and definition != ours[name]):
@@ -311,18 +311,18 @@ def _our_indexes() -> dict[str, str]:
     return found
 
 
-def extra_findings(scene: Scene) -> Iterator[Finding]:
+def extra_findings(facts: Facts) -> Iterator[Finding]:
     """Other people's tables, triggers and publications, which stay."""
     known = [*OUR_TABLES, HOLDINGS]
-    extra = [row[0] for row in scene.look.rows("migration.preflight.survey.extra_tables", {"tables": known})]
+    extra = [row[0] for row in facts.transaction.rows("migration.preflight.survey.extra_tables", {"tables": known})]
     if extra:
         yield OTHER_TABLES(tables=extra)
     tables = {"tables": list(OUR_TABLES)}
-    for table, trigger in scene.look.rows("migration.preflight.survey.triggers", tables):
-        stays = TRIGGER_STAYS_V1 if scene.is_v1() else TRIGGER_STAYS
+    for table, trigger in facts.transaction.rows("migration.preflight.survey.triggers", tables):
+        stays = TRIGGER_STAYS_V1 if facts.is_v1() else TRIGGER_STAYS
         yield stays(trigger=trigger, table=table.removeprefix("public."))
-    for name, tables_of in scene.look.rows("migration.preflight.survey.publications", tables):
+    for name, tables_of in facts.transaction.rows("migration.preflight.survey.publications", tables):
         yield PUBLICATION(publication=name, tables=tables_of)
-    subscribed = [row[0] for row in scene.look.rows("migration.preflight.survey.subscribed", tables)]
+    subscribed = [row[0] for row in facts.transaction.rows("migration.preflight.survey.subscribed", tables)]
     if subscribed:
         yield SUBSCRIPTION(tables=subscribed)

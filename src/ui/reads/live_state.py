@@ -104,9 +104,9 @@ def live_state(*, patient: bool = False) -> LiveState:
     except HKStrategyError as error:
         return _unavailable(str(error))
     answer = poller.poll.ask(FRESH_S, limit_s=PATIENT_S if patient else LIMIT_S)
-    poller.note(answer.value is not None and answer.overdue_s is None)
-    if answer.overdue_s is not None:
-        return _unavailable(f"PostgreSQL has not answered for {duration(answer.overdue_s)}.")
+    poller.note(answer.value is not None and answer.silent_s is None)
+    if answer.silent_s is not None:
+        return _unavailable(f"PostgreSQL has not answered for {duration(answer.silent_s)}.")
     if answer.value is None:
         return _unavailable(str(answer.problem))
     return answer.value

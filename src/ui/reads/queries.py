@@ -27,7 +27,7 @@ from src.journal.model import Client, Event, Phase, RunRecord
 from src.market import calendar
 from src.migration import engine
 from src.migration.model import Options, Plan
-from src.migration.preflight import blockers
+from src.migration.preflight import blocking_sessions
 from src.ui.reads.cached import EVENTS, NOTHING, SCHEMA_AND_RUN, Source, cached, forget
 from src.ui.reads.live_state import LiveState, known, live_state, watch, watcher
 from src.ui.reads.source import database_url, manager, settings
@@ -137,7 +137,7 @@ def current_run(source: Source) -> RunRecord | None:
 @cached(ttl=WATCH_S, most=5, follows=NOTHING)
 def in_the_way(source: Source) -> tuple[Client, ...]:
     """Clients that hold a run up, or may."""
-    return blockers.in_the_way(source.url)
+    return blocking_sessions.in_the_way(source.url)
 
 
 @cached(ttl=3, most=5, follows=NOTHING)
@@ -159,7 +159,7 @@ def kept_databases(source: Source) -> tuple[backup.KeptDatabase, ...]:
 
 
 @cached(ttl=3, most=20, follows=NOTHING)
-def retention(source: Source, rule: backup.Rule) -> tuple[backup.Decision, ...]:
+def retention(source: Source, rule: backup.RetentionRule) -> tuple[backup.Decision, ...]:
     """What a rule would do with each backup of this database."""
     return backup.preview(source.url, settings().backup_dir, rule)
 

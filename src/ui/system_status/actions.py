@@ -12,14 +12,14 @@ from datetime import datetime
 
 from src.auth.authenticator import User
 from src.backup import api as backup
-from src.backup.api import Rule
+from src.backup.api import RetentionRule
 from src.errors import Conflict, HKStrategyError, InvalidInput, RunInProgress
 from src.journal import audit, runs
 from src.journal.model import AuditOutcome, Phase
 from src.journal.runs import actor
 from src.migration import engine
 from src.migration.model import Options
-from src.migration.preflight import blockers
+from src.migration.preflight import blocking_sessions
 from src.text import plural
 from src.ui.access import current_user
 from src.ui.reads import commands, queries
@@ -145,19 +145,20 @@ def pause() -> str:
         return f"{run.phase} was asked to pause. It stops at its next safe point."
 
 
-def interrupt(pid: int, since: datetime, how: blockers.How, *, insists: bool) -> str:
+def interrupt(pid: int, since: datetime, how: blocking_sessions.How, *, insists: bool) -> str:
     """Cancel the statement of a client in the way, or end its session, if it still is that one. What came of it."""
     with as_admin(f"{how.value} client", pid=pid, since=f"{since:%Y-%m-%d %H:%M:%S%z}") as asked:
         if not insists:
             raise InvalidInput("Tick the box first: a client loses what it has not committed. Nobody was interrupted.")
-        client, obeyed = blockers.interrupt(queries.database_url(), pid, since, how)
+        client, obeyed = blocking_sessions.interrupt(queries.database_url(), pid, since, how)
         asked.write_down(
             AuditOutcome.DONE if obeyed else AuditOutcome.FAILED, client=f"{client.role}, {client.application_name}"
         )
         name = f"{client.role}, {client.application_name or 'no application name'} (pid {pid})"
         if not obeyed:
             raise Conflict(f"{name} was told to end, and has not within five seconds. Look again in a moment.")
-        return f"{'Cancelled the statement of' if how is blockers.How.CANCEL else 'Ended the session of'} {name}."
+        cancelled = how is blocking_sessions.How.CANCEL
+        return f"{'Cancelled the statement of' if cancelled else 'Ended the session of'} {name}."
 
 
 def undo_command(phase: Phase) -> str:
@@ -220,7 +221,7 @@ def prune(keep: int, days: int, shown: Sequence[str], typed: str) -> str:
     """Delete what the rule gives up, of those that were `shown` as going."""
     with as_admin("prune", keep=keep, days=days) as asked:
         _check_word(typed)
-        gone = backup.prune(queries.database_url(), queries.settings().backup_dir, Rule(keep, days), shown)
+        gone = backup.prune(queries.database_url(), queries.settings().backup_dir, RetentionRule(keep, days), shown)
         asked.write_down(AuditOutcome.DONE, deleted=[one.name for one in gone])
         if not gone:
             return "Nothing was deleted: look at what goes now."

@@ -6,7 +6,7 @@ from datetime import datetime
 import streamlit as st
 
 from src.journal.model import Client
-from src.migration.preflight.blockers import How
+from src.migration.preflight.blocking_sessions import How
 from src.ui.reads import queries
 from src.ui.system_status import actions
 from src.ui.widgets import components, markup

@@ -10,7 +10,7 @@ import streamlit as st
 from src.cli.text import expected_sum, expected_texts
 from src.journal.model import Phase
 from src.migration.model import Options, Plan, Step
-from src.migration.plan.explain import AFTERWARDS, lock_of
+from src.migration.plan.lock_notes import CONSEQUENCES, lock_of
 from src.text import plural
 from src.ui.reads import queries
 from src.ui.reads.commands import last_command
@@ -30,9 +30,9 @@ EFFECTS = {
     Phase.ROLLBACK_V2: "Backward compatibility comes back: v1 clients can work again. All portfolios stay.",
     Phase.ROLLBACK_V1: "One portfolio again. What v1 cannot hold is archived, and a later phase 1 brings it back.",
 }
-LOOK_S = 5
-WHOLE_LOOK_S = 60
-LOOKED = "hk_plan_looked"
+REFRESH_S = 5
+WHOLE_REFRESH_S = 60
+INSPECTED = "hk_plan_looked"
 
 
 def offers(live: queries.LiveState) -> bool:
@@ -70,8 +70,8 @@ def show(live: queries.LiveState) -> None:
     if plan.nothing_to_do:
         return
     if plan.refusals:
-        st.session_state[LOOKED] = _surroundings()
-        st.fragment(_look_again, run_every=LOOK_S)(phase, options, _state(plan))
+        st.session_state[INSPECTED] = _surroundings()
+        st.fragment(_refresh_plan, run_every=REFRESH_S)(phase, options, _state(plan))
     plan_choices.controls(plan)
     _merged(plan)
     left, right = st.columns([3, 2], gap="medium")
@@ -92,16 +92,16 @@ def _state(plan: Plan) -> tuple[int, int]:
 
 def _surroundings() -> tuple[object, ...]:
     """Who else is in the database; and, now and then, that it is time to look for all else. A whole plan costs more."""
-    return queries.other_sessions(), int(time.monotonic() // WHOLE_LOOK_S)
+    return queries.other_sessions(), int(time.monotonic() // WHOLE_REFRESH_S)
 
 
-def _look_again(phase: Phase, options: Options, shown: tuple[int, int]) -> None:
+def _refresh_plan(phase: Phase, options: Options, shown: tuple[int, int]) -> None:
     """What stood in the way may be gone by itself: a v1 client that was stopped, say."""
     with components.error_boundary():
         found = _surroundings()
-        if found == st.session_state.get(LOOKED):
+        if found == st.session_state.get(INSPECTED):
             return
-        st.session_state[LOOKED] = found
+        st.session_state[INSPECTED] = found
         if _state(queries.plan.anew(phase, options)) != shown:
             st.rerun()
 
@@ -124,7 +124,7 @@ def _sql(plan: Plan) -> None:
 
 
 def _afterwards(plan: Plan) -> None:
-    after = AFTERWARDS[plan.phase]
+    after = CONSEQUENCES[plan.phase]
     st.html(markup.two_lists(("Possible after it", after.possible), ("Not possible any more", after.impossible)))
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from src.backup.api import Rule
+from src.backup.api import RetentionRule
 from src.text import plural
 from src.ui.reads import queries
 from src.ui.system_status import actions
@@ -24,7 +24,7 @@ def show() -> None:
         with st.container(horizontal=True):
             keep = st.number_input("Keep so many verified ones", 1, 1000, 7, key=KEEP, width=220)
             days = st.number_input("and all of the last days", 0, 3650, 14, key=DAYS, width=220)
-        decisions = queries.retention(Rule(int(keep), int(days)))
+        decisions = queries.retention(RetentionRule(int(keep), int(days)))
         going = [one.backup.name for one in decisions if one.goes]
         st.session_state[SHOWN] = tuple(going)
         rows = [

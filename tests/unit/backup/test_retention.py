@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.backup.manifest import Backup
-from src.backup.retention import Rule, decide, why_not_delete
+from src.backup.retention import RetentionRule, decide, why_not_delete
 from src.cli.parser import UsageError, parse
 from src.errors import InvalidInput
 
@@ -26,31 +26,31 @@ def backup(hours: float, *, verified: bool = True, database: str = "hk", number:
     )  # fmt: skip
 
 
-def going(backups: list[Backup], rule: Rule, *wanted: str) -> list[str]:
+def going(backups: list[Backup], rule: RetentionRule, *wanted: str) -> list[str]:
     return [v.backup.name for v in decide(backups, rule, NOW, database="hk", wanted=wanted) if v.goes]
 
 
 def test_the_newest_and_those_of_the_last_days_stay() -> None:
     daily = [backup(24 * days + 1) for days in range(10)]
-    assert going(daily, Rule(keep=3, days=0)) == [one.name for one in daily[3:]]
-    assert going(daily, Rule(keep=1, days=5)) == [one.name for one in daily[5:]]
-    assert going(daily, Rule(keep=20, days=0)) == []
+    assert going(daily, RetentionRule(keep=3, days=0)) == [one.name for one in daily[3:]]
+    assert going(daily, RetentionRule(keep=1, days=5)) == [one.name for one in daily[5:]]
+    assert going(daily, RetentionRule(keep=20, days=0)) == []
 
 
 def test_what_was_never_verified_does_not_count_as_kept_and_goes_when_it_is_old() -> None:
     fresh, old = backup(2, verified=False), backup(30, verified=False)
     good = backup(40)
-    assert going([fresh, old, good], Rule(keep=1, days=0)) == [old.name]
+    assert going([fresh, old, good], RetentionRule(keep=1, days=0)) == [old.name]
 
 
 def test_one_that_an_unfinished_run_refers_to_stays() -> None:
     new, old = backup(1), backup(100)
-    assert going([new, old], Rule(1, 0)) == [old.name]
-    assert going([new, old], Rule(1, 0), old.name) == []
+    assert going([new, old], RetentionRule(1, 0)) == [old.name]
+    assert going([new, old], RetentionRule(1, 0), old.name) == []
 
 
 def test_those_of_another_database_are_left_alone() -> None:
-    assert going([backup(1), backup(500, database="other")], Rule(1, 0)) == []
+    assert going([backup(1), backup(500, database="other")], RetentionRule(1, 0)) == []
 
 
 BACKUPS = st.lists(
@@ -65,7 +65,7 @@ BACKUPS = st.lists(
 @given(BACKUPS, st.integers(1, 5), st.integers(0, 60), st.data())
 def test_whatever_the_rule(backups: list[Backup], keep: int, days: int, data: st.DataObject) -> None:
     wanted = data.draw(st.sets(st.sampled_from([b.name for b in backups]))) if backups else set()
-    decisions = decide(backups, Rule(keep, days), NOW, database="hk", wanted=wanted)
+    decisions = decide(backups, RetentionRule(keep, days), NOW, database="hk", wanted=wanted)
     assert {v.backup.name for v in decisions} == {b.name for b in backups if b.database == "hk"}
     gone = {v.backup.name for v in decisions if v.goes}
     verified = sorted((v.backup for v in decisions if v.backup.verified_at), key=lambda b: b.created_at)
@@ -78,7 +78,7 @@ def test_whatever_the_rule(backups: list[Backup], keep: int, days: int, data: st
         if NOW - decision.backup.created_at < timedelta(days=days):
             assert not decision.goes
     left = [b for b in backups if b.name not in gone]
-    again = decide(left, Rule(keep, days), NOW, database="hk", wanted=wanted)
+    again = decide(left, RetentionRule(keep, days), NOW, database="hk", wanted=wanted)
     assert not any(v.goes for v in again), "what stays, stays"
 
 
@@ -93,13 +93,13 @@ def test_why_one_backup_may_not_go() -> None:
 @pytest.mark.parametrize(("keep", "days"), [(0, 5), (-1, 0), (1, -1), (10**9, 0)])
 def test_a_rule_that_keeps_nothing_is_none(keep: int, days: int) -> None:
     with pytest.raises(InvalidInput):
-        Rule(keep, days)
+        RetentionRule(keep, days)
 
 
 def test_how_it_is_typed() -> None:
-    assert parse(["prune", "--keep", "7", "--days", "14"]).rule == Rule(7, 14)
-    assert parse(["--keep", "3", "prune"]).rule == Rule(3, 0)
-    assert parse(["prune", "--days", "30"]).rule == Rule(1, 30)
+    assert parse(["prune", "--keep", "7", "--days", "14"]).rule == RetentionRule(7, 14)
+    assert parse(["--keep", "3", "prune"]).rule == RetentionRule(3, 0)
+    assert parse(["prune", "--days", "30"]).rule == RetentionRule(1, 30)
     assert parse(["backup", "--if-older-than", "24h"]).if_older_than == timedelta(hours=24)
     assert parse(["backup", "--if-older-than", "30m"]).if_older_than == timedelta(minutes=30)
     assert parse(["backup", "--if-older-than", "7d"]).if_older_than == timedelta(days=7)

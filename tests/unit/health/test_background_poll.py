@@ -21,11 +21,11 @@ def test_what_never_answers_is_said_to_be_overdue_and_asked_once() -> None:
 
     poll = BackgroundPoll(work, name="test", limit_s=0.05)
     first, second = poll.ask(0), poll.ask(0)
-    assert first.value is None and first.overdue_s is not None and first.overdue_s >= 0.05
-    assert second.overdue_s is not None and second.overdue_s >= first.overdue_s
+    assert first.value is None and first.silent_s is not None and first.silent_s >= 0.05
+    assert second.silent_s is not None and second.silent_s >= first.silent_s
     assert len(begun) == 1
     gate.set()
-    while (answer := poll.ask(LONG)).overdue_s is not None:
+    while (answer := poll.ask(LONG)).silent_s is not None:
         time.sleep(0.01)
     assert answer.value == "late"
     assert len(begun) == 1
@@ -45,8 +45,8 @@ def test_an_earlier_answer_is_known_with_its_age_while_the_next_is_overdue() -> 
     poll.limit_s = 0.05
     late = poll.ask(0)
     assert (late.value, late.problem) == ("early", None)
-    assert late.overdue_s is not None
-    assert late.age_s >= late.overdue_s
+    assert late.silent_s is not None
+    assert late.age_s >= late.silent_s
     gate.set()
 
 
@@ -110,7 +110,7 @@ def test_what_hangs_for_too_long_is_tried_anew_beside_it(monkeypatch: pytest.Mon
         return number
 
     poll = BackgroundPoll(work, name="test", limit_s=0.05)
-    assert poll.ask(0).overdue_s is not None
+    assert poll.ask(0).silent_s is not None
     poll.limit_s = LONG
     time.sleep(0.2)
     assert poll.ask(0).value == 1
@@ -129,9 +129,9 @@ def test_while_attempts_hang_it_is_said_for_how_long_there_was_no_answer(monkeyp
     poll = BackgroundPoll(work, name="test", limit_s=0.01)
     started = time.monotonic()
     while len(begun) < 3:
-        overdue = poll.ask(0).overdue_s
+        overdue = poll.ask(0).silent_s
         assert overdue is not None
-    assert (poll.ask(0).overdue_s or 0) >= 0.05 + 0.1 - 0.02
+    assert (poll.ask(0).silent_s or 0) >= 0.05 + 0.1 - 0.02
     assert time.monotonic() - started >= 0.05 + 0.1, "the second is waited for longer than the first"
     gate.set()
 

@@ -78,7 +78,7 @@ def test_no_price_at_all_and_nothing_to_price() -> None:
 
 def test_what_is_not_known_is_not_called_healthy() -> None:
     down = feed(Answer(problem=DatabaseUnavailable("away")), calendar.sessions(NOW), NOW)
-    slow = feed(Answer(overdue_s=1.0), calendar.sessions(NOW), NOW)
+    slow = feed(Answer(silent_s=1.0), calendar.sessions(NOW), NOW)
     assert down.state is slow.state is State.DEGRADED
     assert "while PostgreSQL does not answer" in down.message
     assert "Still being read" in slow.message

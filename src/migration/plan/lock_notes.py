@@ -49,7 +49,7 @@ _UNUSUAL = (
     "For v1 clients: COPY portfolio_positions FROM, TRUNCATE, ON CONFLICT ON CONSTRAINT "
     "portfolio_positions_symbol_key, and CREATE INDEX on these tables by their bare name (a re-run init.sql)."
 )
-AFTERWARDS = {
+CONSEQUENCES = {
     Phase.PHASE1: Afterwards(
         (
             "Several portfolios: make, copy, compare, edit, import, archive.",

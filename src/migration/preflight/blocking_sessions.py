@@ -24,8 +24,8 @@ class How(StrEnum):
 
 
 _STATEMENTS = {
-    How.CANCEL: "migration.preflight.blockers.cancel",
-    How.TERMINATE: "migration.preflight.blockers.terminate",
+    How.CANCEL: "migration.preflight.blocking_sessions.cancel",
+    How.TERMINATE: "migration.preflight.blocking_sessions.terminate",
 }
 
 
@@ -68,7 +68,7 @@ def _look(conn: Connection) -> list[Row]:
     with conn.cursor() as cur:
         cur.execute("SELECT pg_catalog.pg_stat_clear_snapshot()")
         values = {"tables": [*OUR_TABLES], "older_than_s": OLDER_THAN_S}
-        cur.execute(query("migration.preflight.blockers.in_the_way"), values)
+        cur.execute(query("migration.preflight.blocking_sessions.in_the_way"), values)
         found: list[Row] = cur.fetchall()
     return found
 

@@ -11,8 +11,8 @@ import pytest
 
 from src.errors import Conflict, PrerequisiteError
 from src.journal.model import Client, Phase
-from src.migration.preflight import blockers
-from src.migration.preflight.blockers import How
+from src.migration.preflight import blocking_sessions
+from src.migration.preflight.blocking_sessions import How
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.support.migration_env import Apart, MigrationEnv, migration_env, session, wait_until
 
@@ -23,7 +23,7 @@ def v1(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
 
 
 def holders(it: MigrationEnv) -> tuple[Client, ...]:
-    return tuple(one for one in blockers.in_the_way(it.url) if one.holds_lock)
+    return tuple(one for one in blocking_sessions.in_the_way(it.url) if one.holds_lock)
 
 
 def test_ending_the_session_in_the_way_lets_the_run_go_on(v1: MigrationEnv) -> None:
@@ -38,7 +38,7 @@ def test_ending_the_session_in_the_way_lets_the_run_go_on(v1: MigrationEnv) -> N
             "idle in transaction",
         )
         assert found.since is not None
-        client, ended = blockers.interrupt(v1.url, found.pid, found.since, How.TERMINATE)
+        client, ended = blocking_sessions.interrupt(v1.url, found.pid, found.since, How.TERMINATE)
         assert ended and client.application_name == "month-end report"
         assert run.end() == 0
         with pytest.raises(psycopg2.OperationalError):
@@ -62,7 +62,7 @@ def test_a_statement_is_cancelled_and_its_session_stays(v1: MigrationEnv) -> Non
         wait_until(lambda: holders(v1), "the report runs")
         (found,) = holders(v1)
         assert found.since is not None
-        blockers.interrupt(v1.url, found.pid, found.since, How.CANCEL)
+        blocking_sessions.interrupt(v1.url, found.pid, found.since, How.CANCEL)
         thread.join(60)
         assert "canceling statement" in said[0]
         with report.cursor() as cur:
@@ -75,10 +75,10 @@ def test_another_session_or_one_that_is_not_in_the_way_any_more_is_left_alone(v1
         (found,) = holders(v1)
         assert found.since is not None
         with pytest.raises(Conflict, match="not in the way any more"):
-            blockers.interrupt(v1.url, found.pid, found.since - timedelta(seconds=1), How.TERMINATE)
+            blocking_sessions.interrupt(v1.url, found.pid, found.since - timedelta(seconds=1), How.TERMINATE)
         cur.execute("COMMIT")
         with pytest.raises(Conflict, match="not in the way any more"):
-            blockers.interrupt(v1.url, found.pid, found.since, How.TERMINATE)
+            blocking_sessions.interrupt(v1.url, found.pid, found.since, How.TERMINATE)
         cur.execute("SELECT 1")
 
 
@@ -88,9 +88,9 @@ def test_sessions_of_this_project_are_never_in_the_way(v1: MigrationEnv) -> None
             cur.execute("BEGIN; SELECT * FROM portfolio_positions; SELECT pg_backend_pid(), backend_start "
                         "FROM pg_stat_activity WHERE pid = pg_backend_pid()")  # fmt: skip
             pid, since = cur.fetchone() or (0, None)
-            assert blockers.in_the_way(v1.url) == ()
+            assert blocking_sessions.in_the_way(v1.url) == ()
             with pytest.raises(Conflict):
-                blockers.interrupt(v1.url, pid, since, How.TERMINATE)
+                blocking_sessions.interrupt(v1.url, pid, since, How.TERMINATE)
             cur.execute("SELECT 1")
 
 
@@ -114,7 +114,7 @@ def test_what_this_role_may_not_end_is_told_plainly(other_role: str, servers: Se
         (found,) = holders(v1)
         assert found.since is not None
         with pytest.raises(PrerequisiteError, match=f"sessions of the role {other_role}.*pg_signal_backend"):
-            blockers.interrupt(v1.url, found.pid, found.since, How.TERMINATE)
+            blocking_sessions.interrupt(v1.url, found.pid, found.since, How.TERMINATE)
         cur.execute("SELECT 1")
         cur.execute("ROLLBACK")
     v1.v1(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {other_role}")
