@@ -182,7 +182,7 @@ def failure(program: str, code: int, stderr: IO[bytes], target: Target) -> str:
     text = stderr.read().decode("utf-8", errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip() and "warning:" not in line]
     if "No space left on device" in text:
-        return f"{program} ran out of disk space. Make room where the backups are kept, or choose another --backup-dir."
+        return f"{program} ran out of disk space. Make room where the backups are kept, or choose another folder."
     if code < 0:
         return f"{program} was ended by signal {-code}."
     reason = " ".join(lines[:3]) or f"it ended with code {code} and said nothing"

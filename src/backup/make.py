@@ -34,6 +34,7 @@ from src.errors import BackupError, ConfigurationError, PrerequisiteError
 from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact
 from src.postgres.disk import free_bytes, nearest_existing
+from src.postgres.failures import failure
 from src.postgres.queries import query
 from src.schema.versions import detect
 
@@ -46,6 +47,10 @@ WAL_BYTES = 2**30  # what the scratch server's write-ahead log may grow to
 
 def silent(message: str, done: int | None, total: int | None) -> None:
     """Ignore progress."""
+
+
+LOCK_WAIT = "2s"  # to estimate a size nobody is kept waiting for long
+ANOTHER_FOLDER = "Choose another place with --backup-dir."
 
 
 @dataclass(frozen=True)
@@ -62,10 +67,17 @@ class Estimate:
 
 
 def estimate_backup(url: str, backup_dir: Path) -> Estimate:
-    """Whether a backup can be made in `backup_dir`, and verified there. Writes nothing, not even the folder."""
+    """Whether a backup can be made in `backup_dir`, and verified there. Writes nothing, not even the folder.
+
+    Raises TableLocked where somebody holds a table for longer than LOCK_WAIT.
+    """
     conn = connect(url, purpose="backup", autocommit=True)
     try:
+        with conn.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_WAIT,))
         return estimate_of(conn, backup_dir)
+    except psycopg2.Error as error:
+        raise failure(conn, error) from None
     finally:
         conn.close()
 
@@ -220,8 +232,8 @@ def _refuse_unusable_folder(backup_dir: Path) -> None:
     nearest = nearest_existing(backup_dir)
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
         raise PrerequisiteError(
-            f"The folder for backups cannot be used: {nearest} is not a folder that this program may write to. "
-            f"Choose another place with --backup-dir."
+            f"The folder for backups cannot be used: {nearest} is not a folder that this program may write to.",
+            ANOTHER_FOLDER,
         )
 
 
@@ -229,7 +241,8 @@ def _refuse_without_disk(needed: int, free: int, backup_dir: Path) -> None:
     if free < needed:
         raise PrerequisiteError(
             f"A backup and its verification may need {megabytes(needed)} in {backup_dir}, and {megabytes(free)} are "
-            f"free. Make room there, or choose another place with --backup-dir."
+            f"free. Make room there, or choose another folder.",
+            ANOTHER_FOLDER,
         )
 
 

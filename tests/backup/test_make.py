@@ -230,7 +230,7 @@ def test_no_room_is_found_out_before_it_starts(
     assert needed > size
     assert free > 0
     monkeypatch.setattr(backup_make, "free_bytes", lambda directory: needed - 10 * 2**20)
-    with pytest.raises(PrerequisiteError, match=r"MB are free.*--backup-dir"):
+    with pytest.raises(PrerequisiteError, match=r"MB are free.*another folder"):
         make(url, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
