@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from src.auth.sessions import Session, Sessions
+from src.auth.sessions import LoginSession, LoginSessions
 from src.auth.store import Account, Accounts, Role
 from src.auth.throttle import Throttle
 from src.auth.token import OneTimeToken
@@ -46,7 +46,7 @@ def _wait(seconds: int) -> str:
 
 @dataclass(frozen=True)
 class User:
-    """Who is logged in. `kind`: as in Session; only an "account" has a password here."""
+    """Who is logged in. `kind`: as in LoginSession; only an "account" has a password here."""
 
     name: str
     role: Role
@@ -83,7 +83,7 @@ class Authenticator:
     ) -> None:
         self.rules = rules
         self.accounts = Accounts(home)
-        self._sessions = Sessions(home, now)
+        self._sessions = LoginSessions(home, now)
         self._throttle = Throttle()
         self._now = now
         self.token = OneTimeToken(announce)
@@ -102,7 +102,7 @@ class Authenticator:
         session = self._sessions.read(cookie) if cookie else None
         return None if session is None else self._user(session)
 
-    def _user(self, session: Session) -> User | None:
+    def _user(self, session: LoginSession) -> User | None:
         role: Role | None = None
         if session.kind == "account" and not self.rules.identities:
             account = self.accounts.get(session.name)

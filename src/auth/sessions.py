@@ -20,7 +20,7 @@ LIFETIME_S = 12 * 3600
 
 
 @dataclass(frozen=True)
-class Session:
+class LoginSession:
     """What the cookie says. Times in seconds since the epoch.
 
     `kind`: "account" (then `generation` is its account's), "token" (whoever started the dashboard) or "identity"
@@ -35,7 +35,7 @@ class Session:
     expires: int
 
 
-class Sessions:
+class LoginSessions:
     """Issues, reads and ends sessions. Safe for several threads and processes; survives a restart."""
 
     def __init__(self, home: Path, now: Callable[[], float] = time.time) -> None:
@@ -51,15 +51,15 @@ class Sessions:
     def issue(self, kind: str, name: str, generation: str = "") -> str:
         """A new session's cookie."""
         now = int(self._now())
-        session = Session(secrets.token_urlsafe(16), kind, name, generation, now, now + LIFETIME_S)
+        session = LoginSession(secrets.token_urlsafe(16), kind, name, generation, now, now + LIFETIME_S)
         return str(self._signer.dumps(asdict(session)))
 
-    def read(self, cookie: str) -> Session | None:
+    def read(self, cookie: str) -> LoginSession | None:
         """The session, or None for a cookie that is forged, expired or ended."""
         if not cookie.isascii():
             return None
         try:
-            session = Session(**self._signer.loads(cookie))
+            session = LoginSession(**self._signer.loads(cookie))
         except (BadSignature, TypeError):
             return None
         now = self._now()
@@ -67,7 +67,7 @@ class Sessions:
             return None
         return session
 
-    def end(self, session: Session) -> None:
+    def end(self, session: LoginSession) -> None:
         """From now on its cookie is refused, whoever sends it."""
         self._ended.add(session.session_id, session.expires)
 

@@ -26,7 +26,7 @@ Value = int | float | bool | None
 Labels = Mapping[str, str]
 
 
-class _Text:
+class _MetricsText:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -49,7 +49,7 @@ def _escaped(text: str) -> str:
 
 
 def text(seen: Seen, pages: Pages) -> str:
-    out = _Text()
+    out = _MetricsText()
     out.add("hk_up", "1 where the dashboard can do its work: PostgreSQL answers, and its schema is known.", seen.serves)
     out.several(
         "hk_component_state",
@@ -73,7 +73,7 @@ def text(seen: Seen, pages: Pages) -> str:
     return "\n".join(out.lines) + "\n"
 
 
-def _postgres(out: _Text, seen: Seen) -> None:
+def _postgres(out: _MetricsText, seen: Seen) -> None:
     out.add("hk_postgres_up", "1 where PostgreSQL answers.", is_up(seen.server))
     if seen.server.value is None or not is_up(seen.server):
         return
@@ -87,7 +87,7 @@ def _postgres(out: _Text, seen: Seen) -> None:
     out.add("hk_postgres_longest_transaction_seconds", "Age of the oldest open transaction; 0: none.", longest or 0)
 
 
-def _pool(out: _Text, seen: Seen) -> None:
+def _pool(out: _MetricsText, seen: Seen) -> None:
     if seen.pool is None:
         return
     out.add("hk_pool_size", "Connections that the dashboard may use.", seen.pool.size)
@@ -97,7 +97,7 @@ def _pool(out: _Text, seen: Seen) -> None:
     out.add("hk_pool_gave_up_total", "Requests that waited for a connection in vain.", seen.pool.gave_up, "counter")
 
 
-def _caches(out: _Text, seen: Seen, pages: Pages) -> None:
+def _caches(out: _MetricsText, seen: Seen, pages: Pages) -> None:
     status = seen.cache.value if seen.cache.silent_s is None else None
     out.add("hk_cache_up", "1 where the cache answers.", status is not None and status.up)
     if status is not None and status.up:
@@ -116,7 +116,7 @@ def _caches(out: _Text, seen: Seen, pages: Pages) -> None:
         )
 
 
-def _schema(out: _Text, seen: Seen) -> None:
+def _schema(out: _MetricsText, seen: Seen) -> None:
     if seen.server.value is None or not is_up(seen.server):
         return
     version = seen.server.value.schema.version
@@ -126,7 +126,7 @@ def _schema(out: _Text, seen: Seen) -> None:
         out.add("hk_schema_differences", "What is missing, different or invalid (drift).", count(drift))
 
 
-def _run(out: _Text, last: RunRecord | None) -> None:
+def _run(out: _MetricsText, last: RunRecord | None) -> None:
     if last is None:
         return
     labels = {"phase": last.phase.value}
@@ -145,7 +145,7 @@ def _run(out: _Text, last: RunRecord | None) -> None:
     out.add("hk_run_longest_stall_seconds", "The longest that a client waited in the last run.", stall)
 
 
-def _prices(out: _Text, seen: Seen) -> None:
+def _prices(out: _MetricsText, seen: Seen) -> None:
     if seen.prices.value is None:
         return
     quotes = seen.prices.value.values()
@@ -155,7 +155,7 @@ def _prices(out: _Text, seen: Seen) -> None:
     out.add("hk_prices_newest_timestamp_seconds", "When the newest price was right.", newest)
 
 
-def _backups(out: _Text, seen: Seen) -> None:
+def _backups(out: _MetricsText, seen: Seen) -> None:
     if seen.structure.value is not None:
         estimate = seen.structure.value.estimate
         out.add("hk_backup_disk_free_bytes", "Free disk where backups are kept.", estimate.free)

@@ -40,13 +40,12 @@ from src.migration.model import Options, Plan, TableSize
 from src.migration.plan.planner import configure, open_plan
 from src.migration.preflight.survey import survey
 from src.migration.run.execution import Execution
-from src.migration.run.runner import work_session
+from src.migration.run.runner import OnEvent, work_session
 from src.migration.steps import checksums
 from src.portfolios.transactions import MOST_MOVES
 from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact
 
-OnEvent = Callable[[Event], None]
 T = TypeVar("T")
 
 

@@ -1,6 +1,6 @@
-"""Looking at someone else's database without changing it, and without waiting in anyone's way.
+"""Reading someone else's database without changing it, and without waiting in anyone's way.
 
-A look is a transaction that is read-only, is always rolled back, and gives up soon where a lock is not free.
+A read-only transaction here is always rolled back, and gives up soon where a lock is not free.
 Its statements stand in sql/*.sql under lines `-- == name: what it is for`.
 """
 
@@ -62,7 +62,7 @@ class ReadOnlyTransaction:
 
 @contextmanager
 def read_only(conn: Connection) -> Iterator[ReadOnlyTransaction]:
-    """A look through `conn`, whether it is in a transaction or not; as it was, afterwards."""
+    """A read-only transaction on `conn`, whether it is in a transaction or not; as it was, afterwards."""
     nested = conn.info.transaction_status != TRANSACTION_STATUS_IDLE
     with conn.cursor() as cursor:
         if nested:

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from src.auth.sessions import LIFETIME_S, Sessions
+from src.auth.sessions import LIFETIME_S, LoginSessions
 from src.auth.store import Role
 from src.journal import audit, runs
 from tests.browser.conftest import PASSWORD, Dashboard, StartDashboard, launch
@@ -110,7 +110,7 @@ def test_every_answer_forbids_frames_and_foreign_scripts(dashboard: Dashboard, p
 
 def forged(dashboard: Dashboard) -> dict[str, str]:
     good = dashboard.account("mei", Role.ADMIN)
-    old = Sessions(dashboard.home, now=lambda: time.time() - LIFETIME_S - 1)
+    old = LoginSessions(dashboard.home, now=lambda: time.time() - LIFETIME_S - 1)
     account = good.partition(".")[0]
     return {
         "none": "",
@@ -118,10 +118,10 @@ def forged(dashboard: Dashboard) -> dict[str, str]:
         "tampered": good[:-3] + ("AAA" if good[-3:] != "AAA" else "BBB"),
         "unsigned": account,
         "expired": old.issue("account", "mei", "whatever"),
-        "another generation": Sessions(dashboard.home).issue("account", "mei", "0123456789abcdef"),
-        "nobody's account": Sessions(dashboard.home).issue("account", "eve", "0"),
+        "another generation": LoginSessions(dashboard.home).issue("account", "mei", "0123456789abcdef"),
+        "nobody's account": LoginSessions(dashboard.home).issue("account", "eve", "0"),
         "the terminal's, while there are accounts": dashboard.admin(),
-        "another kind": Sessions(dashboard.home).issue("god", "mei", ""),
+        "another kind": LoginSessions(dashboard.home).issue("god", "mei", ""),
     }
 
 

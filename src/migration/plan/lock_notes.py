@@ -38,7 +38,7 @@ def lock_of(step: Step) -> Lock:
 
 
 @dataclass(frozen=True)
-class Afterwards:
+class Consequences:
     """What can be done once a phase is through, and what cannot be done any more."""
 
     possible: tuple[str, ...]
@@ -50,7 +50,7 @@ _UNUSUAL = (
     "portfolio_positions_symbol_key, and CREATE INDEX on these tables by their bare name (a re-run init.sql)."
 )
 CONSEQUENCES = {
-    Phase.PHASE1: Afterwards(
+    Phase.PHASE1: Consequences(
         (
             "Several portfolios: make, copy, compare, edit, import, archive.",
             "v1 clients go on working, in sessions opened before, during and after; they see DEFAULT alone.",
@@ -59,7 +59,7 @@ CONSEQUENCES = {
         ),
         (_UNUSUAL,),
     ),
-    Phase.PHASE2: Afterwards(
+    Phase.PHASE2: Consequences(
         (
             "All that is possible now, with the database itself refusing rows without a portfolio.",
             "Performance per portfolio (portfolio_performance), and a check of each (validate_portfolio_integrity).",
@@ -67,7 +67,7 @@ CONSEQUENCES = {
         ),
         ("v1 clients: their next statement fails, or sees all portfolios. Rolling back to v2 brings them back.",),
     ),
-    Phase.ROLLBACK_V2: Afterwards(
+    Phase.ROLLBACK_V2: Consequences(
         (
             "v1 clients can work again, and see DEFAULT alone.",
             "All portfolios stay, and everything that is done with them here.",
@@ -79,7 +79,7 @@ CONSEQUENCES = {
             _UNUSUAL,
         ),
     ),
-    Phase.ROLLBACK_V1: Afterwards(
+    Phase.ROLLBACK_V1: Consequences(
         (
             "v1 clients work on the tables themselves, as before phase 1: COPY, TRUNCATE and a re-run init.sql too.",
             "Phase 1 again: it brings the archived portfolios back as they were, with what v1 clients changed since.",

@@ -244,7 +244,7 @@ def _save(portfolio_id: str) -> None:
     if reading.problems or not reading.edits:
         return
     try:
-        save = queries.manager().save_positions(portfolio_id, reading.edits, by=preferences.your_name())
+        revision = queries.manager().save_positions(portfolio_id, reading.edits, by=preferences.your_name())
     except SaveConflict as error:
         found.lines, found.state = _lines(portfolio_id, found), {}
         found.clashes, found.round = error.clashes, _next_round()
@@ -253,7 +253,7 @@ def _save(portfolio_id: str) -> None:
     else:
         text = review.summary(reading.edits)
         st.session_state.pop(_key(portfolio_id), None)
-        view_state.saved(save, text)
+        view_state.saved(revision, text)
         components.flash(f"Saved: {text}.")
     finally:
         queries.forget()

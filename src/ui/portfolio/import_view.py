@@ -146,7 +146,7 @@ def _possible(preview: ImportPreview, live: queries.LiveState) -> tuple[Edit, ..
 
 
 def _again(portfolio_id: str, preview: ImportPreview, live: queries.LiveState) -> None:
-    same = (one for one in queries.saves(portfolio_id) if one.digest == preview.digest)
+    same = (one for one in queries.revisions(portfolio_id) if one.digest == preview.digest)
     before = next((one for one in same if one.undone_by is None), None)
     if before is not None:
         when = f"on {fmt.moment(before.at)} (revision {before.revision_id})"
@@ -177,7 +177,7 @@ def _import(portfolio_id: str, name: str, edits: Sequence[Edit], digest: str, ro
     if st.session_state.get(ROUND, 0) != round_:
         return  # the second half of a double click
     try:
-        save: Revision = queries.manager().save_positions(
+        revision: Revision = queries.manager().save_positions(
             portfolio_id, edits, by=preferences.your_name(), kind="import", note=name[:200], digest=digest
         )
     except SaveConflict as error:
@@ -192,7 +192,7 @@ def _import(portfolio_id: str, name: str, edits: Sequence[Edit], digest: str, ro
     else:
         st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
         text = review.summary(edits)
-        view_state.saved(save, f"import of {name}: {text}")
+        view_state.saved(revision, f"import of {name}: {text}")
         components.flash(f"Imported {fmt.plain(name)}: {text}. Undo takes all of it back at once.")
     finally:
         queries.forget()

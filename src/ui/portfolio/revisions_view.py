@@ -30,68 +30,70 @@ VERBS = {
 }
 
 
-def undoable(saves: Sequence[Revision]) -> set[int]:
-    """Of the newest revisions, those whose symbols no later one changed. `saves`: newest first."""
+def undoable(revisions: Sequence[Revision]) -> set[int]:
+    """Of the newest revisions, those whose symbols no later one changed. `revisions`: newest first."""
     touched: set[str] = set()
     found: set[int] = set()
-    for save in saves:
-        undone = save.undone_by is not None
-        symbols = {row.symbol for row in save.rows}
-        if save.rows and not undone and not symbols & touched:
-            found.add(save.revision_id)
+    for revision in revisions:
+        undone = revision.undone_by is not None
+        symbols = {row.symbol for row in revision.rows}
+        if revision.rows and not undone and not symbols & touched:
+            found.add(revision.revision_id)
         # A revision and the undo that took it back leave things as they were before both.
-        if not undone and save.undoes is None:
+        if not undone and revision.undoes is None:
             touched |= symbols
     return found
 
 
 def show(entry: PortfolioEntry) -> None:
-    saves = queries.saves(entry.portfolio_id)
+    revisions = queries.revisions(entry.portfolio_id)
     st.subheader("Change history")
-    if not saves:
+    if not revisions:
         st.info("Nothing was saved in this portfolio yet, since who changed what is kept.")
         return
-    shown = saves
-    if len(saves) > PAGE:
-        page = st.pagination(-(-len(saves) // PAGE), key="saves_page")
-        shown = saves[(page - 1) * PAGE : page * PAGE]
-    open_ = undoable(saves)
-    for save in shown:
-        _entry(save, save.revision_id in open_)
+    shown = revisions
+    if len(revisions) > PAGE:
+        page = st.pagination(-(-len(revisions) // PAGE), key="saves_page")
+        shown = revisions[(page - 1) * PAGE : page * PAGE]
+    open_ = undoable(revisions)
+    for revision in shown:
+        _entry(revision, revision.revision_id in open_)
 
 
-def _entry(save: Revision, can_undo: bool) -> None:
-    with st.container(border=True, key=f"save_{save.revision_id}"):
+def _entry(revision: Revision, can_undo: bool) -> None:
+    with st.container(border=True, key=f"save_{revision.revision_id}"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.html(_title(save))
+            st.html(_title(revision))
             if can_undo:
                 st.button(
                     "Undo",
-                    key=f"undo_{save.revision_id}",
+                    key=f"undo_{revision.revision_id}",
                     icon=":material/undo:",
                     on_click=_undo,
-                    args=(save.revision_id, review.summary(save.rows)),
+                    args=(revision.revision_id, review.summary(revision.rows)),
                 )
-        if not save.rows:
+        if not revision.rows:
             return
-        rows = [(Cell(row.symbol), Cell(review.in_words(row.before, row.after))) for row in save.rows]
-        table = markup.table(COLUMNS, rows, caption=f"What revision {save.revision_id} changed")
+        rows = [(Cell(row.symbol), Cell(review.in_words(row.before, row.after))) for row in revision.rows]
+        table = markup.table(COLUMNS, rows, caption=f"What revision {revision.revision_id} changed")
         if len(rows) <= FEW:
             st.html(table)
             return
-        with st.expander(review.summary(save.rows)):
+        with st.expander(review.summary(revision.rows)):
             st.html(table)
 
 
-def _title(save: Revision) -> str:
-    what = VERBS.get(save.kind, save.kind) if save.undoes is None else f"Revision {save.undoes} undone"
-    state = f"undone by revision {save.undone_by}" if save.undone_by is not None else ""
-    note = " · ".join(filter(None, (f"revision {save.revision_id}", save.note if save.undoes is None else "", state)))
-    return markup.lead(f"{what} by {save.by}", f"{fmt.moment(save.at)} · {note}")
+def _title(revision: Revision) -> str:
+    what = VERBS.get(revision.kind, revision.kind) if revision.undoes is None else f"Revision {revision.undoes} undone"
+    state = f"undone by revision {revision.undone_by}" if revision.undone_by is not None else ""
+    note = " · ".join(
+        filter(None, (f"revision {revision.revision_id}", revision.note if revision.undoes is None else "", state))
+    )
+    return markup.lead(f"{what} by {revision.by}", f"{fmt.moment(revision.at)} · {note}")
 
 
 def undo_mine(portfolio_id: str) -> None:
-    """The last save of this session, to take back at once."""
+    """The last revision of this session, to take back at once."""
     mine = view_state.my_save(portfolio_id)
     if mine is not None:
         st.button(
@@ -105,7 +107,7 @@ def undo_mine(portfolio_id: str) -> None:
 
 
 def _undo(revision_id: int, text: str) -> None:
-    """Callback: takes the whole save back, or, where something changed since, nothing of it."""
+    """Callback: takes the whole revision back, or, where something changed since, nothing of it."""
     try:
         queries.manager().undo_revision(revision_id, by=preferences.your_name())
     except SaveConflict as error:

@@ -17,16 +17,16 @@ STATUS_PAGE = PROJECT_ROOT / "pages" / "system_status.py"
 
 @dataclass(frozen=True)
 class Mine:
-    """The last save of this session, in words."""
+    """The last revision of this session, in words."""
 
     revision_id: int
     portfolio_id: str
     text: str
 
 
-def saved(save: Revision, text: str) -> None:
+def saved(revision: Revision, text: str) -> None:
     """For callbacks: remember it for Undo, and show the positions."""
-    st.session_state[MINE] = Mine(save.revision_id, save.portfolio_id, text)
+    st.session_state[MINE] = Mine(revision.revision_id, revision.portfolio_id, text)
     st.session_state[VIEW] = POSITIONS
 
 

@@ -91,7 +91,7 @@ def signals(source: Source, portfolio_id: str, most: int) -> tuple[Signal, ...]:
 
 
 @cached(ttl=10, most=50)
-def saves(source: Source, portfolio_id: str) -> tuple[Revision, ...]:
+def revisions(source: Source, portfolio_id: str) -> tuple[Revision, ...]:
     """Who changed what in a portfolio: the newest MOST_REVISIONS, newest first."""
     return source.manager.revisions(portfolio_id, MOST_REVISIONS)
 
