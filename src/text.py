@@ -70,3 +70,8 @@ def listed(items: Iterable[str], limit: int = LISTED) -> str:
 def quoted(name: str) -> str:
     """An identifier as SQL needs it written: in quotes only where it must be."""
     return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL needs it written."""
+    return "'" + text.replace("'", "''") + "'"

@@ -84,9 +84,10 @@ def estimate_backup(url: str, backup_dir: Path) -> Estimate:
 
 def estimate_of(conn: Connection, backup_dir: Path) -> Estimate:
     """`estimate_backup` of the database that `conn` is connected to."""
-    needed, free = _bytes_needed(conn), free_bytes(backup_dir)
+    needed, free = _bytes_needed(conn), 0
     obstacle = None
     try:
+        free = free_bytes(backup_dir)
         target = target_of(conn)
         readable_tables(conn)
         find_tools(target.server_major, needs_ssl=target.uses_ssl)
@@ -94,6 +95,8 @@ def estimate_of(conn: Connection, backup_dir: Path) -> Estimate:
         _refuse_without_disk(needed, free, backup_dir)
     except (PrerequisiteError, ConfigurationError) as error:
         obstacle = str(error)
+    except OSError as error:
+        obstacle = f"The folder for backups cannot be used: {error.strerror or error}."
     return Estimate(needed, free, obstacle)
 
 

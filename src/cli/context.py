@@ -42,7 +42,7 @@ class Context:
             self._url = database_url(self.settings)
         return self._url
 
-    def manager(self) -> DatabaseManager:
+    def manager(self) -> "DatabaseManager":
         from src.database_enhanced import DatabaseManager  # only now: pandas takes its time, and few commands need it
 
         return DatabaseManager(settings=self.settings)

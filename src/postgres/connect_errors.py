@@ -118,7 +118,7 @@ def _reason_of_address(host: str, port: str) -> Reason:
                 one.connect(str(Path(host) / f".s.PGSQL.{port}"))
         else:
             socket.create_connection((host, int(port)), PROBE_S).close()
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         return Reason.UNKNOWN_HOST
     except TimeoutError:
         return Reason.SILENT

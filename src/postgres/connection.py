@@ -1,6 +1,7 @@
 """Opening a connection, and saying what went wrong without saying the password."""
 
 import math
+import re
 import time
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -56,7 +57,8 @@ def connect(
     try:
         conn = psycopg2.connect(dsn)
     except psycopg2.OperationalError as error:
-        timeout_s = float(parsed["connect_timeout"]) or math.inf
+        timeout_s = float(parsed["connect_timeout"])
+        timeout_s = timeout_s if timeout_s > 0 else math.inf
         reason = reason_of_failure(dsn, time.monotonic() - started, timeout_s)
         raise errors.no_session(reason, redact(libpq_text(error), url)) from None
     conn.autocommit = autocommit
@@ -70,7 +72,10 @@ def _parse(url: str) -> dict[str, str]:
     except psycopg2.ProgrammingError:
         parsed = {}
     ports = parsed.get("port", "0").split(",")
-    in_place = not any("@" in parsed.get(key, "") for key in ("host", "hostaddr", "dbname"))
+    waits = parsed.get("connect_timeout", "10").strip()
+    in_place = re.fullmatch(r"-?\d+", waits) is not None and not any(
+        "@" in parsed.get(key, "") for key in ("host", "hostaddr", "dbname")
+    )
     if not parsed or not in_place or not all(port == "" or port.isdecimal() for port in ports):
         raise ConfigurationError(
             "DATABASE_URL cannot be read: write it as postgresql://user:password@host:5432/database, with special "

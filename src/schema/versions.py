@@ -25,7 +25,8 @@ class SchemaVersion(StrEnum):
 class SchemaState:
     """What the catalogs say. `version` is None for an empty database and for one that is none of the three.
 
-    `empty`: none of the tables is there. `backward_compatible`: v1 clients can work with it.
+    `empty`: none of the tables is there. `elsewhere`: they stand in a schema of the search_path that is not public.
+    `backward_compatible`: v1 clients can work with it.
     `has_constraints`: portfolio ids are foreign keys to `portfolios`.
     """
 
@@ -37,6 +38,7 @@ class SchemaState:
     portfolio_id_required: bool = False
     warning: str | None = None
     empty: bool = False
+    elsewhere: bool = False
 
     @property
     def title(self) -> str:
@@ -114,7 +116,7 @@ def recommendations(state: SchemaState) -> list[str]:
     if state.empty:
         return ["The database is empty. Create the tables: python run_migration.py init --schema v1 (or v3)."]
     if state.version is None or state.warning is not None:
-        first = [f"{state.warning or 'This database is not recognised.'} `python run_migration.py check` says more."]
+        first = [state.warning or "This database is not recognised."]
     else:
         first = []
     if state.version is SchemaVersion.V1:
@@ -200,7 +202,7 @@ def detect_with(cursor: Cursor) -> SchemaState:
 
 def _judge(found: _Catalog) -> SchemaState:
     if not found.tables and found.on_search_path:
-        return SchemaState(version=None, warning=_elsewhere(found.on_search_path))
+        return SchemaState(version=None, warning=_elsewhere(found.on_search_path), elsewhere=True)
     if not found.tables:
         return SchemaState(version=None, empty=True, warning="This database is empty: none of the tables is there.")
     missing = sorted(BASE_TABLES - found.tables)

@@ -102,7 +102,7 @@ def test_a_plan_that_is_refused_asks_who_else_is_there_and_not_for_a_whole_plan(
     pid = client.info.backend_pid
     try:
         app = open_page(url, "system_status")
-        assert "old_app" in app.error[0].value
+        assert "old_app" in app.error[0].value.replace("\\", "")
         assert app.session_state[plan_view.INSPECTED][0] == queries.other_sessions() == (pid,)
     finally:
         client.close()

@@ -93,7 +93,7 @@ def test_a_backup_that_does_not_restore_equal_stops_the_phase(
         return faulty(make_backup(*arguments, **choices))
 
     monkeypatch.setattr(execution, "make_backup", make)
-    with pytest.raises(MigrationError, match=r"the database is as it was.*run_migration\.py phase1"):
+    with pytest.raises(MigrationError, match="the database is as it was"):
         phase1(v1)
     assert [backup.verified_at for backup in list_backups(v1.settings.backup_dir)] == [None]
     assert difference(before, whole_dump(v1.url)) == ""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from src.errors import DatabaseUnavailable
+from src.errors import TableLocked
 from src.journal.model import Keep, Phase
 from src.migration.model import MergedSymbol
 from src.migration.preflight.rollback_preview import merge_preview
@@ -81,6 +81,6 @@ def test_the_preview_says_when_it_cannot_look(make_database: MakeDatabase, pg_ve
     with session(url) as other, other.cursor() as cur:
         cur.execute("BEGIN")
         cur.execute("LOCK TABLE portfolio_positions")
-        with pytest.raises(DatabaseUnavailable, match="locked"):
+        with pytest.raises(TableLocked, match="locked"):
             preview(url)
         cur.execute("ROLLBACK")

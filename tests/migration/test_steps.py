@@ -120,7 +120,7 @@ def test_a_step_that_fails_leaves_all_before_it_and_can_be_repaired(v1: Migratio
     file = files / FILES[Phase.PHASE1]
     view = "CREATE OR REPLACE VIEW public.portfolio_summary"
     change(file, view, f"SELECT 1/0; {view}")
-    with pytest.raises(MigrationError, match=r"division by zero.*resume.*rollback"):
+    with pytest.raises(MigrationError, match="division by zero"):
         v1.run(Phase.PHASE1)
     record = runs.fetch_current_run(v1.url)
     assert record is not None and (record.state, record.current_step) == ("failed", "views_and_functions")

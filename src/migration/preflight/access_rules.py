@@ -6,7 +6,7 @@ from src.journal.model import Client, Phase
 from src.migration.findings import Choice, Finding
 from src.migration.preflight.facts import OUR_TABLES, Facts
 from src.migration.preflight.rules import BUILDS_VIEWS, EVERY_PHASE, info, refusal, warning
-from src.text import quoted
+from src.text import literal, quoted
 
 OLDEST_SERVER = 140000
 VIEWED_TABLES = tuple(table for table in OUR_TABLES if table != "portfolios")
@@ -259,7 +259,7 @@ def session_findings(facts: Facts, clients: tuple[Client, ...], old: tuple[Clien
     for client in old:
         who = f"process {client.pid}" if client.pid else "no process"
         gid = client.application_name.removeprefix("prepared transaction ")
-        end = f"SELECT pg_terminate_backend({client.pid})" if client.pid else f"ROLLBACK PREPARED '{gid}'"
+        end = f"SELECT pg_terminate_backend({client.pid})" if client.pid else f"ROLLBACK PREPARED {literal(gid)}"
         yield LONG_TRANSACTION(
             role=client.role or "unknown",
             seconds=round(client.transaction_s or 0),

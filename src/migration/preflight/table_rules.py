@@ -198,7 +198,8 @@ SUBSCRIPTION = warning(
 def table_findings(facts: Facts) -> Iterator[Finding]:
     """Tables that are missing, are no plain tables, or that others have put something on."""
     for table in V1_TABLES:
-        if table not in facts.relations:
+        # Where they stand in another schema, that is said; making them here would be wrong.
+        if table not in facts.relations and not facts.state.elsewhere:
             yield TABLE_MISSING(table=table)
     for table in OUR_TABLES:
         relation = facts.relations.get(table)

@@ -114,8 +114,8 @@ def _arguments(phase: Phase, options: Options) -> list[str]:
     if not options.backup:
         argv.append("--no-backup")
     if options.backup_dir is not None and options.backup_dir != queries.settings().backup_dir:
-        argv += ["--backup-dir", str(options.backup_dir)]
-    return argv + [part for role in options.legacy_roles for part in ("--legacy-role", role)]
+        argv.append(f"--backup-dir={options.backup_dir}")
+    return argv + [f"--legacy-role={role}" for role in options.legacy_roles]
 
 
 def _check_still(shown_version: str | None) -> None:

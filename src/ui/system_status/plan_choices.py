@@ -28,15 +28,24 @@ def chosen(phase: Phase) -> Options:
     """The choices as they are now; those that do not belong to `phase` are as if they had not been made."""
     state = st.session_state
     rollback, forward = phase is Phase.ROLLBACK_V1, phase is Phase.PHASE1
-    folder = str(state.get("backup_dir") or "").strip()
     return Options(
         backup=not state.get("no_backup", False),
-        backup_dir=Path(folder).expanduser() if folder else queries.settings().backup_dir,
+        backup_dir=_folder(str(state.get("backup_dir") or "").strip()),
         legacy_roles=tuple(state.get("legacy_roles") or ()),
         force=phase is Phase.PHASE2 and bool(state.get("force", False)),
         keep=Keep(state.get("keep") or Keep.MERGE) if rollback else Keep.MERGE,
         restore_archive=not forward or bool(state.get("restore_archive", True)),
     )
+
+
+def _folder(typed: str) -> Path:
+    """What was typed, absolute, since the command starts in another folder. The ~ of an unknown user stays."""
+    if not typed:
+        return queries.settings().backup_dir
+    try:
+        return Path(typed).expanduser().absolute()
+    except RuntimeError:
+        return Path(typed).absolute()
 
 
 def controls(plan: Plan) -> None:
@@ -64,14 +73,15 @@ def _asked(plan: Plan) -> list[Choose]:
 
 def _roles(plan: Plan) -> None:
     found: Sequence[str] = st.session_state.get(_KNOWN, ())
+    if not st.session_state.get("legacy_roles"):
+        found = st.session_state[_KNOWN] = plan.legacy_roles
     named = [choose.value for choose in _asked(plan) if choose.choice is Choice.LEGACY_ROLES and choose.value]
-    known = tuple(dict.fromkeys((*found, *plan.legacy_roles, *named)))
-    st.session_state[_KNOWN] = known
+    known = tuple(dict.fromkeys((*found, *named)))
     st.multiselect(
         "Roles of v1 clients",
         known,
         key="legacy_roles",
-        placeholder=f"All that were found: {listed(known)}",
+        placeholder=f"All that were found: {listed(found)}",
         help="Nothing chosen: all that were found. A role that is left out gets no compatibility views: its sessions "
         "see every portfolio.",
         accept_new_options=True,
