@@ -27,7 +27,7 @@ from src.market import calendar
 from src.postgres.pool import PoolStatus
 
 LIMIT_S = 0.7
-PATIENT_S = 3.0
+PATIENT_S = 6.0  # longer than an attempt to connect and the one that asks why it failed
 PRICES_S = 60.0
 BACKUPS_S = 10.0  # each has a manifest to read
 STRUCTURE_S = 30.0  # reading the whole catalog and all tables' sizes is not for every few seconds

@@ -13,6 +13,7 @@ from src.errors import CapabilityMissing, NextStep
 from src.postgres.connection import Connection, Cursor
 from src.postgres.errors import translate
 from src.postgres.queries import query
+from src.text import listed
 
 
 class SchemaVersion(StrEnum):
@@ -100,7 +101,9 @@ def why_not(state: SchemaState, capability: Capability) -> CapabilityMissing | N
     if state.version is None:
         return CapabilityMissing(f"{capability.what} is not possible: {state.warning}", NextStep.CHECK)
     if capability.multi_portfolio and not state.multi_portfolio:
-        return CapabilityMissing(f"{capability.what} needs schema v2; this database is v1.", NextStep.PHASE1)
+        return CapabilityMissing(
+            f"{capability.what} needs schema v2; this database is v1. Phase 1 makes it v2.", NextStep.PHASE1
+        )
     return None
 
 
@@ -147,7 +150,7 @@ class _Catalog:
 
 
 BASE_TABLES = frozenset({"portfolio_positions", "trading_signals", "price_history"})
-_PORTFOLIO_COLUMNS = [
+PORTFOLIO_COLUMNS = (
     "portfolio_id",
     "name",
     "description",
@@ -157,10 +160,10 @@ _PORTFOLIO_COLUMNS = [
     "copied_from",
     "copied_at",
     "archived_at",
-]
+)
 _MULTI_COLUMNS = frozenset(
     {"portfolio_positions.portfolio_id", "trading_signals.portfolio_id"}
-    | {f"portfolios.{column}" for column in _PORTFOLIO_COLUMNS}
+    | {f"portfolios.{column}" for column in PORTFOLIO_COLUMNS}
 )
 _PORTFOLIO_IDS = frozenset({"portfolio_positions.portfolio_id", "trading_signals.portfolio_id"})
 _LEGACY = "portfolio_positions.legacy_symbol"
@@ -207,7 +210,7 @@ def _judge(found: _Catalog) -> SchemaState:
         return SchemaState(version=None, empty=True, warning="This database is empty: none of the tables is there.")
     missing = sorted(BASE_TABLES - found.tables)
     if missing:
-        return _unrecognised(f"of the tables, {_list(missing)} {_is(missing)} missing")
+        return _unrecognised(f"of the tables, {listed(missing)} {_is(missing)} missing")
     if found.unique_symbol:
         return _judge_v1(found)
     if not found.unique_portfolio_symbol:
@@ -215,7 +218,7 @@ def _judge(found: _Catalog) -> SchemaState:
     missing = sorted(_MULTI_COLUMNS - found.columns)
     if missing:
         return _unrecognised(
-            f"positions are unique by portfolio and symbol, but {_list(missing)} {_is(missing)} missing"
+            f"positions are unique by portfolio and symbol, but {listed(missing)} {_is(missing)} missing"
         )
     if not found.unique_portfolio:
         return _unrecognised("portfolios.portfolio_id is not unique")
@@ -226,7 +229,7 @@ def _elsewhere(tables: tuple[str, ...]) -> str:
     """`tables`: with their schemas, as SQL writes them."""
     moves = " ".join(f"ALTER TABLE {table} SET SCHEMA public;" for table in tables)
     return (
-        f"The tables are in another schema that the search_path names ({_list(list(tables))}), and not in public, "
+        f"The tables are in another schema that the search_path names ({listed(tables)}), and not in public, "
         f"where this program works. Let their owner move them, while no client is at work: {moves} Clients find them "
         "there as long as public is on their search_path."
     )
@@ -240,7 +243,7 @@ def _judge_v1(found: _Catalog) -> SchemaState:
     warning = None
     if parts:
         warning = (
-            f"Parts of the multi-portfolio schema are there already ({_list(parts)}): a phase is under way, was "
+            f"Parts of the multi-portfolio schema are there already ({listed(parts)}): a phase is under way, was "
             f"interrupted, or someone made them by hand."
         )
     return SchemaState(version=SchemaVersion.V1, backward_compatible=True, warning=warning)
@@ -281,10 +284,6 @@ def _odd_v2(found: _Catalog, legacy: bool) -> list[str]:
 
 def _unrecognised(reason: str) -> SchemaState:
     return SchemaState(version=None, warning=f"This database is neither v1, v2 nor v3: {reason}.")
-
-
-def _list(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def _is(items: list[str]) -> str:

@@ -10,7 +10,7 @@ import pytest
 import src.ui
 from src.config import PROJECT_ROOT
 from src.ui.reads import cached, live_state
-from src.ui.reads.cached import NOTHING, CachedRead, Source, registered
+from src.ui.reads.cached import CachedRead, Source, nothing, registered
 from tests.app.conftest import OpenPage, execute
 from tests.conftest import MakeDatabase
 
@@ -82,7 +82,7 @@ def test_an_entry_counts_until_the_data_changes_or_all_is_forgotten(url: str) ->
 def test_a_read_that_follows_nothing_does_not_ask_for_the_state(settings_env: pytest.MonkeyPatch) -> None:
     settings_env.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     settings_env.setattr(live_state, "live_state", lambda **_: pytest.fail("asked"))
-    made = cached.cached(ttl=600, most=10, follows=NOTHING)(lambda source: source.url)
+    made = cached.cached(ttl=600, most=10, follows=nothing)(lambda source: source.url)
     try:
         assert made() == "postgresql://nobody@127.0.0.1:1/nothing"
     finally:

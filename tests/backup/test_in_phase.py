@@ -93,8 +93,9 @@ def test_a_backup_that_does_not_restore_equal_stops_the_phase(
         return faulty(make_backup(*arguments, **choices))
 
     monkeypatch.setattr(execution, "make_backup", make)
-    with pytest.raises(MigrationError, match="the database is as it was"):
+    with pytest.raises(MigrationError, match="the database is as it was") as failed:
         phase1(v1)
+    assert "run_migration.py phase1" in failed.value.next_step
     assert [backup.verified_at for backup in list_backups(v1.settings.backup_dir)] == [None]
     assert difference(before, whole_dump(v1.url)) == ""
     assert runs.fetch_current_run(v1.url) is None, "there is nothing to resume, and nothing to undo"

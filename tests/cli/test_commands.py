@@ -227,7 +227,7 @@ def test_the_option_wins_over_the_environment_for_everything(v1: str, make_datab
 def test_prerequisites_that_are_not_met_touch_nothing(v1: str, cli: Cli, make_database: MakeDatabase) -> None:
     early = cli(v1, "phase2", "--yes")
     assert early.exit_code == 3
-    assert "Run phase 1 first" in early.err
+    assert "python run_migration.py phase1" in early.err
     odd = make_database(None)
     execute(odd, "CREATE TABLE public.portfolio_positions (id int)")
     refused = cli(odd, "phase1", "--yes")

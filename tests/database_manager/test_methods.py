@@ -204,7 +204,7 @@ def test_on_v1_what_is_new_is_refused_with_a_reason(database: Database, manager_
         lambda: manager.change_position("DEFAULT", "0700.HK", quantity=1),
         lambda: manager.remove_position("DEFAULT", "0700.HK"),
     ):
-        with pytest.raises(CapabilityMissing, match=r"needs schema v2; this database is v1\.$"):
+        with pytest.raises(CapabilityMissing, match=r"needs schema v2; this database is v1\. Phase 1 makes it v2\."):
             attempt()
     assert len(manager.get_portfolio_positions()) == 4
 

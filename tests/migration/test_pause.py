@@ -34,7 +34,7 @@ def paused(it: MigrationEnv, run: Apart) -> RunRecord:
     """The run that has paused as anna asked for it."""
     run.end()
     assert (run.told[-1]["kind"], run.told[-1]["step"]) == ("raised", "RunPaused")
-    assert "anna asked for it" in run.told[-1]["message"]
+    assert "anna asked for it" in run.told[-1]["message"] and "resume" in run.told[-1]["message"]
     record = runs.fetch_current_run(it.url)
     assert record is not None and record.state == "paused"
     assert "anna asked for it" in record.message

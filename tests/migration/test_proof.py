@@ -72,8 +72,9 @@ def test_a_step_that_corrupts_data_fails_the_proof(
             v1.v1("INSERT INTO trading_signals (symbol, signal_type, price) VALUES ('0001.HK', 'A', 1)")
             v1.v1("INSERT INTO price_history (symbol, price) VALUES ('0001.HK', 1)")
 
-    with pytest.raises(ProofFailed, match="proof failed"):
+    with pytest.raises(ProofFailed, match="proof failed") as failed:
         v1.run(Phase.PHASE1, client)
+    assert "rollback" in failed.value.next_step
     record = runs.fetch_current_run(v1.url)
     assert record is not None and record.state == "failed"
     assert any(row.equal is False for row in record.proof)

@@ -120,8 +120,9 @@ def test_a_step_that_fails_leaves_all_before_it_and_can_be_repaired(v1: Migratio
     file = files / FILES[Phase.PHASE1]
     view = "CREATE OR REPLACE VIEW public.portfolio_summary"
     change(file, view, f"SELECT 1/0; {view}")
-    with pytest.raises(MigrationError, match="division by zero"):
+    with pytest.raises(MigrationError, match="division by zero") as failed:
         v1.run(Phase.PHASE1)
+    assert "resume" in failed.value.next_step and "rollback" in failed.value.next_step
     record = runs.fetch_current_run(v1.url)
     assert record is not None and (record.state, record.current_step) == ("failed", "views_and_functions")
     change(file, "SELECT 1/0; ", "")

@@ -159,7 +159,7 @@ def test_lineage_and_saves_survive_a_rollback_to_v1(
     assert [entry.kind for entry in manager.get_saves("TRY")] == ["edit", "copy"]
     with pytest.raises(PortfolioNotFound):
         manager.undo_save(save.save_id)
-    with pytest.raises(CapabilityMissing, match="needs schema v2"):
+    with pytest.raises(CapabilityMissing, match="Phase 1"):
         manager.apply_to_parent("TRY", [])
     on_v1 = manager.save_positions("DEFAULT", [edit_of(manager, "0005.HK", quantity=100)])
     manager.undo_save(on_v1.save_id)

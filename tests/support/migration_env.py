@@ -283,7 +283,7 @@ def _child(
     try:
         engine.run(url, Phase(phase), Options(**{"backup": False, **choices}), settings, on_event)
     except MigrationError as error:
-        write("raised", type(error).__name__, str(error), None)
+        write("raised", type(error).__name__, f"{error} {error.next_step}", None)
 
 
 def step_events(events: Sequence[Event]) -> list[Event]:

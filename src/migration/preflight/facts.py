@@ -5,23 +5,12 @@ from dataclasses import dataclass
 from src.journal.model import Phase
 from src.migration.model import Options
 from src.postgres.readonly import ReadOnlyTransaction
-from src.schema.versions import SchemaState, SchemaVersion
+from src.schema.versions import PORTFOLIO_COLUMNS, SchemaState, SchemaVersion
 
 V1_TABLES = ("portfolio_positions", "trading_signals", "price_history")
 OPTIONAL_TABLES = ("portfolio_analyses", "portfolio_value_history")
 OUR_TABLES = (*V1_TABLES, *OPTIONAL_TABLES, "portfolios")
 HOLDINGS = "portfolio_holdings"
-PORTFOLIO_COLUMNS = (
-    "portfolio_id",
-    "name",
-    "description",
-    "created_at",
-    "updated_at",
-    "strategy",
-    "copied_from",
-    "copied_at",
-    "archived_at",
-)
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ TOKEN: Follows = attrgetter("token")
 EVENTS: Follows = attrgetter("run_token")
 
 
-def NOTHING(_: LiveState) -> None:  # noqa: N802  one of the values of Follows, as those above
+def nothing(_: LiveState) -> None:
     """For what the live state says nothing of: its ttl alone decides."""
 
 
-def SCHEMA_AND_RUN(now: LiveState) -> object:  # noqa: N802
+def schema_and_run(now: LiveState) -> object:
     return now.version, now.run and (now.run.run_id, now.run.state)
 
 
@@ -82,7 +82,7 @@ class CachedRead(Generic[P, R]):
         self._entry.clear()
 
     def _source(self) -> Source:
-        state = None if self._follows is NOTHING else self._follows(live_state.known())
+        state = None if self._follows is nothing else self._follows(live_state.known())
         return Source(source.database_url(), state)
 
 

@@ -28,7 +28,7 @@ from src.market import calendar
 from src.migration import engine
 from src.migration.model import Options, Plan
 from src.migration.preflight import blocking_sessions
-from src.ui.reads.cached import EVENTS, NOTHING, SCHEMA_AND_RUN, Source, cached, forget
+from src.ui.reads.cached import EVENTS, Source, cached, forget, nothing, schema_and_run
 from src.ui.reads.live_state import LiveState, known, live_state, watch, watcher
 from src.ui.reads.source import database_url, manager, settings
 
@@ -99,13 +99,13 @@ def revisions(source: Source, portfolio_id: str) -> tuple[Revision, ...]:
 # System Status: seen at once when the schema or the run changes, else when the ttl is over.
 
 
-@cached(ttl=3, most=20, follows=SCHEMA_AND_RUN, spinner=BUSY)
+@cached(ttl=3, most=20, follows=schema_and_run, spinner=BUSY)
 def plan(source: Source, phase: Phase, options: Options) -> Plan:
     """What a phase would do, with an admin's choices."""
     return engine.make_plan(source.url, phase, options, settings())
 
 
-@cached(ttl=10, most=5, follows=SCHEMA_AND_RUN)
+@cached(ttl=10, most=5, follows=schema_and_run)
 def inspection(source: Source) -> engine.Inspection:
     return engine.inspect(source.url)
 
@@ -116,49 +116,49 @@ def history(source: Source) -> tuple[RunRecord, ...]:
     return tuple(runs.fetch_runs(source.url, MOST_RUNS))
 
 
-@cached(ttl=3, most=5, follows=NOTHING)
+@cached(ttl=3, most=5, follows=nothing)
 def activity(source: Source) -> tuple[activities.ActivityEntry, ...]:
     """Runs and actions, the newest first."""
     return activities.read(source.url)
 
 
-@cached(ttl=3, most=5, follows=NOTHING)
+@cached(ttl=3, most=5, follows=nothing)
 def other_sessions(source: Source) -> tuple[int, ...]:
     """The process numbers of other programs' sessions in the database."""
     return watcher().other_sessions()
 
 
-@cached(ttl=WATCH_S, most=5, follows=NOTHING)
+@cached(ttl=WATCH_S, most=5, follows=nothing)
 def current_run(source: Source) -> RunRecord | None:
     """Asked once a second by every session that watches a run, and by them all together once of the database."""
     return runs.fetch_current_run(source.url)
 
 
-@cached(ttl=WATCH_S, most=5, follows=NOTHING)
+@cached(ttl=WATCH_S, most=5, follows=nothing)
 def in_the_way(source: Source) -> tuple[Client, ...]:
     """Clients that hold a run up, or may."""
     return blocking_sessions.in_the_way(source.url)
 
 
-@cached(ttl=3, most=5, follows=NOTHING)
+@cached(ttl=3, most=5, follows=nothing)
 def backups(source: Source) -> tuple[backup.Backup, ...]:
     return tuple(backup.list_backups(settings().backup_dir))
 
 
-@cached(ttl=10, most=20, follows=NOTHING, spinner=BUSY)
+@cached(ttl=10, most=20, follows=nothing, spinner=BUSY)
 def restore_preview(source: Source, name: str) -> backup.Preview:
     """What restoring the backup of that name would do."""
     folder = settings().backup_dir
     return backup.preview_restore(source.url, backup.find_backup(folder, name), folder)
 
 
-@cached(ttl=3, most=5, follows=NOTHING)
+@cached(ttl=3, most=5, follows=nothing)
 def kept_databases(source: Source) -> tuple[backup.KeptDatabase, ...]:
     """What restores have kept aside, the newest first."""
     return backup.kept_databases(source.url)
 
 
-@cached(ttl=3, most=20, follows=NOTHING)
+@cached(ttl=3, most=20, follows=nothing)
 def retention(source: Source, rule: backup.RetentionRule) -> tuple[backup.Decision, ...]:
     """What a rule would do with each backup of this database."""
     return backup.preview(source.url, settings().backup_dir, rule)
@@ -174,7 +174,7 @@ class _EventLog:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-@cached(ttl=600, most=5, follows=NOTHING)
+@cached(ttl=600, most=5, follows=nothing)
 def _event_log(source: Source, run_id: int, started_at: datetime) -> _EventLog:
     return _EventLog()
 
