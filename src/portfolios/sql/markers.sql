@@ -1,8 +1,10 @@
--- == others: the sessions of other programs in this database, by process number.
+-- == others: the sessions of other programs in this database, by process number. One that is just starting, and may be
+-- seen, has no state and no name yet: it may be this program's own.
 SELECT coalesce(array_agg(a.pid ORDER BY a.pid), '{}')
   FROM pg_catalog.pg_stat_activity a
  WHERE a.datname = current_database() AND coalesce(a.backend_type, 'client backend') = 'client backend'
    AND NOT starts_with(coalesce(a.application_name, ''), 'hk_strategy')
+   AND (a.state IS NOT NULL OR a.backend_start IS NULL)
 
 -- == clock: in the session's zone, which is the one that the times in the tables are in.
 SELECT now()
