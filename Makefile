@@ -44,7 +44,7 @@ bench: .venv/ready-dev ## measure the live migration against its rivals, and pri
 	$(PY) -m bench
 
 findings: .venv/ready-dev ## write docs/findings.md again from the rules
-	$(PY) -m src.ui.system_status.findings_document > docs/findings.md
+	$(PY) -m src.ui.system_status.migration.findings_document > docs/findings.md
 
 screenshots: .venv/ready-dev programs ## take the pictures of the README again
 	$(PY) -m bench.screenshots

@@ -24,7 +24,7 @@ def closes_frame(since: date, found: Mapping[str, Closes]) -> pd.DataFrame:
 
 
 def value_curves_frame(since: date, found: HoldingsAndCloses) -> pd.DataFrame:
-    """As src.domain.return_statistics.value_curve has it of each portfolio, in one multiplication.
+    """As src.domain.analytics.return_statistics.value_curve has it of each portfolio, in one multiplication.
 
     A float column (HKD) per portfolio, NaN throughout where no holding has a close at or before `since`.
     """

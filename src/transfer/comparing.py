@@ -4,7 +4,7 @@ import csv
 import io
 from decimal import ROUND_HALF_UP, Decimal
 
-from src.domain.comparison import ComparedSymbol, Comparison, SideFigures
+from src.domain.analytics.comparison import ComparedSymbol, Comparison, SideFigures
 from src.transfer.texts import guarded
 
 _FIGURES = ("quantity", "cost", "market_value", "weight", "unrealized_pnl")

@@ -14,7 +14,8 @@ from src.backup.manifest import now, write_manifest
 from src.errors import Conflict, InvalidInput
 from src.journal import audit
 from src.ui.access import current_user
-from src.ui.system_status import actions, backup_actions
+from src.ui.system_status import actions
+from src.ui.system_status.backups import backup_actions
 from tests.app.conftest import OpenPage, execute, log_in, shown
 from tests.conftest import MakeDatabase
 

@@ -10,7 +10,7 @@ from src.domain.portfolio import Position
 from src.domain.valuation import Valued, value
 from src.journal.model import Event
 from src.ui.access import loopback
-from src.ui.system_status import run_progress
+from src.ui.system_status.migration import run_progress
 from src.ui.widgets import charts, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.preferences import Palette

@@ -8,7 +8,8 @@ import pytest
 from src.journal import runs
 from src.postgres.queries import query
 from src.ui.reads import live_state, queries
-from src.ui.system_status import health_view, plan_view
+from src.ui.system_status import health_view
+from src.ui.system_status.migration import plan_view
 from src.ui.widgets import components
 from tests.app.conftest import MakeAt, OpenPage, execute
 from tests.conftest import MakeDatabase

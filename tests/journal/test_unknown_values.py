@@ -14,7 +14,7 @@ from src.journal import activity, audit, runs
 from src.journal.model import EventKind, Phase, RunState
 from src.migration import engine
 from src.migration.model import Options
-from src.ui.system_status import run_progress
+from src.ui.system_status.migration import run_progress
 from tests.conftest import MakeDatabase
 from tests.support.migration_env import MigrationEnv, migration_env
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from src.database_enhanced import DatabaseManager
-from src.domain.attribution import attribute
+from src.domain.analytics.attribution import attribute
 from src.domain.merge import merge, replaced
 from src.domain.portfolio import Position
 from src.domain.revisions import SaveConflict

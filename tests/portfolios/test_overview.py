@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from psycopg2.extras import execute_values
 
 from src.database_enhanced import DatabaseManager
+from src.domain.analytics.return_statistics import value_curve
 from src.domain.portfolio import Position
 from src.domain.price_age import TradingSession, TradingSessions, day_change, price_change
 from src.domain.quote import Quote
-from src.domain.return_statistics import value_curve
 from src.domain.valuation import total
 from src.errors import PortfolioNotFound
 from tests.conftest import MakeDatabase

@@ -7,7 +7,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from src.domain.comparison import Sector
+from src.domain.analytics.comparison import Sector
 from src.ui.widgets import format as fmt
 
 LEFT, RIGHT = "#2f7fd1", "#d9822b"

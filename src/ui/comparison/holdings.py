@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import streamlit as st
 
-from src.domain.comparison import ComparedSymbol, Comparison
+from src.domain.analytics.comparison import ComparedSymbol, Comparison
 from src.domain.valuation import ZERO
 from src.text import plural
 from src.ui.comparison import charts as comparison_charts

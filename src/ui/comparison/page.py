@@ -6,7 +6,7 @@ from datetime import datetime
 import streamlit as st
 
 from src.config import PROJECT_ROOT
-from src.domain.comparison import Comparison, compare
+from src.domain.analytics.comparison import Comparison, compare
 from src.domain.overview import PortfolioEntry
 from src.transfer import comparing, exporting
 from src.ui.comparison import choice as comparison_choice

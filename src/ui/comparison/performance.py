@@ -9,7 +9,7 @@ from operator import attrgetter
 import pandas as pd
 import plotly.graph_objects as go
 
-from src.domain import return_statistics
+from src.domain.analytics import return_statistics
 from src.domain.valuation import ZERO, market_value
 from src.ui.comparison import charts
 from src.ui.reads.cached import Source, cached

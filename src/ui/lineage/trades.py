@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import streamlit as st
 
+from src.domain.analytics.trading import Costs, Trade, WhatIf, break_even, what_if
 from src.domain.exchange_rules import ExchangeRules
 from src.domain.portfolio import Position
-from src.domain.trading import Costs, Trade, WhatIf, break_even, what_if
 from src.domain.valuation import known_price
 from src.market import facts
 from src.market.calendar import HONG_KONG

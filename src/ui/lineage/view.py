@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import streamlit as st
 
-from src.domain.attribution import Attribution, Change, Stake, attribute
+from src.domain.analytics.attribution import Attribution, Change, Stake, attribute
+from src.domain.analytics.trading import WhatIf
 from src.domain.overview import PortfolioEntry
-from src.domain.trading import WhatIf
 from src.domain.valuation import ZERO
 from src.text import plural
 from src.ui.lineage import actions

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import streamlit as st
 
+from src.domain.analytics.trading import lot_warning, tick_warning
 from src.domain.edits import Edit, PositionValues
 from src.domain.portfolio import Position
 from src.domain.revisions import RevisedPosition
-from src.domain.trading import lot_warning, tick_warning
 from src.domain.valuation import ZERO, Totals, cost_basis, market_value, total, unrealized_pnl
 from src.market import facts
 from src.market.calendar import HONG_KONG

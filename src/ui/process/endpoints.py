@@ -59,7 +59,7 @@ def _pages() -> metrics.Pages:
 
 
 async def download(request: Request) -> Response:
-    from src.ui.system_status.download import answer  # only now: see _look
+    from src.ui.system_status.backups.download import answer  # only now: see _look
 
     return await to_thread.run_sync(answer, request)
 

@@ -9,7 +9,8 @@ from src.journal.activity import ACTION, RUN, ActivityEntry, ActivityFilter
 from src.journal.model import AuditOutcome, RunState
 from src.text import plural
 from src.ui.reads import queries
-from src.ui.system_status import history_export, run_view
+from src.ui.system_status import history_export
+from src.ui.system_status.migration import run_view
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column

@@ -4,7 +4,9 @@ import streamlit as st
 
 from src.auth.authenticator import User
 from src.ui.reads import queries
-from src.ui.system_status import actions, backups_view, findings_view, health_view, history_view, plan_view, run_view
+from src.ui.system_status import actions, health_view, history_view
+from src.ui.system_status.backups import backups_view
+from src.ui.system_status.migration import findings_view, plan_view, run_view
 from src.ui.widgets import components, markup
 from src.ui.widgets.markup import Stage
 

@@ -9,8 +9,8 @@ from src.config import PROJECT_ROOT
 from src.migration.findings import Choice, Finding, Severity
 from src.migration.plan import planner
 from src.migration.preflight.rules import Rule, rules
-from src.ui.system_status import findings_view
-from src.ui.system_status.findings_document import document
+from src.ui.system_status.migration import findings_view
+from src.ui.system_status.migration.findings_document import document
 
 ALL = sorted(rules().values(), key=lambda rule: rule.code)
 NAMES = re.compile(r"\{(\w+)")

@@ -3,7 +3,7 @@
 import csv
 from decimal import Decimal
 
-from src.domain.comparison import compare
+from src.domain.analytics.comparison import compare
 from src.domain.portfolio import Position
 from src.transfer.comparing import to_csv
 

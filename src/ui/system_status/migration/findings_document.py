@@ -1,4 +1,7 @@
-"""`python -m src.ui.system_status.findings_document > docs/findings.md`: every finding, from the table of rules."""
+"""docs/findings.md: every finding, from the table of rules.
+
+`python -m src.ui.system_status.migration.findings_document > docs/findings.md` writes it.
+"""
 
 import re
 import sys
@@ -9,7 +12,7 @@ from src.journal.model import Phase
 from src.migration.findings import Severity
 from src.migration.plan import planner
 from src.migration.preflight.rules import Rule, rules
-from src.ui.system_status import findings_view
+from src.ui.system_status.migration import findings_view
 
 _HEADINGS = {
     Severity.REFUSAL: "Refusals: a phase does not start, and nothing is touched",

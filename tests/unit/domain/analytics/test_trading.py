@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from src.domain.analytics.trading import Costs, break_even, lot_warning, tick_warning, trade_costs, what_if
 from src.domain.exchange_rules import Fee, Ticks, on_tick, price_at_or_above, price_at_or_below
 from src.domain.portfolio import Position
-from src.domain.trading import Costs, break_even, lot_warning, tick_warning, trade_costs, what_if
 from src.errors import InvalidInput
 from src.market.facts import rules
 from tests.unit.domain.drawn_portfolios import PRICED_MARKET, PRICES, portfolios

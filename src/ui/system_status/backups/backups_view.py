@@ -8,7 +8,8 @@ import streamlit as st
 from src.backup.api import Backup
 from src.text import plural
 from src.ui.reads import queries
-from src.ui.system_status import actions, backup_actions, retention_view
+from src.ui.system_status import actions
+from src.ui.system_status.backups import backup_actions, retention_view
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column

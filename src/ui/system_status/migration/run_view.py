@@ -10,7 +10,8 @@ from src.journal.model import NEWER_PROGRAM, Event, OutcomeState, Phase, RunReco
 from src.text import plural
 from src.ui.reads import queries
 from src.ui.reads.commands import OF_A_RUN, StartedCommand, last_command
-from src.ui.system_status import actions, blockers_view, proof_view, run_progress
+from src.ui.system_status import actions, blockers_view
+from src.ui.system_status.migration import proof_view, run_progress
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Figure, StepMark

@@ -14,7 +14,8 @@ from src.migration.plan.lock_notes import CONSEQUENCES, lock_of
 from src.text import plural
 from src.ui.reads import queries
 from src.ui.reads.commands import last_command
-from src.ui.system_status import actions, blockers_view, findings_view, plan_choices
+from src.ui.system_status import actions, blockers_view
+from src.ui.system_status.migration import findings_view, plan_choices
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column, StepLine, StepMark

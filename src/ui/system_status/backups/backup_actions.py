@@ -7,7 +7,7 @@ from src.errors import Conflict
 from src.text import plural
 from src.ui.reads import queries
 from src.ui.system_status import actions, blockers_view
-from src.ui.system_status.download import path_of
+from src.ui.system_status.backups.download import path_of
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column

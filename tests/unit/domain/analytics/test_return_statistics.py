@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from src.domain import return_statistics
+from src.domain.analytics import return_statistics
 
 DAYS = pd.bdate_range("2026-01-01", periods=400)
 # As coarse as real returns are: differences in the last bits of floats decide nothing.

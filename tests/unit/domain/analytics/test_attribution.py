@@ -3,7 +3,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.attribution import Change, Stake, attribute
+from src.domain.analytics.attribution import Change, Stake, attribute
 from src.domain.portfolio import Position
 from src.domain.valuation import total
 from tests.unit.domain.drawn_portfolios import MARKET, PRICED_MARKET, portfolios

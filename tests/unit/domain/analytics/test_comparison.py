@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.domain.comparison import Sector, SideFigures, compare
+from src.domain.analytics.comparison import Sector, SideFigures, compare
 from src.domain.portfolio import Position
 from src.domain.valuation import value
 from src.errors import InvalidInput

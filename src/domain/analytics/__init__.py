@@ -1,0 +1,1 @@
+"""Derived from portfolios: comparison, attribution, return statistics, the trades of a change and what they cost."""
