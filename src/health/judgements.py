@@ -1,13 +1,14 @@
 """What was seen, judged: each component healthy, degraded or down, and the next thing to do. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from src.backup.make import Estimate
 from src.backup.manifest import Backup
 from src.cache import CacheStatus
+from src.errors import TableLocked
 from src.health import server as health
 from src.health.background_poll import Answer
 from src.health.drift import difference_lines, repairs, schema_trouble
@@ -15,7 +16,10 @@ from src.health.model import SILENT, Component, State, Trouble, unknown
 from src.health.probes import JournalProbe, ServerProbe, StructureProbe
 from src.journal.model import NEWER_PROGRAM, RunRecord, RunState
 from src.postgres import errors
+from src.postgres.connection import APPLICATION_NAME
+from src.postgres.failures import ExclusiveLock
 from src.postgres.pool import PoolStatus
+from src.schema.versions import SchemaState
 from src.text import duration, milliseconds, plural, size
 
 LATE_S = 15.0  # so long a server that answered before counts as slow, and not yet as down
@@ -112,10 +116,50 @@ def cache(seen: Answer[CacheStatus]) -> Component:
 
 def schema(server: Answer[ServerProbe], own: Answer[JournalProbe], structure: Answer[StructureProbe]) -> Component:
     """`details`: as src.health.server.schema_of has them, and `differences` and `repairs`: lists of sentences and of
-    statements."""
+    statements; where something cannot be read: `locks` (table, pid, role, application_name, since) and
+    `missing_grants` (statements)."""
     if server.value is None or not is_up(server):
         return Component("schema", "Schema", State.DOWN, unknown(server.problem), known=False)
-    state = server.value.schema
+    calm = own.value is not None and own.value.run is not None and own.value.run.is_running
+    return _with_obstacles(_structure(server.value.schema, own, structure), server.value, calm=calm)
+
+
+def _with_obstacles(found: Component, seen: ServerProbe, *, calm: bool) -> Component:
+    """`found` with who keeps readers out of tables, and which tables this role may not read. `calm`: a run is under
+    way, whose own short locks are no obstacle."""
+    locks = [lock for lock in seen.locks if not (calm and lock.application_name.startswith(APPLICATION_NAME))]
+    troubles = []
+    if locks:
+        troubles.append(Trouble(f"{'; '.join(map(str, locks))}.", _ending(locks)))
+    if seen.missing_grants:
+        text = f"The role {seen.details['role']} may not read all of the tables."
+        troubles.append(Trouble(text, f"Let the owner run: {' '.join(seen.missing_grants)}"))
+    if not troubles:
+        return found
+    return replace(
+        found,
+        state=State.DEGRADED,
+        message=" ".join((found.message, *(trouble.message for trouble in troubles))).strip(),
+        advice=found.advice or troubles[0].advice,
+        details={**found.details, "locks": [_lock(one) for one in locks], "missing_grants": [*seen.missing_grants]},
+    )
+
+
+def _ending(locks: Sequence[ExclusiveLock]) -> str:
+    """How the transactions that hold these locks can be ended."""
+    pids = sorted({lock.pid for lock in locks if lock.pid})
+    ends = " ".join(f"SELECT pg_terminate_backend({pid});" for pid in pids) or "ROLLBACK PREPARED '…';"
+    return (
+        "Nobody can read or change what is locked until that transaction has ended. Let its client end it; where that "
+        f"cannot be waited for, let an administrator of the server end it: {ends}"
+    )
+
+
+def _lock(one: ExclusiveLock) -> dict[str, object]:
+    return {**asdict(one), "since": None if one.since is None else one.since.isoformat()}
+
+
+def _structure(state: SchemaState, own: Answer[JournalProbe], structure: Answer[StructureProbe]) -> Component:
     found = health.schema_of(state)
     lines = [
         "several portfolios" if state.multi_portfolio else "one portfolio, DEFAULT",
@@ -125,8 +169,9 @@ def schema(server: Answer[ServerProbe], own: Answer[JournalProbe], structure: An
         return found
     drift = structure.value.drift if structure.value is not None else None
     if drift is None:
-        why = "" if structure.problem is None else f": {structure.problem}"
-        return replace(found, lines=(*lines, f"what it is made of could not be compared just now{why}"))
+        why = structure.problem
+        told = "" if why is None or isinstance(why, TableLocked) else f": {why}"  # the lock is in the message
+        return replace(found, lines=(*lines, f"what it is made of could not be compared just now{told}"))
     run = own.value.run if own.value is not None else None
     differences = difference_lines(drift)
     to_type = repairs(drift)

@@ -16,9 +16,9 @@ from src.health.server import read_server
 from src.journal import runs
 from src.journal.model import RunRecord
 from src.portfolios import markers, quotes
-from src.postgres.connection import Connection, connect
+from src.postgres.connection import Connection, connect, roll_back
 from src.postgres.errors import Reason, no_session, server_text
-from src.postgres.failures import failure
+from src.postgres.failures import READ, ExclusiveLock, exclusive_locks, failure, missing_grants
 from src.schema.catalog import Drift, compare, read_catalog
 from src.schema.versions import SchemaState, detect_with
 
@@ -30,10 +30,15 @@ PRICES_MS = 10_000  # half a million positions take their time, and nobody waits
 
 @dataclass(frozen=True)
 class ServerProbe:
-    """`details`: as src.health.server.read_server gives them."""
+    """`details`: as src.health.server.read_server gives them. `locks`: of others, that keep readers out of tables.
+
+    `missing_grants`: the statements that would let this role read all tables of public.
+    """
 
     details: dict[str, Any]
     schema: SchemaState
+    locks: tuple[ExclusiveLock, ...] = ()
+    missing_grants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,8 @@ class StructureProbe:
 def probe_server(url: str) -> ServerProbe:
     """Reads catalogs and statistics only: it needs no lock on a table. Raises DatabaseUnavailable."""
     with _session(url) as conn, conn.cursor() as cursor:
-        return ServerProbe(read_server(cursor), detect_with(cursor))
+        details, state = read_server(cursor), detect_with(cursor)
+        return ServerProbe(details, state, exclusive_locks(conn), missing_grants(conn, "public", READ))
 
 
 def probe_journal(url: str) -> JournalProbe:
@@ -90,6 +96,7 @@ def _session(url: str, statement_ms: int = STATEMENT_MS) -> Iterator[Connection]
     try:
         yield conn
     except psycopg2.Error as error:
+        roll_back(conn)  # so that the server can still be asked who holds the lock, or which right is missing
         told = failure(conn, error)
         if isinstance(told, HKStrategyError):
             raise told from None

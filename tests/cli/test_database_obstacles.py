@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -70,6 +71,20 @@ def test_check_names_who_has_locked_a_table(database: Database, cli: Cli, schema
     assert "does not answer" not in said.all
     assert f"(v{schema[1]}.0)" in said.out and "Features:" in said.out
     assert value["locks"][0]["pid"] == pid
+    schema: Any = value["health"]
+    assert schema["schema"]["status"] == "degraded"
+    assert f"{table} is locked by pid {pid}" in schema["schema"]["message"]
+    found: Any = value["findings"]
+    assert [one["facts"]["tables"] for one in found if one["code"] == "tables-locked"] in ([[table]], [])
+    assert "the tables" not in said.out.split("Noticed:")[-1]
+
+
+def test_the_finding_of_a_locked_table_names_exactly_that_table(database: Database, cli: Cli) -> None:
+    url = database("v2", 18)
+    with locked(url, "trading_signals") as pid:
+        said = cli(url, "check")
+    assert "The rows of trading_signals could not be looked at: someone has locked them." in said.out
+    assert f"trading_signals is locked by pid {pid}" in said.out.split("Noticed:")[1]
 
 
 def test_other_commands_do_not_call_a_locked_table_a_server_that_is_down(database: Database, cli: Cli) -> None:

@@ -21,7 +21,7 @@ from src.migration.preflight.facts import (
     TableColumn,
 )
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal, warning
-from src.postgres.failures import failure
+from src.postgres.failures import exclusive_locks, failure
 from src.postgres.readonly import ReadOnlyTransaction, read_only
 from src.schema.versions import SchemaState, SchemaVersion, detect
 
@@ -40,11 +40,17 @@ NOT_RECOGNISED = refusal(
     "migrations/init_multi_portfolio.sql (v3).",
 )
 UNEXPECTED_PARTS = info("unexpected-parts", EVERY_PHASE, "{reason}")
+NOT_READ_IN_TIME = warning(
+    "tables-not-read",
+    EVERY_PHASE,
+    "The rows of {tables} could not be looked at in time.",
+    "Try again in a moment.",
+)
 TABLES_LOCKED = warning(
     "tables-locked",
     EVERY_PHASE,
     "The rows of {tables} could not be looked at: someone has locked them.",
-    "Try again in a moment.",
+    "{holders}. Try again when that transaction has ended.",
 )
 
 # A table up to this many bytes is counted where the server has no estimate of its rows.
@@ -108,7 +114,7 @@ def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | N
         *access_rules.session_findings(facts, connected, sessions.long_transactions(conn)),
     ]
     if transaction.unseen:
-        found.append(TABLES_LOCKED(tables=sorted(set(transaction.unseen))))
+        found.append(_unseen(conn, transaction.unseen))
     return Survey(
         version=None if state.version is None else str(state.version),
         empty=state.empty,
@@ -120,6 +126,14 @@ def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | N
         server_version=facts.server.version,
         archived_portfolios=archived,
     )
+
+
+def _unseen(conn: Connection, unseen: Iterable[str]) -> Finding:
+    """Which tables could not be looked at, and who holds them: what could not be said of each rule is asked now."""
+    locks = [lock for lock in exclusive_locks(conn) if lock.table in (*OUR_TABLES, HOLDINGS)]
+    if not locks:
+        return NOT_READ_IN_TIME(tables=sorted(set(unseen)))
+    return TABLES_LOCKED(tables=sorted({lock.table for lock in locks}), holders="; ".join(map(str, locks)))
 
 
 def _title(state: SchemaState) -> str:
@@ -200,13 +214,13 @@ def _of(facts: Facts, rule: Callable[[Facts], Iterable[Finding]]) -> list[Findin
     is not planned without it."""
     if facts.asked is not None:
         return list(rule(facts))
-    return facts.transaction.unless_locked("the tables", lambda: list(rule(facts)))
+    return facts.transaction.unless_locked("some tables", lambda: list(rule(facts)))
 
 
 def _sizes(facts: Facts) -> tuple[TableSize, ...]:
     transaction = facts.transaction
     tables = {"tables": [*OUR_TABLES, HOLDINGS]}
-    rows = transaction.rows_of("the tables", "migration.preflight.survey.sizes", tables) or transaction.rows(
+    rows = transaction.rows_of("some tables", "migration.preflight.survey.sizes", tables) or transaction.rows(
         "migration.preflight.survey.sizes_by_catalog", tables
     )
     found = []
