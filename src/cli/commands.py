@@ -8,6 +8,7 @@ from src.cli.context import Context, done, nothing
 from src.cli.exit import EXIT_FAILED, EXIT_PREREQUISITE
 from src.cli.findings import advice
 from src.cli.output import Ending
+from src.cli.parser import RollbackTarget
 from src.cli.text import current_run_lines, outcome_lines, plan_lines, run_detail_lines
 from src.cli.text_history import happening_lines
 from src.errors import InvalidInput
@@ -111,7 +112,7 @@ def _command(context: Context, plan: Plan) -> str:
     """What to type to do what was planned."""
     arguments = context.arguments
     command = plan.phase.subcommand
-    if plan.phase is Phase.ROLLBACK_V1 and arguments.to == "v1":
+    if plan.phase is Phase.ROLLBACK_V1 and arguments.to is RollbackTarget.V1:
         command += " --to v1"
     if plan.phase is Phase.ROLLBACK_V1 and arguments.options.keep is Keep.DEFAULT:
         command += " --keep default"

@@ -298,7 +298,7 @@ class TerminalRenderer:
 
 def is_idle(event: Event) -> bool:
     """A step that this database does not need is not worth a line."""
-    return event.step_state == StepState.SKIPPED and event.message.endswith("not needed")
+    return event.step_state == StepState.SKIPPED and not event.detail.get("needed", True)
 
 
 def step_end(event: Event, title: str) -> str:

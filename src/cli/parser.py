@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn
 
@@ -53,6 +54,13 @@ class UsageError(Exception):
     """The command line makes no sense. Its text is the sentence for the user."""
 
 
+class RollbackTarget(StrEnum):
+    """The version that a rollback goes back to."""
+
+    V1 = "v1"
+    V2 = "v2"
+
+
 @dataclass(frozen=True)
 class Arguments:
     """What was typed."""
@@ -62,7 +70,7 @@ class Arguments:
     json: bool = False
     yes: bool = False
     phase: str | None = None
-    to: str | None = None
+    to: RollbackTarget | None = None
     schema: str | None = None
     sample: bool = False
     sql: bool = False
@@ -78,9 +86,9 @@ class Arguments:
         name = self.phase or self.command
         if name != "rollback":
             return Phase(name)
-        if self.to == "v1":
+        if self.to is RollbackTarget.V1:
             return Phase.ROLLBACK_V1
-        if self.to == "v2" or version == "3.0":
+        if self.to is RollbackTarget.V2 or version == "3.0":
             return Phase.ROLLBACK_V2
         return Phase.ROLLBACK_V1
 
@@ -118,7 +126,12 @@ OPTIONS = (
         "--max-lock-ms", ENGINE, "the longest that clients may wait behind a lock attempt; default 100", metavar="MS"
     ),
     _Option("--force", ("phase2", "plan", "resume"), "phase 2 although v1 clients are connected", action="store_true"),
-    _Option("--to", ("rollback", "plan"), "the version to go back to; default: one back", choices=("v1", "v2")),
+    _Option(
+        "--to",
+        ("rollback", "plan"),
+        "the version to go back to; default: one back",
+        choices=tuple(target.value for target in RollbackTarget),
+    ),
     _Option(
         "--keep",
         ("rollback", "plan"),
@@ -215,7 +228,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         json=bool(given.get("json")),
         yes=bool(given.get("yes")),
         phase=None if phase is None else str(phase),
-        to=_text(given, "to"),
+        to=RollbackTarget(str(given["to"])) if "to" in given else None,
         schema=_schema(command, given),
         sample=bool(given.get("sample")),
         sql=bool(given.get("sql")),

@@ -184,7 +184,7 @@ def proof_lines(proof: Sequence[ProofRow]) -> list[str]:
     if not rows:
         return []
     lines = table(("proof", "before", "after", "difference", ""), rows, right=(1, 2, 3))
-    hashed = [(row.subject.removesuffix(", rows"), *row.digests) for row in proof if row.digests]
+    hashed = [(row.name or row.subject, *row.digests) for row in proof if row.digests]
     return [*lines, "", *table(("hash of", "before", "after"), hashed)] if hashed else lines
 
 

@@ -173,25 +173,40 @@ class Keep(StrEnum):
     DEFAULT = "default"
 
 
+class ClientState(OpenEnum):
+    """What a database session does, as pg_stat_activity says it.
+
+    `NOT_VISIBLE`: this role may not see it. `PREPARED`: a prepared transaction, which no session owns.
+    """
+
+    ACTIVE = "active"
+    IDLE = "idle"
+    IDLE_IN_TRANSACTION = "idle in transaction"
+    ABORTED = "idle in transaction (aborted)"
+    NOT_VISIBLE = "not visible"
+    PREPARED = "prepared"
+
+
 @dataclass(frozen=True)
 class Client:
     """A database session of someone else. Ages in seconds.
 
     `since`: when it began; with the pid it names this session and no other. None where that was not asked for, or this
-    role may not see it. `holds_lock`: on a table that a phase locks, or awaits one.
+    role may not see it. `holds_lock`: on a table that a phase locks, or awaits one. `gid`: of a prepared transaction.
     """
 
     pid: int
     role: str
     application_name: str
     address: str
-    state: str
+    state: ClientState
     idle_s: float
     transaction_s: float | None
     query: str
     wait_event: str | None = None
     since: datetime | None = None
     holds_lock: bool = False
+    gid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -223,7 +238,7 @@ class ProofRow:
     changed meanwhile, or what rounding an average cost makes.
 
     `about`: "table" or "portfolio", or "" for what is neither. `difference`: after minus before. `digests`: of a table,
-    before and after.
+    before and after. `name`: of the table; "" for what is none, and where an earlier version recorded the row.
     """
 
     subject: str
@@ -234,6 +249,7 @@ class ProofRow:
     about: str = ""
     difference: str = ""
     digests: tuple[str, str] | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)

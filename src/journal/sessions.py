@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from psycopg2.extensions import connection as Connection
 
-from src.journal.model import Client
+from src.journal.model import Client, ClientState
 from src.postgres.queries import Row, query
 
 
@@ -28,7 +28,7 @@ def lock_holders(conn: Connection, tables: Sequence[str]) -> tuple[Client, ...]:
     """Sessions that hold or await a lock on these tables of schema public, or on compatibility views over them.
 
     Not this backend. A worker of the server (autovacuum) has its kind as application_name; a prepared
-    transaction, which no session owns, has pid 0.
+    transaction, which no session owns, has pid 0, and a gid.
     """
     names = [table.removeprefix("public.") for table in tables]
     return tuple(_client(row) for row in _rows(conn, "journal.sessions.lock_holders", {"tables": names}))
@@ -58,15 +58,16 @@ def _rows(conn: Connection, name: str, values: Mapping[str, object]) -> list[Row
 
 
 def _client(row: Row) -> Client:
-    pid, role, application, address, state, idle, transaction, query, wait = row
+    pid, role, application, address, state, idle, transaction, query, wait, gid = row
     return Client(
         pid=pid,
         role=role,
         application_name=application,
         address=address,
-        state=state,
+        state=ClientState(state),
         idle_s=float(idle),
         transaction_s=None if transaction is None else float(transaction),
         query=" ".join(query.split()),
         wait_event=wait,
+        gid=gid,
     )

@@ -11,6 +11,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from src.config import PROJECT_ROOT
 from src.errors import HKStrategyError, PrerequisiteError
@@ -20,10 +21,19 @@ from src.postgres.connection import Connection, connect
 from src.sample import database
 from src.sample.rows import prices, signals
 
-SCHEMA_FILES = {"v1": "init.sql", "v3": "init_multi_portfolio.sql"}
 YEARS = timedelta(days=731)
 
 Target = Connection | str
+
+
+class FreshSchema(StrEnum):
+    """A schema that an empty database can get."""
+
+    V1 = "v1"
+    V3 = "v3"
+
+
+SCHEMA_FILES = {FreshSchema.V1: "init.sql", FreshSchema.V3: "init_multi_portfolio.sql"}
 
 
 def load_sample(target: Target, schema: str, *, now: datetime | None = None) -> None:
@@ -31,7 +41,7 @@ def load_sample(target: Target, schema: str, *, now: datetime | None = None) -> 
     rows = prices(session_closes(now or datetime.now(UTC)))
     with _opened(target) as conn:
         ensure_own_schema(conn)
-        database.load(conn, rows, signals(rows), index_prices=schema != "v1")
+        database.load(conn, rows, signals(rows), index_prices=FreshSchema(schema) is not FreshSchema.V1)
 
 
 def is_sample(target: Target) -> bool:
@@ -60,7 +70,7 @@ def init_database(target: Target, schema: str, sample: bool) -> str:
 
     Raises PrerequisiteError, naming what is there, when the database is not empty.
     """
-    statements = (PROJECT_ROOT / "migrations" / SCHEMA_FILES[schema]).read_text(encoding="utf-8")
+    statements = (PROJECT_ROOT / "migrations" / SCHEMA_FILES[FreshSchema(schema)]).read_text(encoding="utf-8")
     with _opened(target) as conn:
         found = database.contents(conn)
         if found:
@@ -102,7 +112,7 @@ def main(arguments: list[str]) -> int:
     try:
         with _opened(arguments[0]) as conn:
             if not database.contents(conn):
-                init_database(conn, "v1", True)
+                init_database(conn, FreshSchema.V1, True)
     except HKStrategyError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -102,23 +102,35 @@ def event(second: int, kind: str, message: str, **more: Any) -> Event:
     return Event(NOW + timedelta(seconds=second), 1, kind, None, message, **more)
 
 
+def test_what_an_earlier_version_recorded_is_shown() -> None:
+    """Its events have the message alone."""
+    events = [
+        event(0, "step", "Idle: not needed", detail={"state": "skipped"}),
+        event(0, "step", "Build", detail={"state": "started"}),
+        event(1, "progress", "Build: building index", done=5, total=20),
+    ]
+    idle, build = run_progress.lines(events, "running", NOW + timedelta(seconds=2))
+    assert (idle.title, idle.state) == ("Idle: not needed", "done")
+    assert build.note == "2.0 s · Build: building index · 5 of 20"
+
+
 def test_the_story_of_a_run() -> None:
     events = [
         event(0, "run", "begins"),
         event(0, "step", "First", detail={"state": "started"}),
-        event(1, "blocked", "waits for pid 7 (bob)", detail={"attempts": 3}),
+        event(1, "blocked", "First: waits for pid 7 (bob)", detail={"attempts": 3, "note": "waits for pid 7 (bob)"}),
         event(2, "step", "First", detail={"state": "done", "stall_ms": 7.5, "attempts": 4, "exclusive_ms": 2.5}),
-        event(2, "step", "Idle: not needed", detail={"state": "skipped"}),
+        event(2, "step", "Idle: not needed", detail={"state": "skipped", "needed": False}),
         event(2, "step", "Early: there already", detail={"state": "skipped"}),
         event(2, "step", "Second", detail={"state": "started"}),
         event(3, "progress", "rows", done=50, total=200),
-        event(5, "blocked", "waits for pid 7 (bob)", detail={"attempts": 9}),
+        event(5, "blocked", "Second: waits for pid 7", detail={"attempts": 9, "note": "waits for pid 7 (bob)"}),
     ]
     first, early, second = run_progress.lines(events, "running", NOW + timedelta(seconds=6))
     assert (first.state, early.state, early.title) == ("done", "done", "Early: there already")
     assert first.note == "2.0 s · locked for 2.5 ms after 4 tries · longest wait of a client 7.5 ms"
     assert second.state == "blocked"
-    assert "pid 7 (bob)" in second.note
+    assert second.note == "4.0 s · waits for pid 7 (bob)"
     assert second.share == 0.25
     assert run_progress.lock_tries(events[:4]) == run_progress.LockTries("First", 4, 2.5)
     assert run_progress.lock_tries(events) == run_progress.LockTries("Second", 9)

@@ -249,8 +249,8 @@ def test_a_prepared_transaction_is_named(tmp_path_factory: pytest.TempPathFactor
         execute(server.url, "BEGIN", "LOCK TABLE portfolio_positions IN SHARE MODE", "PREPARE TRANSACTION 'left'")
         conn = connect(server.url, autocommit=True)
         (holder,) = lock_holders(conn, POSITIONS)
-        assert (holder.pid, holder.application_name) == (0, "prepared transaction left")
-        assert [old.application_name for old in long_transactions(conn, 0.0)] == ["prepared transaction left"]
+        assert (holder.pid, holder.gid) == (0, "left")
+        assert [old.gid for old in long_transactions(conn, 0.0)] == ["left"]
         conn.close()
     finally:
         server.stop()

@@ -31,7 +31,7 @@ SELECT a.pid, coalesce(a.usename, '')::text, coalesce(a.application_name, ''),
        coalesce(a.state, 'not visible'),
        CASE WHEN a.state = 'active' THEN 0 ELSE coalesce(extract(epoch FROM clock_timestamp() - a.state_change), 0) END,
        extract(epoch FROM clock_timestamp() - a.xact_start), coalesce(a.query, ''),
-       a.wait_event_type || ': ' || a.wait_event
+       a.wait_event_type || ': ' || a.wait_event, NULL
   FROM pg_catalog.pg_stat_activity a
  WHERE a.datname = current_database() AND a.usename::text = ANY (%(roles)s) AND a.pid <> pg_backend_pid()
    AND coalesce(a.backend_type, 'client backend') = 'client backend'
@@ -62,7 +62,8 @@ SELECT coalesce(h.pid, 0), coalesce(a.usename, x.owner, '')::text,
        CASE WHEN h.pid IS NULL THEN 'prepared' ELSE coalesce(a.state, 'not visible') END,
        CASE WHEN a.state = 'active' THEN 0 ELSE coalesce(extract(epoch FROM clock_timestamp() - a.state_change), 0) END,
        extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, x.prepared)), coalesce(a.query, ''),
-       coalesce(a.wait_event_type || ': ' || a.wait_event, CASE WHEN h.waiting THEN 'Lock: relation' END)
+       coalesce(a.wait_event_type || ': ' || a.wait_event, CASE WHEN h.waiting THEN 'Lock: relation' END),
+       CASE WHEN h.pid IS NULL THEN coalesce(x.gid, '') END
   FROM held h
   LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = h.pid
   LEFT JOIN pg_catalog.pg_locks t ON h.pid IS NULL AND t.pid IS NULL AND t.locktype = 'transactionid'
@@ -78,14 +79,14 @@ SELECT a.pid, coalesce(a.usename, '')::text,
        coalesce(host(a.client_addr), 'local socket'), coalesce(a.state, 'not visible'),
        CASE WHEN a.state = 'active' THEN 0 ELSE coalesce(extract(epoch FROM clock_timestamp() - a.state_change), 0) END,
        extract(epoch FROM clock_timestamp() - a.xact_start), coalesce(a.query, ''),
-       a.wait_event_type || ': ' || a.wait_event
+       a.wait_event_type || ': ' || a.wait_event, NULL
   FROM pg_catalog.pg_stat_activity a
  WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
    AND a.xact_start < clock_timestamp() - make_interval(secs => %(older_than_s)s)
    AND coalesce(a.backend_type, 'client backend') NOT LIKE 'autovacuum%%'
 UNION ALL
 SELECT 0, x.owner::text, 'prepared transaction ' || x.gid, 'not visible', 'prepared', 0,
-       extract(epoch FROM clock_timestamp() - x.prepared), '', NULL
+       extract(epoch FROM clock_timestamp() - x.prepared), '', NULL, x.gid
   FROM pg_catalog.pg_prepared_xacts x
  WHERE x.database = current_database()
    AND x.prepared < clock_timestamp() - make_interval(secs => %(older_than_s)s)
@@ -97,7 +98,7 @@ SELECT a.pid, coalesce(a.usename, '')::text, coalesce(a.application_name, ''),
        coalesce(a.state, 'not visible'),
        CASE WHEN a.state = 'active' THEN 0 ELSE coalesce(extract(epoch FROM clock_timestamp() - a.state_change), 0) END,
        extract(epoch FROM clock_timestamp() - a.xact_start), coalesce(a.query, ''),
-       a.wait_event_type || ': ' || a.wait_event
+       a.wait_event_type || ': ' || a.wait_event, NULL
   FROM pg_catalog.pg_locks l
   JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
  WHERE l.locktype = 'advisory' AND l.granted

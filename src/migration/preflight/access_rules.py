@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from src.journal.model import Client, Phase
+from src.journal.model import Client, ClientState, Phase
 from src.migration.findings import Choice, Finding
 from src.migration.preflight.facts import OUR_TABLES, Facts
 from src.migration.preflight.rules import BUILDS_VIEWS, EVERY_PHASE, info, refusal, warning
@@ -258,8 +258,9 @@ def session_findings(facts: Facts, clients: tuple[Client, ...], old: tuple[Clien
     """Sessions that phase 2 would cut off, and transactions that make index builds wait."""
     for client in old:
         who = f"process {client.pid}" if client.pid else "no process"
-        gid = client.application_name.removeprefix("prepared transaction ")
-        end = f"SELECT pg_terminate_backend({client.pid})" if client.pid else f"ROLLBACK PREPARED {literal(gid)}"
+        end = f"SELECT pg_terminate_backend({client.pid})"
+        if client.gid is not None:
+            end = f"ROLLBACK PREPARED {literal(client.gid)}"
         yield LONG_TRANSACTION(
             role=client.role or "unknown",
             seconds=round(client.transaction_s or 0),
@@ -280,7 +281,7 @@ def session_findings(facts: Facts, clients: tuple[Client, ...], old: tuple[Clien
 
 
 def _described(client: Client) -> str:
-    age = "active now" if client.state == "active" else f"last statement {client.idle_s:.0f} s ago"
-    if client.state == "not visible":
+    age = "active now" if client.state == ClientState.ACTIVE else f"last statement {client.idle_s:.0f} s ago"
+    if client.state == ClientState.NOT_VISIBLE:
         age = "activity not visible to this role"
     return f"{client.role} ({client.application_name or 'no application_name'}, {client.address}, {age})"

@@ -7,7 +7,7 @@ from enum import StrEnum
 import psycopg2.errors
 
 from src.errors import Conflict, PrerequisiteError
-from src.journal.model import Client
+from src.journal.model import Client, ClientState
 from src.journal.runs import reading_session
 from src.migration.preflight.facts import OUR_TABLES
 from src.postgres.connection import Connection
@@ -80,7 +80,7 @@ def _client(row: Sequence[object]) -> Client:
         role=str(role),
         application_name=str(application),
         address=str(address),
-        state=str(state),
+        state=ClientState(str(state)),
         idle_s=float(str(idle)),
         transaction_s=None if transaction is None else float(str(transaction)),
         query=" ".join(str(query).split()),

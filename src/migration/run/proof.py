@@ -230,7 +230,7 @@ def _table_row(name: str, before: tuple[int, str], after: tuple[int, str], verdi
     difference = after[0] - before[0]
     return ProofRow(
         f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", verdict, note, "table", _signed(f"{difference:+,}"),
-        (before[1], after[1]),
+        (before[1], after[1]), name,
     )  # fmt: skip
 
 

@@ -49,6 +49,10 @@ class Journal:
         self._on_event(event)
         return event
 
+    def record_of(self, kind: EventKind, note: str, step: Step, **detail: Any) -> Event:
+        """Record what there is to say of a step under way: the message has its title, `note` in the detail has not."""
+        return self.record(kind, f"{step.title}: {note}", step, note=note, **detail)
+
     def pause_if_asked(self, at: str, *, fresh: bool = True) -> None:
         """Raise RunPaused where an admin asked for a pause, from any process. `at`: the place, for the message.
 
@@ -85,7 +89,9 @@ class Runner:
         """Execute one step, unless it has had its effect. Raises RunPaused, MigrationError, psycopg2.Error."""
         self._journal.pause_if_asked(f"before: {step.title}")
         if not is_true(self._work, step.when, default=True):
-            self._journal.record(EventKind.STEP, f"{step.title}: not needed", step, state=StepState.SKIPPED)
+            self._journal.record(
+                EventKind.STEP, f"{step.title}: not needed", step, state=StepState.SKIPPED, needed=False
+            )
             return
         if step.done and is_true(self._work, step.done):
             self._journal.record(EventKind.STEP, f"{step.title}: there already", step, state=StepState.SKIPPED)
@@ -200,7 +206,7 @@ class Runner:
                 time.sleep(random.uniform(0.01, 0.05))
             if now - last_report > 1.0:
                 last_report = now
-                self._journal.record(EventKind.PROGRESS, f"{step.title}: {rows:,} rows", step, done=rows)
+                self._journal.record_of(EventKind.PROGRESS, f"{rows:,} rows", step, done=rows)
 
     def _one_batch(self, step: Step) -> int:
         with self._work.cursor() as cur:
@@ -263,19 +269,19 @@ class Runner:
         found = build_progress(self._journal.conn, self._work.info.backend_pid)
         if found is None:
             return False
-        message, detail = f"{step.title}: {found.phase}", {}
+        note, detail = found.phase, {}
         if found.waiting_for is not None:
-            message += f", waiting for pid {found.waiting_for}{found.waiting_for_name}"
+            note += f", waiting for pid {found.waiting_for}{found.waiting_for_name}"
             detail = {"waiting_for": found.waiting_for}
         done, total = found.blocks_done, found.blocks_total
-        self._journal.record(EventKind.PROGRESS, message, step, done=done, total=total, **detail)
+        self._journal.record_of(EventKind.PROGRESS, note, step, done=done, total=total, **detail)
         return found.waiting_for is not None
 
     def _blocked(self, step: Step) -> Callable[[int, tuple[Client, ...]], None]:
         def report(attempts: int, holders: tuple[Client, ...]) -> None:
-            self._journal.record(
+            self._journal.record_of(
                 EventKind.BLOCKED,
-                f"{step.title}: {attempts} tries for the lock. {describe_holders(holders)}",
+                f"{attempts} tries for the lock. {describe_holders(holders)}",
                 step,
                 attempts=attempts,
                 holders=[{"pid": h.pid, "role": h.role, "application_name": h.application_name} for h in holders],

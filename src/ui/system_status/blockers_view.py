@@ -5,7 +5,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from src.journal.model import Client
+from src.journal.model import Client, ClientState
 from src.migration.preflight.blocking_sessions import How
 from src.ui.reads import queries
 from src.ui.system_status import actions
@@ -33,7 +33,7 @@ def table(clients: Sequence[Client], caption: str) -> None:
             client.application_name or fmt.MISSING,
             client.address or "local socket",
             Cell(client.state, note=client.wait_event or ""),
-            fmt.MISSING if client.state == "active" else fmt.duration(client.idle_s),
+            fmt.MISSING if client.state == ClientState.ACTIVE else fmt.duration(client.idle_s),
             fmt.MISSING if client.transaction_s is None else fmt.duration(client.transaction_s),
             client.query[:120],
         )
@@ -63,7 +63,7 @@ def controls(clients: Sequence[Client]) -> None:
             name = one.application_name or "no name"
             st.markdown(f"`{one.pid}` {fmt.plain(one.role)}, {fmt.plain(name)}", width="content")
             key = f"{one.pid}_{since.timestamp():.0f}"
-            if one.state == "active":
+            if one.state == ClientState.ACTIVE:
                 st.button(
                     "Cancel its statement", key=f"cancel_{key}", on_click=_interrupt, args=(one.pid, since, How.CANCEL)
                 )

@@ -13,13 +13,15 @@ import pytest
 
 from src.cli.output import Ending, JsonRenderer, PlainRenderer, TerminalRenderer, bar, to_json
 from src.cli.text import current_run_lines, merged_lines, outcome_lines, plan_lines, proof_lines, run_lines
-from src.journal.model import Client, Event, Phase, ProofRow, RunOutcome, RunRecord
+from src.journal.model import Client, ClientState, Event, Phase, ProofRow, RunOutcome, RunRecord
 from src.logs import mask
 from src.migration.findings import Finding, Severity
 from src.migration.model import MergedSymbol, Options, Plan, Step, StepKind, TableSize
 
 AT = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
-CLIENT = Client(4711, "trader", "old app", "10.0.0.7", "active", 0.5, 12.0, "SELECT *\n  FROM portfolio_positions")
+CLIENT = Client(
+    4711, "trader", "old app", "10.0.0.7", ClientState.ACTIVE, 0.5, 12.0, "SELECT *\n  FROM portfolio_positions"
+)
 PLAN = Plan(
     phase=Phase.PHASE1,
     from_version="1.0",
@@ -190,7 +192,7 @@ def test_plain_lines_hold_no_control_characters_and_thin_progress_out() -> None:
     renderer.expect(12)
     renderer.event(event("step", "Views", state="started"))
     renderer.event(event("step", "Views", state="done", seconds=0.5))
-    renderer.event(event("step", "Import: not needed", state="skipped"))
+    renderer.event(event("step", "Import: not needed", state="skipped", needed=False))
     renderer.event(event("step", "Fill legacy_symbol", state="started"))
     for done in range(1, 1001):
         renderer.event(event("progress", "rows", done=done, total=1000))

@@ -4,13 +4,25 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from src.cli.parser import RollbackTarget
 from src.config import PROJECT_ROOT
-from src.journal.model import AuditOutcome, EventKind, Keep, OutcomeState, Phase, RunState, StepState
+from src.journal.model import AuditOutcome, ClientState, EventKind, Keep, OutcomeState, Phase, RunState, StepState
 from src.migration.model import StepMode
 
 VALUES = {
     member.value
-    for enumeration in (AuditOutcome, EventKind, Keep, OutcomeState, Phase, RunState, StepMode, StepState)
+    for enumeration in (
+        AuditOutcome,
+        ClientState,
+        EventKind,
+        Keep,
+        OutcomeState,
+        Phase,
+        RunState,
+        StepMode,
+        StepState,
+        RollbackTarget,
+    )
     for member in enumeration
 }
 # Words of another set that happen to be spelt the same.

@@ -57,8 +57,15 @@ def _row(row: ProofRow) -> list[Cell | str]:
         return [Cell(row.subject), row.before, row.after, row.difference or fmt.MISSING, verdict]
     if row.about == "table":
         before, after = row.digests or (fmt.MISSING, fmt.MISSING)
-        name = row.subject.removesuffix(", rows")
-        return [Cell(name), row.before, row.after, row.difference, _hash(before), _hash(after), verdict]
+        return [
+            Cell(row.name or row.subject),
+            row.before,
+            row.after,
+            row.difference,
+            _hash(before),
+            _hash(after),
+            verdict,
+        ]
     return [Cell(row.subject), row.before, row.after, verdict]
 
 

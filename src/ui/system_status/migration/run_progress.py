@@ -56,7 +56,7 @@ def _turn(found: list[Section], event: Event, state: StepState) -> None:
             found[-1] = replace(found[-1], title=event.message, felt=_felt(event), done=True)
     if state == StepState.STARTED:
         found.append(Section(event.message, event.at))
-    elif state == StepState.SKIPPED and not event.message.endswith("not needed"):
+    elif state == StepState.SKIPPED and event.detail.get("needed", True):
         found.append(Section(event.message, event.at, event.at, done=True))
 
 
@@ -76,12 +76,17 @@ def _note(section: Section, state: StepMark, now: datetime) -> str:
         parts.append(section.felt)
     if state in (StepMark.RUNNING, StepMark.BLOCKED, StepMark.STOPPED):
         if section.blocked is not None:
-            parts.append(section.blocked.message.removeprefix(f"{section.title}: "))
+            parts.append(_without_title(section.blocked))
         elif section.progress is not None:
-            parts.append(section.progress.message.removeprefix(f"{section.title}: "))
+            parts.append(_without_title(section.progress))
             if section.progress.done is not None and section.progress.total:
                 parts.append(f"{section.progress.done:,} of {section.progress.total:,}")
     return " · ".join(parts)
+
+
+def _without_title(event: Event) -> str:
+    """What it says below the title of its step. An event of an earlier version has only the whole message."""
+    return str(event.detail.get("note", event.message))
 
 
 def lines(events: Sequence[Event], state: RunState, now: datetime) -> list[StepLine]:
