@@ -19,9 +19,9 @@ from src.backup.dump_tools import candidate_directories, find_tools
 from src.config import PROJECT_ROOT
 from src.embedded.api import bin_dir
 from src.errors import BackupError, ConfigurationError, DatabaseUnavailable, PrerequisiteError
-from tests.backup.test_make import execute, make, quiet
-from tests.backup.test_make import verify as verify_made
 from tests.conftest import TRADER_PASSWORD, VERSIONS, MakeDatabase, Servers
+from tests.support.backups import execute, make, quiet
+from tests.support.backups import verify as verify_made
 
 ENCODED = quote(TRADER_PASSWORD, safe="")
 

@@ -15,8 +15,8 @@ from src.migration import engine
 from src.migration.model import Options
 from src.migration.run import execution
 from tests.backup.test_dump_tools import stand_in, use_only
-from tests.backup.test_make import accept_files, data_file
 from tests.conftest import MakeDatabase
+from tests.support.backups import accept_files, data_file
 from tests.support.dumps import difference, whole_dump
 from tests.support.migration_env import Apart, MigrationEnv, migration_env, wait_for_the_end_of
 

@@ -1,7 +1,5 @@
-"""Backups: whole, verified by restoring, told apart from damaged ones, and refused where they cannot be made."""
+"""Making a backup: whole, of one moment, private to its user, and refused where it cannot be made."""
 
-import gzip
-import json
 import os
 import resource
 import stat
@@ -16,62 +14,11 @@ import psycopg2
 import pytest
 
 from src.backup import make as backup_make
-from src.backup.api import Backup, delete_backup, estimate_backup, find_backup, list_backups, make_backup, verify_backup
-from src.backup.dump_tools import target_of
-from src.backup.manifest import hash_files, read_backup, write_manifest
-from src.embedded.api import bin_dir
-from src.errors import BackupError, BackupNotVerified, HKStrategyError, PrerequisiteError
+from src.backup.api import delete_backup, estimate_backup, find_backup, list_backups, make_backup
+from src.errors import BackupError, HKStrategyError, PrerequisiteError
 from src.postgres.connection import connect
 from tests.conftest import MakeDatabase, Servers
-
-EVERYTHING = Path(__file__).parent / "everything.sql"
-
-
-def quiet(message: str, done: int | None, total: int | None) -> None:
-    pass
-
-
-def execute(url: str, statements: str) -> None:
-    with closing(connect(url)) as conn, conn, conn.cursor() as cur:
-        cur.execute(statements)
-
-
-def value(url: str, query: str) -> object:
-    with closing(connect(url)) as conn, conn.cursor() as cur:
-        cur.execute(query)
-        row = cur.fetchone()
-    assert row is not None
-    return row[0]
-
-
-def make(url: str, folder: Path) -> Backup:
-    return make_backup(url, folder, schema_version="1.0", on_progress=quiet)
-
-
-def verify(backup: Backup, url: str) -> Backup:
-    return verify_backup(backup, url=url, on_progress=quiet)
-
-
-def data_file(backup: Backup, table: str) -> Path:
-    """The file of the dump with the rows of `table`."""
-    listed = subprocess.run(
-        [str(bin_dir(18) / "pg_restore"), "--list", str(backup.data)], capture_output=True, text=True, check=True
-    ).stdout
-    number = next(line.split(";")[0] for line in listed.splitlines() if f"TABLE DATA public {table} " in line)
-    return backup.data / f"{number}.dat.gz"
-
-
-def accept_files(backup: Backup) -> Backup:
-    """Write the manifest anew for files that were changed: what a faulty backup would look like, not a damaged one."""
-    changed = replace(backup, files=hash_files(backup.path))
-    write_manifest(changed, backup.path)
-    return changed
-
-
-def superuser_of(servers: Servers, url: str) -> str:
-    """The superuser's URL of the database of `url`, on PostgreSQL 18."""
-    name = url.split("/")[3].split("?")[0]
-    return servers[18].replace("/postgres?", f"/{name}?")
+from tests.support.backups import EVERYTHING, execute, make, quiet, superuser_of, value, verify
 
 
 def test_a_backup_is_made_verified_and_listed(make_database: MakeDatabase, pg_version: int, tmp_path: Path) -> None:
@@ -145,77 +92,6 @@ def test_rows_are_those_of_one_moment_while_clients_write(make_database: MakeDat
         writer.join()
     assert verified.verified_at is not None
     assert written
-
-
-def test_a_damaged_file_is_not_verified(make_database: MakeDatabase, tmp_path: Path) -> None:
-    url = make_database("v1", sample=True)
-    made = make(url, tmp_path)
-    path = data_file(made, "price_history")
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(BackupNotVerified, match=rf"{path.name} is damaged"):
-        verify(made, url)
-    assert find_backup(tmp_path, made.name).verified_at is None
-
-
-def test_a_missing_file_is_not_verified(make_database: MakeDatabase, tmp_path: Path) -> None:
-    url = make_database("v1", sample=True)
-    made = make(url, tmp_path)
-    data_file(made, "trading_signals").unlink()
-    with pytest.raises(BackupNotVerified, match="is missing"):
-        verify(made, url)
-
-
-def test_a_dump_that_lacks_a_table_is_not_verified(make_database: MakeDatabase, tmp_path: Path) -> None:
-    url = make_database("v1", sample=True)
-    made = make(url, tmp_path)
-    for path in made.data.iterdir():
-        path.unlink()
-    made.data.rmdir()
-    with closing(connect(url)) as conn:
-        environment = dict(target_of(conn).environment)
-    command = [str(bin_dir(18) / "pg_dump"), "-Fd", "--exclude-table=portfolio_value_history", f"--file={made.data}"]
-    subprocess.run(command, env=environment, check=True)
-    with pytest.raises(BackupNotVerified, match=r"table public\.portfolio_value_history is missing"):
-        verify(accept_files(made), url)
-
-
-def test_a_dump_with_another_value_is_not_verified(make_database: MakeDatabase, tmp_path: Path) -> None:
-    url = make_database("v1", sample=True)
-    made = make(url, tmp_path)
-    path = data_file(made, "portfolio_positions")
-    rows = gzip.decompress(path.read_bytes())
-    assert rows.count(b"13428") == 1
-    path.write_bytes(gzip.compress(rows.replace(b"13428", b"13429")))
-    with pytest.raises(BackupNotVerified, match=r"the rows of table public\.portfolio_positions differ"):
-        verify(accept_files(made), url)
-    assert [p.name for p in tmp_path.iterdir()] == [made.name], "the scratch server is gone"
-
-
-def test_a_dump_that_ends_too_early_is_not_verified(make_database: MakeDatabase, tmp_path: Path) -> None:
-    url = make_database("v1", sample=True)
-    made = make(url, tmp_path)
-    toc = made.data / "toc.dat"
-    toc.write_bytes(toc.read_bytes()[:-200])
-    with pytest.raises(BackupNotVerified, match="does not restore"):
-        verify(accept_files(made), url)
-
-
-def test_lost_indexes_and_views_are_noticed(make_database: MakeDatabase, tmp_path: Path) -> None:
-    url = make_database("v3")
-    made = make(url, tmp_path)
-    catalog = made.path / "catalog.json"
-    lines = json.loads(catalog.read_text(encoding="utf-8"))
-    lines.append(["index", "public.idx_that_was_there", "CREATE INDEX …"])
-    for line in lines:
-        if line[:2] == ["column", "public.portfolios.name"]:
-            line[2] = line[2].replace("200", "100")
-    catalog.write_text(json.dumps(lines), encoding="utf-8")
-    with pytest.raises(BackupNotVerified) as refused:
-        verify(accept_files(made), url)
-    assert "index public.idx_that_was_there is missing" in str(refused.value)
-    assert "column public.portfolios.name is defined otherwise" in str(refused.value)
 
 
 def test_no_room_is_found_out_before_it_starts(
@@ -343,44 +219,6 @@ def test_only_a_backup_is_ever_deleted(make_database: MakeDatabase, tmp_path: Pa
     with pytest.raises(BackupError, match="not a backup"):
         delete_backup(replace(made, path=precious))
     assert (precious / "thesis.txt").read_text() == "three years"
-
-
-def test_digests_do_not_depend_on_order_or_version(
-    make_database: MakeDatabase, servers: Servers, tmp_path: Path
-) -> None:
-    rows = [
-        "(1, 1.1, 0.1::float4, 'é\t\n\\', '{1,2,NULL}', '{\"a\": [1, 2]}', '\\x00ff',"
-        " '2026-01-02 03:04:05.678901+08', '1 mon 2 days')",
-        "(2, 'NaN', 'Infinity', NULL, '{}', 'null', '', 'infinity', '-1 year')",
-        "(3, 1e20, -0.0, '', NULL, '[]', NULL, NULL, NULL)",
-    ]
-    table = (
-        "CREATE TABLE public.kinds (id int, n numeric, f float8, t text, a int[], j jsonb, b bytea, z timestamptz,"
-        " i interval);"
-    )
-    digests = set()
-    for version, ordered in [(version, way) for version in servers for way in (rows, rows[::-1])]:
-        url = make_database("v1", version=version)
-        name = url.split("/")[3].split("?")[0]
-        execute(url, f"{table} INSERT INTO public.kinds VALUES {', '.join(ordered)}")
-        execute(url, f"ALTER DATABASE {name} SET timezone TO 'Asia/Hong_Kong'")
-        execute(url, f"ALTER DATABASE {name} SET datestyle TO 'German'")
-        execute(url, f"ALTER DATABASE {name} SET extra_float_digits TO -5")
-        digests.add(make(url, tmp_path).tables["public.kinds"].digest)
-    assert len(digests) == 1
-    url = make_database("v1")
-    execute(url, f"{table} INSERT INTO public.kinds VALUES {', '.join(rows)}")
-    execute(url, "UPDATE public.kinds SET i = '1 day' WHERE id = 2")
-    assert make(url, tmp_path).tables["public.kinds"].digest not in digests
-
-
-def test_a_broken_manifest_says_so(make_database: MakeDatabase, tmp_path: Path) -> None:
-    made = make(make_database("v1"), tmp_path)
-    (made.path / "manifest.json").write_text("{")
-    with pytest.raises(BackupError, match="manifest is damaged"):
-        find_backup(tmp_path, made.name)
-    with pytest.raises(BackupError, match="manifest is damaged"):
-        read_backup(made.path)
 
 
 def test_the_server_goes_away(make_database: MakeDatabase, servers: Servers, tmp_path: Path) -> None:

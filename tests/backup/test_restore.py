@@ -1,146 +1,42 @@
-"""Restoring: the database becomes what it was, equal to the row; nothing that was there is lost; history stays."""
+"""Restoring into a new database that takes the name: equal to the row; what was there is kept; history stays."""
 
-import itertools
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 
 import psycopg2
 import pytest
 from psycopg2 import sql
 
-from src.backup.api import (
-    Backup,
-    RestoreOutcome,
-    TableFingerprint,
-    find_backup,
-    make_backup,
-    restore_backup,
-    verify_backup,
-)
-from src.backup.restore import in_place
 from src.backup.scratch import drop_database, with_database
 from src.config import PROJECT_ROOT
-from src.errors import BackupError, BackupNotVerified, HKStrategyError, PrerequisiteError
-from src.journal.runs import ensure_own_schema
+from src.errors import BackupError, BackupNotVerified, PrerequisiteError
 from src.postgres.connection import connect
 from src.schema.versions import detect
-from tests.backup.test_make import EVERYTHING, accept_files, data_file, execute, quiet, value
-from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
+from tests.conftest import MakeDatabase, Servers
+from tests.support.backups import (
+    EVERYTHING,
+    accept_files,
+    add_event,
+    administer,
+    backed_up,
+    change_everything,
+    content,
+    data_file,
+    database_of,
+    databases,
+    drop_kept_databases,
+    execute,
+    restore,
+    value,
+    with_history,
+)
 
-_numbers = itertools.count(1)
-
-
-def content(url: str) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table of public, as text."""
-    with closing(connect(url)) as conn, conn.cursor() as cur:
-        cur.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1"
-        )
-        found: dict[str, list[tuple[object, ...]]] = {}
-        for (name,) in cur.fetchall():
-            cur.execute(sql.SQL("SELECT (x.*)::text FROM public.{} AS x ORDER BY 1").format(sql.Identifier(name)))
-            found[name] = cur.fetchall()
-    return found
-
-
-def backed_up(url: str, folder: Path) -> Backup:
-    return make_backup(url, folder, schema_version="1.0", on_progress=quiet)
-
-
-def restore(url: str, backup: Backup, folder: Path) -> RestoreOutcome:
-    return restore_backup(url, backup, folder, on_progress=quiet)
-
-
-def databases(superuser: str, like: str) -> list[str]:
-    with closing(psycopg2.connect(superuser)) as conn, conn.cursor() as cur:
-        cur.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s) ORDER BY 1", (like,))
-        return [str(row[0]) for row in cur.fetchall()]
-
-
-def database_of(url: str) -> str:
-    return str(value(url, "SELECT current_database()"))
-
-
-def administer(superuser: str, *statements: str) -> None:
-    with closing(psycopg2.connect(superuser)) as conn:
-        conn.autocommit = True
-        with conn.cursor() as cur:
-            for statement in statements:
-                cur.execute(statement)
-
-
-@pytest.fixture(autouse=True)
-def drop_kept_databases(servers: Servers) -> Iterator[None]:
-    """What restores of this process keep aside, with nobody to drop it after a test."""
-    yield
-    for version in servers:
-        for name in databases(servers[version], ""):
-            mine = f"_{os.getpid()}_" in name
-            if mine and ("_before_" in name or "_restore_" in name):
-                administer(servers[version], f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-@pytest.fixture
-def make_clerk_database(servers: Servers) -> Iterator[Callable[..., str]]:
-    """A v1 database of a role that may not create databases."""
-    made: list[tuple[int, str]] = []
-
-    def build(version: int = 18) -> str:
-        name = f"clerk_{os.getpid()}_{next(_numbers)}"
-        made.append((version, name))
-        role = f"CREATE ROLE {name} LOGIN PASSWORD '{TRADER_PASSWORD}'"
-        administer(servers[version], role, f"CREATE DATABASE {name} OWNER {name}")
-        host = servers[version].split("host=", 1)[1]
-        url = f"postgresql://{name}:{quote(TRADER_PASSWORD, safe='')}@/{name}?host={host}"
-        execute(url, (PROJECT_ROOT / "migrations" / "init.sql").read_text(encoding="utf-8"))
-        execute(
-            url,
-            "INSERT INTO public.portfolio_positions (symbol, quantity, avg_cost)"
-            " VALUES ('0700.HK', 5, 320.5), ('0005.HK', 7, 1);"
-            "INSERT INTO public.price_history (symbol, price) SELECT '0700.HK', g FROM generate_series(1, 1000) g",
-        )
-        return url
-
-    yield build
-    for version, name in made:
-        administer(servers[version], f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {name}")
-
-
-def change_everything(url: str) -> None:
-    execute(
-        url,
-        "DELETE FROM public.portfolio_positions WHERE symbol = '0700.HK';"
-        "UPDATE public.portfolio_positions SET quantity = quantity + 1;"
-        "CREATE TABLE public.later (id int); ALTER TABLE public.portfolio_positions ADD COLUMN later text;"
-        "DROP INDEX public.idx_portfolio_symbol",
-    )
-
-
-def with_history(url: str) -> None:
-    with closing(connect(url)) as conn, conn, conn.cursor() as cur:
-        ensure_own_schema(conn)
-        cur.execute(
-            "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files)"
-            " VALUES ('phase1', '1.0', '2.0', 'me', '{}', '[]', '{}')"
-        )
-        cur.execute(
-            "INSERT INTO hk_migration.event (run_id, kind, message, detail)"
-            " VALUES (1, 'log', 'one', '{}'), (1, 'outcome', 'two', '{\"state\": \"done\"}')"
-        )
-        cur.execute("INSERT INTO hk_migration.archive (keep) VALUES ('merge')")
-
-
-def add_event(url: str, message: str) -> None:
-    execute(url, f"INSERT INTO hk_migration.event (run_id, kind, message) VALUES (1, 'log', '{message}')")
+__all__ = ["drop_kept_databases"]
 
 
 def test_a_restore_swaps_the_database_and_keeps_the_old_one(
@@ -349,84 +245,3 @@ def test_an_older_servers_backup_on_a_newer_server(make_database: MakeDatabase, 
     outcome = restore(new, backup, tmp_path)
     assert content(new) == content(old)
     assert any(backup.database in note for note in outcome.notes)
-
-
-def test_in_place_where_no_database_may_be_created(
-    make_clerk_database: Callable[..., str], servers: Servers, pg_version: int, tmp_path: Path
-) -> None:
-    url = make_clerk_database(pg_version)
-    with_history(url)
-    before, backup = content(url), backed_up(url, tmp_path)
-    change_everything(url)
-    add_event(url, "since the backup")
-    execute(
-        url,
-        "CREATE TYPE public.mood AS ENUM ('bull'); CREATE DOMAIN public.share AS int; CREATE SCHEMA extra;"
-        "CREATE TABLE extra.moods (m public.mood);"
-        "CREATE FUNCTION public.later(int) RETURNS int LANGUAGE sql AS 'SELECT $1';"
-        "CREATE MATERIALIZED VIEW public.sums AS SELECT sum(quantity) FROM public.portfolio_positions;"
-        "CREATE AGGREGATE public.product(int) (SFUNC = int4mul, STYPE = int); SELECT lo_from_bytea(0, 'x')",
-    )
-    changed = content(url)
-    outcome = restore(url, backup, tmp_path)
-    assert outcome.how == "in place"
-    assert content(url) == before
-    assert value(url, "SELECT count(*) FROM hk_migration.event") == 3
-    assert value(url, "SELECT count(*) FROM pg_type WHERE typname IN ('mood', 'share')") == 0
-    assert outcome.old_database is None
-    assert outcome.safety_backup is not None
-    execute(url, "INSERT INTO public.portfolio_positions (symbol) VALUES ('9999.HK')")
-    assert databases(servers[pg_version], database_of(url)) == [database_of(url)]
-    safety = find_backup(tmp_path, outcome.safety_backup)
-    assert safety.verified_at is not None
-    restore(url, safety, tmp_path)
-    assert content(url) == changed, "the way back works too"
-
-
-def test_in_place_an_unequal_restore_changes_nothing(make_clerk_database: Callable[..., str], tmp_path: Path) -> None:
-    url = make_clerk_database()
-    backup = backed_up(url, tmp_path)
-    execute(url, "DELETE FROM public.portfolio_positions WHERE symbol = '0005.HK'")
-    before = content(url)
-    tables = dict(backup.tables)
-    tables["public.portfolio_positions"] = TableFingerprint(2, "0123456789abcdef")
-    with pytest.raises(BackupNotVerified, match=r"rows of table public\.portfolio_positions differ"):
-        restore(url, replace(backup, tables=tables), tmp_path)
-    assert content(url) == before
-    path = data_file(backup, "price_history")
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(HKStrategyError):
-        restore(url, accept_files(backup), tmp_path)
-    assert content(url) == before
-
-
-def test_in_place_never_loses_what_clients_write_meanwhile(
-    make_clerk_database: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = make_clerk_database()
-    backup = backed_up(url, tmp_path)
-
-    def verify_while_a_client_writes(fresh: Backup, **rest: object) -> Backup:
-        execute(url, "INSERT INTO public.price_history (symbol, price) VALUES ('0700.HK', 0.009)")
-        return verify_backup(fresh, url=url, on_progress=quiet)
-
-    monkeypatch.setattr(in_place, "verify_backup", verify_while_a_client_writes)
-    with pytest.raises(PrerequisiteError, match="CREATEDB"):
-        restore(url, backup, tmp_path)
-    assert value(url, "SELECT count(*) FROM public.price_history WHERE price = 0.009") == 3
-
-
-def test_in_place_waits_for_a_gap_without_holding_clients_up(
-    make_clerk_database: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = make_clerk_database()
-    backup = backed_up(url, tmp_path)
-    monkeypatch.setattr(in_place, "LOCK_TIMEOUT_S", 0.3)
-    with closing(connect(url)) as reader, reader.cursor() as cur:
-        cur.execute("SELECT count(*) FROM public.portfolio_positions")
-        with pytest.raises(PrerequisiteError, match="no gap"):
-            restore(url, backup, tmp_path)
-        cur.execute("UPDATE public.portfolio_positions SET quantity = 1")
-        reader.commit()
-    restore(url, backup, tmp_path)
-    assert value(url, "SELECT sum(quantity) FROM public.portfolio_positions") == 12

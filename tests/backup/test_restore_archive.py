@@ -11,9 +11,8 @@ from src.journal import runs
 from src.journal.model import Event, Keep, Phase
 from src.migration import engine
 from src.migration.model import Options
-from tests.backup.test_make import quiet
-from tests.backup.test_restore import drop_kept_databases, make_clerk_database
 from tests.conftest import MakeDatabase
+from tests.support.backups import drop_kept_databases, make_clerk_database, quiet
 from tests.support.dumps import data_dump, difference
 from tests.support.migration_env import (
     OTHER_PORTFOLIOS,

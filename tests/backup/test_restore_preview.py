@@ -12,9 +12,8 @@ from src.backup.restore import preview as restore_preview
 from src.journal.model import Phase
 from src.postgres.connection import connect
 from src.postgres.disk import server_free_bytes
-from tests.backup.test_make import quiet, superuser_of
-from tests.backup.test_restore import database_of, drop_kept_databases, make_clerk_database
 from tests.conftest import MakeDatabase, Servers
+from tests.support.backups import database_of, drop_kept_databases, make_clerk_database, quiet, superuser_of
 from tests.support.cli_process import Cli, cli_in, execute
 from tests.support.migration_env import OTHER_PORTFOLIOS, MigrationEnv, migration_env, session
 

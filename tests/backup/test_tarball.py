@@ -12,8 +12,8 @@ import pytest
 from src.backup.api import Backup, BackupTarball, delete_backup, find_backup, make_backup, verify_backup
 from src.backup.manifest import FileRecord, read_backup, write_manifest
 from src.errors import BackupError
-from tests.backup.test_make import quiet
 from tests.conftest import MakeDatabase
+from tests.support.backups import quiet
 
 
 @pytest.fixture

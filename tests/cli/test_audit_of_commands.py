@@ -10,9 +10,8 @@ from src.errors import BackupError
 from src.journal import audit
 from src.journal.audit import AuditEntry
 from src.journal.model import Phase
-from tests.backup.test_make import quiet
-from tests.backup.test_restore import drop_kept_databases, make_clerk_database
 from tests.conftest import MakeDatabase
+from tests.support.backups import drop_kept_databases, make_clerk_database, quiet
 from tests.support.cli_process import ROWS, Cli, cli_in, execute, fetch, migrate, wait_for
 from tests.support.migration_env import MigrationEnv, migration_env
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+import pandas as pd
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
@@ -20,6 +21,10 @@ INSERT INTO public.trading_signals (symbol, signal_type, signal_strength, price)
 INSERT INTO public.price_history (symbol, price, timestamp) VALUES
     ('0700.HK', 310.00, '2026-01-05 16:00'), ('0700.HK', 315.20, '2026-01-06 16:00')
 """
+V1_COLUMNS = [
+    *("symbol", "company_name", "quantity", "avg_cost", "current_price", "market_value", "unrealized_pnl", "sector"),
+    "last_updated",
+]
 SCHEMAS = ("v1", "v2", "v3")
 MULTI = ("v2", "v3")
 Migrate = Callable[[str, Phase], None]
@@ -36,6 +41,12 @@ def execute(url: str, statement: str, values: object = None) -> list[tuple[objec
             return cursor.fetchall() if cursor.description else []
     finally:
         conn.close()
+
+
+def position(manager: DatabaseManager, portfolio_id: str, symbol: str) -> pd.Series:
+    frame = manager.get_portfolio_positions(portfolio_id)
+    (row,) = (row for _, row in frame.iterrows() if row["symbol"] == symbol)
+    return row
 
 
 def at_once(*works: Callable[[], None]) -> list[BaseException]:
