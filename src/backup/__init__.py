@@ -1,4 +1,4 @@
-"""Backups: make, verify by restoring, tarballs, deletion, retention; restore/ replaces a database by one.
+"""Backups: make, verify by restoring, tarballs, deletion, retention; restore/ replaces a database by one. Use `api`.
 
-May be imported by migration, health, diagnostics, cli and ui; `api` is what they use.
+Imported by cli, diagnostics, health, migration and ui.
 """

@@ -1,4 +1,4 @@
 """The command line of run_migration.py: arguments, commands, exit codes, output as text or JSON.
 
-May be imported by ui.reads.commands (which starts commands) and run_migration.py.
+Imported by run_migration.py, test_migration.py and ui.
 """

@@ -1,1 +1,4 @@
-"""DataFrames for the older callers of DatabaseManager. May be imported by database_enhanced alone."""
+"""DataFrames for the older callers of DatabaseManager, built from the values of portfolios.
+
+Imported by database_enhanced.
+"""

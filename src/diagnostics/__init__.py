@@ -1,1 +1,1 @@
-"""The checks of test_migration.py, which examine a database and leave no trace. May be imported by cli."""
+"""The checks of test_migration.py, which examine a database and leave no trace. Imported by cli."""

@@ -1,1 +1,4 @@
-"""Portfolios, valuation, comparison, edits, trading costs: pure values and functions, no I/O. Anyone may import it."""
+"""Portfolios, valuation, edits, revisions, prices, exchange rules: pure values and functions, no I/O.
+
+Imported by database_enhanced, dataframes, health, market, portfolios, transfer and ui.
+"""

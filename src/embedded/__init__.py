@@ -1,4 +1,4 @@
 """The embedded PostgreSQL and Valkey: started when no server is configured, ended with the last process that uses them.
 
-May be imported by everything above it; `api` is what they use.
+Use `api`. Imported by accounts, backup, cli, database_enhanced, test_migration.py and ui.
 """

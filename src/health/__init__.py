@@ -1,1 +1,1 @@
-"""Whether each component is healthy, degraded or down, and what to do. May be imported by cli and ui."""
+"""Whether each component is healthy, degraded or down, and what to do. Imported by cli, database_enhanced and ui."""

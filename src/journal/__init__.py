@@ -1,4 +1,4 @@
 """What schema hk_migration records of runs and of admins: runs, events, the audit, the run lock, sessions of clients.
 
-May be imported by backup, migration, health, diagnostics, cli, sample and ui.
+Imported by accounts, backup, cli, health, migration, sample and ui.
 """

@@ -1,1 +1,4 @@
-"""The exchange: trading sessions, ticks, lots, fees, from tables with effective dates. For health, sample and ui."""
+"""The exchange: trading sessions, ticks, lots, fees, from tables with effective dates.
+
+Imported by health, sample and ui.
+"""

@@ -1,4 +1,4 @@
 """PostgreSQL, and nothing of the product: connections, pool, errors by SQLSTATE, named SQL, read-only transactions.
 
-Everything that talks to a database may import it.
+Imported by backup, cli, diagnostics, embedded, health, journal, migration, portfolios, sample, schema and ui.
 """

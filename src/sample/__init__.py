@@ -1,1 +1,1 @@
-"""Sample data: a database with generated positions, signals and prices. Imported by cli, embedded and bench."""
+"""Sample data: a database with generated positions, signals and prices. Imported by cli."""

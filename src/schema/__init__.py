@@ -1,4 +1,4 @@
 """Which schema a database has, what that can do, and how its catalog differs from the expected one.
 
-May be imported by portfolios, backup, migration, health, diagnostics, dataframes and ui.
+Imported by backup, database_enhanced, dataframes, diagnostics, health, journal, migration and portfolios.
 """

@@ -1,1 +1,1 @@
-"""Import and export of positions as files: bytes and values in, bytes and values out. May be imported by ui."""
+"""Import and export of positions as files: bytes and values in, bytes and values out. Imported by ui."""

@@ -1,1 +1,1 @@
-"""The page that shows portfolios side by side."""
+"""The page that shows portfolios side by side. Imported by pages/."""

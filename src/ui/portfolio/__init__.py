@@ -1,1 +1,1 @@
-"""The page of one portfolio: positions, edit, import, export, change history, signals."""
+"""The page of one portfolio: positions, edit, import, export, change history, signals. Imported by pages/."""

@@ -1,1 +1,1 @@
-"""The page of all portfolios."""
+"""The page of all portfolios. Imported by pages/ and ui.portfolio."""

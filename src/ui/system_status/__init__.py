@@ -1,1 +1,4 @@
-"""The page of the system: health, the migration, backups, activity; and the admin's actions."""
+"""The page of the system: health, the migration, backups, activity; and the admin's actions.
+
+Imported by pages/ and ui.process.
+"""
