@@ -1,7 +1,6 @@
 """Opening a connection, and saying what went wrong without saying the password."""
 
 import math
-import re
 import time
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -10,9 +9,8 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extensions import connection, cursor, make_dsn, parse_dsn
 
-from src.errors import ConfigurationError
-from src.postgres import errors
-from src.postgres.connect_errors import libpq_text, reason_of_failure
+from src.postgres.connect_errors import Failed, error_of, libpq_text
+from src.postgres.connect_settings import parse
 
 APPLICATION_NAME = "hk_strategy"
 Connection: TypeAlias = connection
@@ -40,48 +38,30 @@ def connect(
     """Connect to `url` (a libpq URL or keyword string; sockets, sslmode and service files work).
 
     The session's application_name is "hk_strategy" and the purpose, so that plans can tell this project's
-    sessions from v1 clients. Raises ConfigurationError for a URL that libpq cannot read and
-    DatabaseUnavailable, with its reason, when the server does not answer or refuses: after `within_s` seconds (libpq
-    waits at least 2) where it is given, else after what the URL says, or 10; to find the reason may take 2 more.
+    sessions from v1 clients. Each address that the URL leads to is given `within_s` seconds (libpq waits at least 2)
+    where it is given, else what the URL says, or 10.
+
+    Raises ConfigurationError, naming the setting, for a URL that libpq cannot use, and DatabaseUnavailable, with its
+    reason, when no server answers or one refuses. To find the reason takes as long again where a server refuses, and 2
+    seconds more at most.
     """
-    name = f"{APPLICATION_NAME} {purpose}".strip()
-    parsed = _parse(url)
+    parsed = parse(url)
     if within_s is not None:
         parsed["connect_timeout"] = str(within_s)
     parsed.setdefault("connect_timeout", "10")
     merged = " ".join(part for part in (parsed.pop("options", ""), options) if part)
     if merged:
         parsed["options"] = merged
-    parsed["application_name"] = name
-    dsn, started = make_dsn(**parsed), time.monotonic()
+    parsed["application_name"] = f"{APPLICATION_NAME} {purpose}".strip()
+    started = time.monotonic()
     try:
-        conn = psycopg2.connect(dsn)
+        conn = psycopg2.connect(make_dsn(**parsed))
     except psycopg2.OperationalError as error:
-        timeout_s = float(parsed["connect_timeout"])
-        timeout_s = timeout_s if timeout_s > 0 else math.inf
-        reason = reason_of_failure(dsn, time.monotonic() - started, timeout_s)
-        raise errors.no_session(reason, redact(libpq_text(error), url)) from None
+        took_s, timeout_s = time.monotonic() - started, float(parsed["connect_timeout"])
+        said = redact(libpq_text(error), url)
+        raise error_of(Failed(parsed, options, said, took_s, timeout_s if timeout_s > 0 else math.inf)) from None
     conn.autocommit = autocommit
     return conn
-
-
-def _parse(url: str) -> dict[str, str]:
-    """libpq's reading of `url`. An unencoded @ or / in a password makes it take pieces of it for a host or a port."""
-    try:
-        parsed: dict[str, str] = parse_dsn(url)
-    except psycopg2.ProgrammingError:
-        parsed = {}
-    ports = parsed.get("port", "0").split(",")
-    waits = parsed.get("connect_timeout", "10").strip()
-    in_place = re.fullmatch(r"-?\d+", waits) is not None and not any(
-        "@" in parsed.get(key, "") for key in ("host", "hostaddr", "dbname")
-    )
-    if not parsed or not in_place or not all(port == "" or port.isdecimal() for port in ports):
-        raise ConfigurationError(
-            "DATABASE_URL cannot be read: write it as postgresql://user:password@host:5432/database, with special "
-            "characters of the password URL-encoded (@ as %40, / as %2F, : as %3A)."
-        )
-    return parsed
 
 
 def roll_back(conn: Connection) -> None:

@@ -35,6 +35,9 @@ class Reason(StrEnum):
     UNKNOWN_DATABASE = "unknown-database"
     CLOSED_DATABASE = "closed-database"
     TOO_MANY_CONNECTIONS = "too-many-connections"
+    NO_CONNECT_RIGHT = "no-connect-right"
+    WRONG_SETTING = "wrong-setting"
+    SESSION_REFUSED = "session-refused"
     LOCKED = "locked"
     CANCELLED = "cancelled"
     CONFLICT = "conflict"
@@ -96,7 +99,21 @@ WORDS: dict[Reason, tuple[str, str]] = {
     ),
     Reason.CLOSED_DATABASE: (
         "The database accepts no connections",
-        "ALTER DATABASE … ALLOW_CONNECTIONS true lets clients in again.",
+        "Correct the database's name in DATABASE_URL, in .env, or let clients in again with ALTER DATABASE … "
+        "ALLOW_CONNECTIONS true.",
+    ),
+    Reason.NO_CONNECT_RIGHT: (
+        "PostgreSQL does not let this role connect to the database",
+        "Let the owner of the database GRANT CONNECT ON DATABASE to it.",
+    ),
+    Reason.WRONG_SETTING: (
+        "PostgreSQL refuses a setting of the session",
+        "Correct the setting that it names in DATABASE_URL, in .env: it stands in options, client_encoding or "
+        "replication.",
+    ),
+    Reason.SESSION_REFUSED: (
+        "The server, or a connection pooler in front of it, refuses the session",
+        "Point DATABASE_URL, in .env, at PostgreSQL itself, without a pooler, or read the log of what refuses.",
     ),
     Reason.TOO_MANY_CONNECTIONS: ("PostgreSQL has no connection left", _MORE_CONNECTIONS),
     Reason.LOCKED: (
@@ -132,7 +149,7 @@ WORDS: dict[Reason, tuple[str, str]] = {
     Reason.SCHEMA_MOVED: ("The schema was changed meanwhile", "Try again."),
     Reason.INVALID_VALUE: ("A value does not fit into the database", "Correct the value. Nothing was changed."),
     Reason.FENCED: ("A rollback is under way", "Try again when it has ended."),
-    Reason.OTHER: ("PostgreSQL refused", "Read what it says, and the server's log."),
+    Reason.OTHER: ("PostgreSQL refuses it", "Read what it says, and the server's log."),
 }
 
 # Whole codes first, then classes (the first two characters).
@@ -175,11 +192,49 @@ _BY_CLASS = {
     "58": Reason.SERVER_FAULT,
     "22": Reason.INVALID_VALUE,
 }
+# Of a failed connection: there the same codes have other causes. Whole codes first, then classes, then _BY_CODE, of
+# which only those of _ANYWHERE hold for a connection too.
+_CONNECTING = {
+    "55000": Reason.CLOSED_DATABASE,
+    "57P04": Reason.UNKNOWN_DATABASE,
+    "42501": Reason.NO_CONNECT_RIGHT,
+    "57P01": Reason.STARTING_OR_STOPPING,
+    "57P02": Reason.STARTING_OR_STOPPING,
+    # Unknown setting, cannot be set now, not to be read as a command line, no such role to become.
+    **dict.fromkeys(("42704", "55P02", "42601", "42602", "0P000"), Reason.WRONG_SETTING),
+    # Poolers use 08P01 (PgBouncer), 58000 (Odyssey, PgCat) and XX000 (Pgpool, Supavisor) for nearly everything.
+    # PostgreSQL itself: a protocol or a conversion that it does not know, an internal error.
+    **dict.fromkeys(("0A000", "58000", "XX000"), Reason.SESSION_REFUSED),
+}
+_CONNECTING_CLASS = {"08": Reason.SESSION_REFUSED, "22": Reason.WRONG_SETTING}
+_ANYWHERE = frozenset(
+    {
+        Reason.STARTING_OR_STOPPING,
+        Reason.AUTHENTICATION_FAILED,
+        Reason.LOGIN_REFUSED,
+        Reason.UNKNOWN_DATABASE,
+        Reason.TOO_MANY_CONNECTIONS,
+        Reason.CANCELLED,
+        Reason.DISK_FULL,
+        Reason.OUT_OF_MEMORY,
+        Reason.OUT_OF_RESOURCES,
+        Reason.SERVER_FAULT,
+    }
+)
 
 
 def reason_of_code(sqlstate: str) -> Reason:
-    """What a SQLSTATE stands for."""
+    """What the SQLSTATE of a statement stands for."""
     return _BY_CODE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2], Reason.OTHER)
+
+
+def reason_of_refusal(sqlstate: str) -> Reason:
+    """What the SQLSTATE of a failed connection stands for."""
+    found = _CONNECTING.get(sqlstate) or _CONNECTING_CLASS.get(sqlstate[:2])
+    if found is not None:
+        return found
+    found = reason_of_code(sqlstate)
+    return found if found in _ANYWHERE else Reason.OTHER
 
 
 def reason_of(error: psycopg2.Error) -> Reason:
@@ -263,6 +318,6 @@ def lost(said: str) -> DatabaseUnavailable:
     return DatabaseUnavailable(f"{sentence(Reason.LOST, said)} {advice(Reason.LOST)}", reason=Reason.LOST)
 
 
-def no_session(reason: Reason, said: str = "") -> DatabaseUnavailable:
-    """The error for a connection that could not be opened; the next step is its `advice`."""
-    return DatabaseUnavailable(sentence(reason, said), reason=reason, advice=advice(reason))
+def no_session(reason: Reason, said: str = "", *, next_step: str = "", text: str = "") -> DatabaseUnavailable:
+    """The error for a connection that could not be opened; `next_step` and `text` stand in for those of the reason."""
+    return DatabaseUnavailable(text or sentence(reason, said), reason=reason, advice=next_step or advice(reason))

@@ -3,16 +3,18 @@
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 from psycopg2 import sql
 
 from src.embedded.api import PrivateServer
-from src.errors import DatabaseUnavailable
+from src.errors import ConfigurationError, DatabaseUnavailable
 from src.postgres.connection import connect
 from src.postgres.errors import WORDS, Reason, advice, reason_of_code
 from tests.conftest import MakeDatabase, Servers
@@ -20,9 +22,9 @@ from tests.support.databases import database_name
 from tests.support.health_cases import black_hole
 
 
-def failure_of(url: str) -> DatabaseUnavailable:
+def failure_of(url: str, timeout_s: int = 2) -> DatabaseUnavailable:
     with pytest.raises(DatabaseUnavailable) as told:
-        connect(url, within_s=2)
+        connect(url, within_s=timeout_s)
     return told.value
 
 
@@ -50,6 +52,7 @@ def test_what_is_wrong_with_an_address(
 ) -> None:
     failure = failure_of(spoil(make_database("v1", version=pg_version)))
     assert failure.reason == reason
+    assert is_plain(failure)
     assert failure.advice == advice(reason)
     assert str(failure).startswith(WORDS[reason][0])
     assert "s3cret" not in str(failure)
@@ -60,7 +63,8 @@ def test_what_is_wrong_with_an_address(
     [
         ("ALTER DATABASE {} CONNECTION LIMIT 0", Reason.TOO_MANY_CONNECTIONS),
         ("ALTER DATABASE {} ALLOW_CONNECTIONS false", Reason.CLOSED_DATABASE),
-        ("REVOKE CONNECT ON DATABASE {} FROM PUBLIC, trader", Reason.NOT_ALLOWED),
+        ("REVOKE CONNECT ON DATABASE {} FROM PUBLIC, trader", Reason.NO_CONNECT_RIGHT),
+        ("DROP DATABASE {} WITH (FORCE)", Reason.UNKNOWN_DATABASE),
     ],
 )
 def test_a_database_that_lets_nobody_in(
@@ -68,7 +72,76 @@ def test_a_database_that_lets_nobody_in(
 ) -> None:
     url = make_database("v1")
     alter(servers, statement, database_name(url))
-    assert failure_of(url).reason == reason
+    failure = failure_of(url)
+    assert failure.reason == reason
+    assert is_plain(failure)
+    if reason is Reason.NO_CONNECT_RIGHT:
+        assert f'GRANT CONNECT ON DATABASE "{database_name(url)}" TO "trader";' in failure.advice
+        assert "check" not in failure.advice
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "options=-c%20nosuch%3D1",
+        "options=-c%20work_mem%3Dbanana",
+        "options=-c%20shared_buffers%3D1",
+        "options=-x",
+        "options=-c%20log_statement%3Dall",
+        "options=-c%20role%3Dpostgres",
+        "options=-c%20role%3Dgone",
+        "options=-c%20local_preload_libraries%3Dnosuch",
+        "client_encoding=banana",
+        "replication=database",
+    ],
+)
+def test_a_setting_of_the_session_that_the_server_refuses(make_database: MakeDatabase, setting: str) -> None:
+    failure = failure_of(f"{make_database('v1')}&{setting}")
+    assert failure.reason == Reason.WRONG_SETTING
+    assert "Correct the setting" in failure.advice and "DATABASE_URL" in failure.advice
+    assert is_plain(failure)
+
+
+def test_a_right_that_is_missing_beside_settings_that_are_well(make_database: MakeDatabase, servers: Servers) -> None:
+    url = make_database("v1")
+    alter(servers, "REVOKE CONNECT ON DATABASE {} FROM PUBLIC, trader", database_name(url))
+    assert failure_of(f"{url}&options=-c%20work_mem%3D8MB").reason == Reason.NO_CONNECT_RIGHT
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "text", "reason"),
+    [
+        ("08P01", "unsupported startup parameter in options: statement_timeout", Reason.SESSION_REFUSED),
+        ("08P01", "server login has been failing, try again later", Reason.SESSION_REFUSED),
+        ("08006", "odyssey: failed to get remote server connection", Reason.SESSION_REFUSED),
+        ("58000", "could not get connection from the pool - AllServersDown", Reason.SESSION_REFUSED),
+        ("XX000", "Tenant or user not found", Reason.SESSION_REFUSED),
+        ("0A000", "unsupported frontend protocol 3.9", Reason.SESSION_REFUSED),
+        ("57P01", "terminating connection due to administrator command", Reason.STARTING_OR_STOPPING),
+        ("57014", "canceling authentication due to timeout", Reason.CANCELLED),
+        ("58P01", 'could not open file "global/pg_filenode.map"', Reason.SERVER_FAULT),
+        ("P0001", "a login trigger refuses", Reason.OTHER),
+        ("42P01", 'relation "logins" does not exist', Reason.OTHER),
+        ("23505", "duplicate key value violates unique constraint", Reason.OTHER),
+        ("25006", "cannot execute INSERT in a read-only transaction", Reason.OTHER),
+    ],
+)
+def test_what_poolers_and_login_triggers_refuse_with(sqlstate: str, text: str, reason: Reason) -> None:
+    with answering(error_response("FATAL", sqlstate, text)) as url:
+        failure = failure_of(url)
+    assert (failure.reason, failure.advice) == (reason, advice(reason))
+    assert text in str(failure)
+    assert is_plain(failure)
+
+
+def is_plain(failure: DatabaseUnavailable) -> bool:
+    """One sentence, one next step, no secret, no hint of libpq, and nothing about statements."""
+    text = f"{failure} {failure.advice}"
+    return (
+        str(failure).endswith(".")
+        and failure.advice.endswith((".", ";"))
+        and not any(one in text for one in ("s3cret", "Is the server running", "Nothing was changed", "meanwhile"))
+    )
 
 
 def test_a_role_that_pg_hba_does_not_admit(tmp_path: Path) -> None:
@@ -92,6 +165,117 @@ def test_a_server_that_never_answers_and_a_port_that_is_no_server() -> None:
         assert failure_of(url).reason == Reason.SILENT
     with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
         assert failure_of(url).reason == Reason.NO_SESSION
+
+
+WRONG_PASSWORD = ("FATAL", "28P01", "password authentication failed")
+
+
+@pytest.mark.parametrize(("timeout_s", "delay_s"), [(10, 3.0), (2, 3.0)])
+def test_a_slow_refusal_is_told_as_what_it_is(timeout_s: int, delay_s: float) -> None:
+    with answering(error_response(*WRONG_PASSWORD), delay_s) as url:
+        assert failure_of(url, timeout_s).reason == Reason.AUTHENTICATION_FAILED
+
+
+def several(*urls: str) -> str:
+    places = [urlsplit(url) for url in urls]
+    hosts, ports = (",".join(str(getattr(one, key)) for one in places) for key in ("hostname", "port"))
+    return f"postgresql://trader:s3cret@/hk?host={hosts}&port={ports}&sslmode=disable&gssencmode=disable"
+
+
+def test_each_host_has_the_time_limit_for_itself() -> None:
+    with black_hole() as silent, answering(error_response(*WRONG_PASSWORD)) as refusing:
+        failure = failure_of(several(silent, refusing))
+        assert failure.reason == Reason.AUTHENTICATION_FAILED
+        text = str(failure)
+        assert f"127.0.0.1, port {urlsplit(silent).port}: {WORDS[Reason.SILENT][0]}" in text
+        assert f"127.0.0.1, port {urlsplit(refusing).port}: {WORDS[Reason.AUTHENTICATION_FAILED][0]}" in text
+        assert "timeout expired" in text and WRONG_PASSWORD[2] in text
+        assert is_plain(failure)
+
+
+def test_several_hosts_that_never_answer() -> None:
+    with black_hole() as one, black_hole() as other:
+        failure = failure_of(several(one, other))
+        assert failure.reason == Reason.SILENT
+        assert str(failure).startswith(WORDS[Reason.SILENT][0])
+        assert str(failure).count("timeout expired") == 2
+
+
+def test_a_host_that_starts_does_not_hide_the_next() -> None:
+    starting = error_response("FATAL", "57P03", "the database system is starting up")
+    nowhere = "postgresql://no-such-host.invalid:5432"
+    with answering(starting) as one, answering(error_response(*WRONG_PASSWORD)) as other:
+        failure = failure_of(several(nowhere, one, other))
+        assert failure.reason == Reason.AUTHENTICATION_FAILED
+        for reason in (Reason.UNKNOWN_HOST, Reason.STARTING_OR_STOPPING, Reason.AUTHENTICATION_FAILED):
+            assert WORDS[reason][0] in str(failure)
+        assert failure_of(several(nowhere, one)).reason == Reason.STARTING_OR_STOPPING
+
+
+def test_hosts_after_one_that_refuses_are_not_told() -> None:
+    with answering(error_response(*WRONG_PASSWORD)) as one, black_hole() as other:
+        failure = failure_of(several(one, other))
+        assert str(failure).startswith(WORDS[Reason.AUTHENTICATION_FAILED][0])
+        assert str(urlsplit(other).port) not in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("url", "setting"),
+    [
+        ("postgresql://trader:s3cret@127.0.0.1:1/hk?sslmode=banana", "sslmode"),
+        ("postgresql://trader:s3cret@127.0.0.1:99999/hk", "port"),
+        ("postgresql://trader:s3cret@127.0.0.1/hk?port=0", "port"),
+        ("postgresql://trader:s3cret@127.0.0.1/hk?port=abc", "port"),
+        ("host=127.0.0.1 password=s3cret port=abc", "port"),
+        ("postgresql://trader:s3cret@127.0.0.1,127.0.0.2/hk?port=1,2,3", "port"),
+        ("postgresql://trader:s3cret@/hk?service=nosuch", "service"),
+        ("postgresql://trader:s3cret@127.0.0.1:1/hk?target_session_attrs=any-one", "target_session_attrs"),
+        ("postgresql://trader:s3cret@127.0.0.1:1/hk?sslnegotiation=direct", "sslnegotiation"),
+        ("postgresql://trader:s3cret@127.0.0.1:1/hk?keepalives=banana", "keepalives"),
+        ("postgresql://trader:s3cret@127.0.0.1:1/hk?connect_timeout=soon", "connect_timeout"),
+        ("postgresql://trader:s3cret@127.0.0.1:1/hk?timezone=Asia/Hong_Kong", "timezone"),
+    ],
+)
+def test_a_setting_that_libpq_cannot_use_is_named(url: str, setting: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"Correct {setting} in DATABASE_URL, in .env") as told:
+        connect(url, within_s=2)
+    assert "s3cret" not in str(told.value)
+    assert "server" not in str(told.value)
+
+
+def test_a_setting_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLMODE", "banana")
+    with pytest.raises(ConfigurationError, match=r"Correct PG.* in the environment"):
+        connect("postgresql://trader:s3cret@127.0.0.1:1/hk")
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_root_certificate_that_cannot_be_read_is_named(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "root.crt"
+    if content is not None:
+        file.write_text(content, encoding="utf-8")
+    with answering(b"S") as url:
+        secure = url.replace("sslmode=disable", f"sslmode=verify-full&sslrootcert={file}")
+        with pytest.raises(ConfigurationError, match=r"Correct sslrootcert in DATABASE_URL, in .env") as told:
+            connect(secure, within_s=2)
+    assert str(file) in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://trader:s3cr/et@127.0.0.1/hk",
+        "postgresql://trader:s3cr@et?x=1@127.0.0.1/hk",
+        "postgresql://trader:s3cr%et@127.0.0.1/hk",
+        "postgresql://trader:s3cr%FF@127.0.0.1/hk",
+        "trader:s3cr@et",
+    ],
+)
+def test_nothing_of_a_url_that_cannot_be_read_is_told(url: str) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        connect(url, within_s=2)
+    assert "DATABASE_URL cannot be read" in str(told.value)
+    assert not any(piece in str(told.value) for piece in ("s3cr", "et?", "et="))
 
 
 def test_the_text_of_every_host_is_kept_and_the_one_that_answered_decides(make_database: MakeDatabase) -> None:
@@ -131,8 +315,8 @@ def error_response(severity: str, sqlstate: str, text: str) -> bytes:
 
 
 @contextmanager
-def answering(answer: bytes) -> Iterator[str]:
-    """The URL of a server that answers every session with this."""
+def answering(answer: bytes, delay_s: float = 0.0) -> Iterator[str]:
+    """The URL of a server that answers every session with this, after so many seconds."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(5)
@@ -143,9 +327,13 @@ def answering(answer: bytes) -> Iterator[str]:
                     client, _ = listening.accept()
                 except OSError:
                     return
-                with client:
-                    client.recv(8192)
-                    client.sendall(answer)
+                threading.Thread(target=refuse, args=(client,), daemon=True).start()
+
+        def refuse(client: socket.socket) -> None:
+            with client, suppress(OSError):
+                client.recv(8192)
+                time.sleep(delay_s)
+                client.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()
         port = listening.getsockname()[1]
