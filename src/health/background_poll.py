@@ -70,11 +70,11 @@ class BackgroundPoll(Generic[T]):
         self._silent_since: float | None = None
         self._give_up_s = GIVE_UP_S
 
-    def begin(self, fresh_s: float) -> None:
+    def refresh(self, fresh_s: float) -> None:
         """Let it be asked, where what is known is older than `fresh_s`; without waiting."""
         self._current(fresh_s)
 
-    def ask(self, fresh_s: float, deadline: float | None = None, *, limit_s: float | None = None) -> Answer[T]:
+    def get(self, fresh_s: float, deadline: float | None = None, *, limit_s: float | None = None) -> Answer[T]:
         """What is known, at most `fresh_s` old. Waits until `deadline` (of time.monotonic), `limit_s` at most."""
         current = self._current(fresh_s)
         until = current.started + (self.limit_s if limit_s is None else limit_s)
@@ -97,12 +97,12 @@ class BackgroundPoll(Generic[T]):
             return None
         return last.value
 
-    def forget(self, *, what_is_asked_now: bool = True) -> None:
-        """What is known is out of date, and so is what is being asked, unless `what_is_asked_now` is False."""
+    def forget(self, *, running_too: bool = True) -> None:
+        """What is known is out of date, and so is what is being asked, unless `running_too` is False."""
         with self._lock:
             self._settle()
             self._last = None
-            if what_is_asked_now:
+            if running_too:
                 self._now = None
                 self._silent_since = None
 

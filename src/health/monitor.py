@@ -1,4 +1,4 @@
-"""Looking at all components of the system at once: for System Status, `check`, /healthz and /metrics alike."""
+"""The state of all components of the system at once: for System Status, `check`, /healthz and /metrics alike."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from src.market import calendar
 from src.postgres.pool import PoolStatus
 
 LIMIT_S = 0.7
-PATIENT_S = 6.0  # longer than an attempt to connect and the one that asks why it failed
+TERMINAL_LIMIT_S = 6.0  # longer than an attempt to connect and the one that asks why it failed
 PRICES_S = 60.0
 BACKUPS_S = 10.0  # each has a manifest to read
 STRUCTURE_S = 30.0  # reading the whole catalog and all tables' sizes is not for every few seconds
@@ -35,7 +35,7 @@ STRUCTURE_S = 30.0  # reading the whole catalog and all tables' sizes is not for
 
 @dataclass(frozen=True)
 class Seen:
-    """One look. `pool`: None where there is no dashboard whose connections they would be."""
+    """All components at one time. `pool`: None where there is no dashboard whose connections they would be."""
 
     server: Answer[ServerProbe]
     own: Answer[JournalProbe]
@@ -69,11 +69,11 @@ class Seen:
         return server is not None and judgements.is_up(self.server) and server.schema.version is not None
 
 
-class Watch:
-    """Looks when asked, and not more often than need be, however many ask. Safe for several threads.
+class Monitor:
+    """Probes the components when asked, and not more often than need be, however many ask. Safe for several threads.
 
-    `url` may take its time, and may raise HKStrategyError. No look takes longer than `limit_s` (seconds), whatever
-    does not answer: that is then a part of what was found.
+    `url` may take its time, and may raise HKStrategyError. No read takes longer than `limit_s` (seconds), whatever
+    does not answer: that is then a part of the result.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Watch:
         self._pool = pool
         self._limit_s = limit_s
         self._server = BackgroundPoll(lambda: probe_server(url()), name="health: server", limit_s=limit_s)
-        self._own = BackgroundPoll(lambda: probe_journal(url()), name="health: own notes", limit_s=limit_s)
+        self._own = BackgroundPoll(lambda: probe_journal(url()), name="health: journal", limit_s=limit_s)
         self._structure = BackgroundPoll(
             lambda: probe_structure(url(), backup_dir), name="health: structure", limit_s=limit_s
         )
@@ -101,36 +101,36 @@ class Watch:
         self._backups = BackgroundPoll(lambda: _backups(backup_dir), name="health: backups", limit_s=limit_s)
         self._structure_of: object = None
 
-    def begin(self, fresh_s: float) -> None:
-        """Start looking, where what was seen last is older than `fresh_s`, and do not wait."""
+    def refresh(self, fresh_s: float) -> None:
+        """Start the probes whose last result is older than `fresh_s` (seconds), and do not wait."""
         for one in (self._server, self._own, self._cache):
-            one.begin(fresh_s)
-        self._backups.begin(max(fresh_s, BACKUPS_S))
-        self._prices.begin(max(fresh_s, PRICES_S))
+            one.refresh(fresh_s)
+        self._backups.refresh(max(fresh_s, BACKUPS_S))
+        self._prices.refresh(max(fresh_s, PRICES_S))
 
-    def look(self, fresh_s: float = 0.0) -> Seen:
-        """What was seen, at most `fresh_s` seconds ago."""
+    def read(self, fresh_s: float = 0.0) -> Seen:
+        """The results, at most `fresh_s` seconds old where the components answer in time."""
         deadline = time.monotonic() + self._limit_s
-        self.begin(fresh_s)
-        server, own = self._server.ask(fresh_s, deadline), self._own.ask(fresh_s, deadline)
+        self.refresh(fresh_s)
+        server, own = self._server.get(fresh_s, deadline), self._own.get(fresh_s, deadline)
         moved = _version_and_step(server, own)
         if moved != self._structure_of:
             self._structure.forget()
             self._structure_of = moved
-        structure = self._structure.ask(max(fresh_s, STRUCTURE_S), deadline)
-        prices = self._prices.ask(max(fresh_s, PRICES_S), deadline)
-        cache, backups = self._cache.ask(fresh_s, deadline), self._backups.ask(max(fresh_s, BACKUPS_S), deadline)
+        structure = self._structure.get(max(fresh_s, STRUCTURE_S), deadline)
+        prices = self._prices.get(max(fresh_s, PRICES_S), deadline)
+        cache, backups = self._cache.get(fresh_s, deadline), self._backups.get(max(fresh_s, BACKUPS_S), deadline)
         return Seen(server, own, structure, prices, cache, backups, None if self._pool is None else self._pool())
 
-    def forget(self, *, what_is_asked_now: bool = True) -> None:
-        """Something was changed: look anew. Without `what_is_asked_now` a look that has begun still counts."""
+    def forget(self, *, running_too: bool = True) -> None:
+        """Something was changed: probe anew. Without `running_too` a probe that has begun still counts."""
         for one in (self._server, self._own, self._structure, self._prices, self._cache, self._backups):
-            one.forget(what_is_asked_now=what_is_asked_now)
+            one.forget(running_too=running_too)
 
 
 def inspect_once(settings: Settings, url: Callable[[], str], cache: Callable[[], CacheStatus]) -> tuple[Component, ...]:
     """For somebody at a terminal, who has a few seconds: a slow answer is better than none."""
-    return Watch(url, cache, settings.backup_dir, limit_s=PATIENT_S).look().components
+    return Monitor(url, cache, settings.backup_dir, limit_s=TERMINAL_LIMIT_S).read().components
 
 
 def _version_and_step(server: Answer[ServerProbe], own: Answer[JournalProbe]) -> object:

@@ -42,10 +42,10 @@ preferences.show(me)
 status = page.url_path == "system_status"
 if status:
     with components.error_boundary():
-        queries.watch().begin(FRESH_S)  # while the page waits for the live state
-live = queries.live_state(patient=not status)
+        queries.monitor().refresh(FRESH_S)  # while the page waits for the live state
+live = queries.live_state(wait=not status)
 components.remember(live)
-components.notices(patient=not status)
+components.notices(wait=not status)
 components.show_flash()
 components.title(page.title)
 with components.error_boundary():

@@ -34,7 +34,7 @@ def settings_env(tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(current_user, "address", lambda: "this machine")  # AppTest has no browser that is anywhere
     # On a busy machine a healthy server may take long; tests of those that never answer set this back.
     monkeypatch.setattr(live_state, "LIMIT_S", 60.0)
-    monkeypatch.setattr(live_state, "PATIENT_S", 60.0)
+    monkeypatch.setattr(live_state, "WAIT_S", 60.0)
     return monkeypatch
 
 

@@ -62,7 +62,7 @@ def test_a_role_that_is_no_v1_client_is_left_out_on_the_page(
     assert errors(app) == ""
     assert ended().outcome is not None
     queries.forget()
-    assert queries.live_state(patient=True).version == "2.0"
+    assert queries.live_state(wait=True).version == "2.0"
     views = "SELECT 1 / (to_regclass('{0}.portfolio_positions') IS NOT NULL)::int"
     execute(url, views.format("trader"))
     execute(url, f"SELECT 1 / (to_regnamespace('{reporting}') IS NULL)::int")
@@ -88,5 +88,5 @@ def test_a_folder_for_the_backup_is_chosen_on_the_page(
     assert errors(app) == ""
     ended()
     queries.forget()
-    assert queries.live_state(patient=True).version == "2.0"
+    assert queries.live_state(wait=True).version == "2.0"
     assert [path for path in folder.iterdir() if path.is_dir()], "the backup is there"

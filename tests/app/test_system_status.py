@@ -172,11 +172,11 @@ def test_a_page_does_not_wait_for_a_server_that_never_answers(
     open_page: OpenPage, settings_env: pytest.MonkeyPatch, page: str
 ) -> None:
     settings_env.setattr(live_state, "LIMIT_S", 0.2)
-    settings_env.setattr(live_state, "PATIENT_S", 0.2)
+    settings_env.setattr(live_state, "WAIT_S", 0.2)
     with black_hole() as url:
         app = open_page(url, page)
         # Had it waited for an attempt to end, there would be another answer: that it timed out.
-        assert queries.watch()._server.ask(60).silent_s is not None or page != "system_status"
+        assert queries.monitor()._server.get(60).silent_s is not None or page != "system_status"
     text = shown(app)
     assert "PostgreSQL has not answered for" in text or "PostgreSQL has not answered for" in app.error[0].value
     assert "timeout" not in text

@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.browser.conftest import Dashboard
 
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,10 @@ class Page:
     def hear(self, wanted: object) -> ForwardMsg:
         """Listen until a message is as `wanted`."""
         assert callable(wanted)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             message = ForwardMsg()
-            message.ParseFromString(self.link.recv(timeout=PATIENCE_S))
+            message.ParseFromString(self.link.recv(timeout=TIMEOUT_S))
             self.heard.append(message)
             if wanted(message):
                 return message
@@ -151,7 +151,7 @@ def page_of(
     name, port = place.split(":")
     with connect(
         f"ws://{host or place}/_stcore/stream",
-        sock=socket.create_connection((name, int(port)), timeout=PATIENCE_S),
+        sock=socket.create_connection((name, int(port)), timeout=TIMEOUT_S),
         origin=dashboard.url if origin == "" else origin,  # type: ignore[arg-type]
         additional_headers=headers,
         subprotocols=protocols,  # type: ignore[arg-type]

@@ -229,14 +229,14 @@ def test_a_statement_that_takes_too_long_is_told(url: str, manager_of: ManagerOf
     with manager.get_connection() as conn, conn.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("30s",)
-    impatient = DatabaseManager(database_url=url)
-    impatient._db._pool._options = "-c statement_timeout=100"
+    short_timeout = DatabaseManager(database_url=url)
+    short_timeout._db._pool._options = "-c statement_timeout=100"
     holder = psycopg2.connect(url)
     with holder.cursor() as cursor:
         cursor.execute("LOCK TABLE public.portfolio_positions IN ACCESS EXCLUSIVE MODE")
     try:
         with pytest.raises(DatabaseUnavailable, match="took too long"):
-            impatient.get_portfolio_positions()
+            short_timeout.get_portfolio_positions()
     finally:
         holder.close()
-        impatient.close()
+        short_timeout.close()

@@ -15,7 +15,7 @@ import redis
 from src.embedded import api as embedded
 from tests.support.embedded_users import (
     PARENT,
-    PATIENCE_S,
+    TIMEOUT_S,
     User,
     answers,
     ask,
@@ -93,7 +93,7 @@ def test_many_processes_from_cold_at_the_same_instant(cold: Path) -> None:
 def test_a_child_that_inherits_the_use_keeps_the_server(home: Path) -> None:
     parent = start(PARENT, home=home)
     url, child = first_line(parent).split()
-    parent.communicate("", timeout=PATIENCE_S)
+    parent.communicate("", timeout=TIMEOUT_S)
     time.sleep(5)
     assert answers(url)
     os.kill(int(child), signal.SIGKILL)

@@ -25,7 +25,7 @@ from src.postgres.errors import Reason, advice
 from src.postgres.pool import Pool
 from tests.conftest import MakeDatabase, Servers
 from tests.support.databases import Database, ManagerOf, Migrate, database_name, execute
-from tests.support.health_cases import PATIENT_S, all_taken, black_hole, look, note_run, of, watch
+from tests.support.health_cases import TIMEOUT_S, all_taken, black_hole, monitor_of, note_run, of, read
 from tests.support.migration_env import session
 
 GB = 2**30
@@ -35,7 +35,7 @@ GB = 2**30
 def test_a_database_as_it_should_be(
     database: Database, cache_url: str, tmp_path: Path, schema: str, pg_version: int
 ) -> None:
-    seen = look(database(schema, pg_version), tmp_path, cache=cache_url)
+    seen = read(database(schema, pg_version), tmp_path, cache=cache_url)
     states = {component.key: component.state for component in seen.components}
     assert states.pop("backups") is State.DEGRADED, "there is none, and these are no sample data"
     assert set(states.values()) == {State.HEALTHY}
@@ -47,7 +47,7 @@ def test_a_database_as_it_should_be(
 
 
 def test_the_sample_is_said_to_be_one(make_database: MakeDatabase, tmp_path: Path) -> None:
-    seen = look(make_database("v1", sample=True), tmp_path)
+    seen = read(make_database("v1", sample=True), tmp_path)
     assert "Sample data" in of(seen, "data").message
     assert of(seen, "prices").state is State.HEALTHY
     assert "symbols have one of the latest session" in of(seen, "prices").message
@@ -56,7 +56,7 @@ def test_the_sample_is_said_to_be_one(make_database: MakeDatabase, tmp_path: Pat
 
 
 def test_an_empty_database_is_no_fault_of_the_server(make_database: MakeDatabase, tmp_path: Path) -> None:
-    seen = look(make_database(None), tmp_path)
+    seen = read(make_database(None), tmp_path)
     assert of(seen, "database").state is State.HEALTHY
     assert of(seen, "schema").state is State.DEGRADED
     assert "run_migration.py init" in of(seen, "schema").advice
@@ -67,9 +67,9 @@ def test_a_stopped_server_and_one_in_standby(tmp_path: Path) -> None:
     directory = tmp_path / "server"
     private = PrivateServer(directory)
     url = private.start()
-    assert of(look(url, tmp_path), "database").state is State.HEALTHY
+    assert of(read(url, tmp_path), "database").state is State.HEALTHY
     private.stop()
-    seen = look(url, tmp_path)
+    seen = read(url, tmp_path)
     down = of(seen, "database")
     assert down.state is State.DOWN
     assert "does not answer" in down.message and "No such file or directory" in down.message
@@ -80,7 +80,7 @@ def test_a_stopped_server_and_one_in_standby(tmp_path: Path) -> None:
     (next(directory.rglob("postgresql.conf")).parent / "standby.signal").touch()
     url = private.start()
     try:
-        standby = of(look(url, tmp_path), "database")
+        standby = of(read(url, tmp_path), "database")
     finally:
         private.stop()
     assert standby.state is State.DEGRADED
@@ -90,7 +90,7 @@ def test_a_stopped_server_and_one_in_standby(tmp_path: Path) -> None:
 
 def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path, cache_url: str) -> None:
     with black_hole() as url:
-        seen = look(url, tmp_path, cache=cache_url, limit_s=0.3)
+        seen = read(url, tmp_path, cache=cache_url, limit_s=0.3)
         down = of(seen, "database")
     assert seen.server.silent_s is not None, "it was not waited for until the attempt gave up"
     assert down.state is State.DOWN
@@ -104,11 +104,11 @@ def test_a_server_that_falls_silent_is_slow_at_first_and_then_down(
     make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = [make_database("v1")]
-    poll = BackgroundPoll(lambda: probe_server(address[0]), name="test", limit_s=PATIENT_S)
-    assert judgements.database(poll.ask(0)).state is State.HEALTHY
+    poll = BackgroundPoll(lambda: probe_server(address[0]), name="test", limit_s=TIMEOUT_S)
+    assert judgements.database(poll.get(0)).state is State.HEALTHY
     with black_hole() as silent:
         address[0], poll.limit_s = silent, 0.2
-        late = poll.ask(0)
+        late = poll.get(0)
     slow = judgements.database(late)
     assert slow.state is State.DEGRADED
     assert "has not answered for" in slow.message and "ago" in slow.message
@@ -128,7 +128,7 @@ def test_a_server_that_falls_silent_is_slow_at_first_and_then_down(
 def test_a_refusal_says_what_to_correct(
     make_database: MakeDatabase, tmp_path: Path, spoil: Callable[[str], str], said: str, help_: str
 ) -> None:
-    down = of(look(spoil(make_database("v1")), tmp_path), "database")
+    down = of(read(spoil(make_database("v1")), tmp_path), "database")
     assert down.state is State.DOWN
     assert said in down.message
     assert help_ in down.advice
@@ -143,7 +143,7 @@ def test_a_server_without_connections_left_says_so(
     with psycopg2.connect(servers[18]) as conn, conn.cursor() as cursor:
         cursor.execute(limit)
     conn.close()
-    down = of(look(url, tmp_path), "database")
+    down = of(read(url, tmp_path), "database")
     assert down.state is State.DOWN
     assert "too many connections" in down.message
     assert "max_connections" in down.advice
@@ -152,10 +152,10 @@ def test_a_server_without_connections_left_says_so(
 def test_a_stopped_cache_costs_nothing_but_speed(make_database: MakeDatabase, tmp_path: Path) -> None:
     use = Use(Spec("valkey", str(tmp_path / "valkey"), idle_timeout_s=0.0))
     url = use.join()
-    healthy = of(look(make_database("v1"), tmp_path, cache=url), "redis")
+    healthy = of(read(make_database("v1"), tmp_path, cache=url), "redis")
     assert healthy.state is State.HEALTHY
     use.stop()
-    seen = look(make_database("v1"), tmp_path, cache=url)
+    seen = read(make_database("v1"), tmp_path, cache=url)
     down = of(seen, "redis")
     assert down.state is State.DOWN
     assert "does not answer" in down.message
@@ -190,7 +190,7 @@ def test_drift_is_named(database: Database, tmp_path: Path, name: str) -> None:
     statement, line = DRIFT[name]
     url = database("v1", 18)
     execute(url, statement)
-    schema = of(look(url, tmp_path), "schema")
+    schema = of(read(url, tmp_path), "schema")
     assert schema.state is State.DEGRADED
     assert "single-portfolio (v1.0)" in schema.message
     assert "1 difference from what it should be (drift)." in schema.message
@@ -207,7 +207,7 @@ def test_a_disabled_trigger_is_drift(make_database: MakeDatabase, tmp_path: Path
         "WHERE NOT tgisinternal AND relnamespace = 'public'::regnamespace LIMIT 1",
     )
     execute(url, f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
-    assert f"disabled: trigger {trigger} on {table}" in of(look(url, tmp_path), "schema").lines
+    assert f"disabled: trigger {trigger} on {table}" in of(read(url, tmp_path), "schema").lines
 
 
 @contextmanager
@@ -228,9 +228,9 @@ def test_a_locked_table_is_named_with_who_holds_it(
     database: Database, tmp_path: Path, version: str, table: str
 ) -> None:
     url = database(version, 18)
-    watching = watch(lambda: url, tmp_path)
+    monitor = monitor_of(lambda: url, tmp_path)
     with locked(url, table) as pid:
-        seen = watching.look(0)
+        seen = monitor.read(0)
     schema = of(seen, "schema")
     assert schema.state is State.DEGRADED
     assert f"{table} is locked by pid {pid} (role trader, application nightly import) since 20" in schema.message
@@ -239,8 +239,8 @@ def test_a_locked_table_is_named_with_who_holds_it(
     assert (lock["table"], lock["pid"]) == (table, pid)
     assert not any("somebody else" in f"{one.message} {one.lines}" for one in seen.components), "the holder is known"
     assert seen.serves, "all else can be worked with"
-    watching.forget()
-    assert of(watching.look(0), "schema").state is State.HEALTHY
+    monitor.forget()
+    assert of(monitor.read(0), "schema").state is State.HEALTHY
 
 
 def test_the_locks_of_a_run_under_way_are_no_obstacle(make_database: MakeDatabase, tmp_path: Path) -> None:
@@ -249,9 +249,9 @@ def test_the_locks_of_a_run_under_way_are_no_obstacle(make_database: MakeDatabas
     with session(url, "hk_strategy migration") as conn:
         acquire_run_lock(conn)
         with locked(url, "trading_signals", "hk_strategy migration"):
-            seen = look(url, tmp_path)
+            seen = read(url, tmp_path)
         with locked(url, "trading_signals"):
-            other = look(url, tmp_path)
+            other = read(url, tmp_path)
     assert "is running" in of(seen, "run").message
     assert "locked by" not in of(seen, "schema").message
     assert "nightly import" in of(other, "schema").message
@@ -273,7 +273,7 @@ def test_the_statements_that_it_shows_put_right_what_they_are_for(
     url = make_database("v3")
     for statement in BREAKS:
         execute(servers[18].replace("/postgres?", f"/{database_name(url)}?"), statement)
-    schema = of(look(url, tmp_path), "schema")
+    schema = of(read(url, tmp_path), "schema")
     assert schema.state is State.DEGRADED
     to_type = [line.removeprefix("to put right: ") for line in schema.lines if line.startswith("to put right: ")]
     assert to_type == schema.details["repairs"]
@@ -282,14 +282,14 @@ def test_the_statements_that_it_shows_put_right_what_they_are_for(
     for statement in to_type:
         conn.cursor().execute(statement)
     conn.close()
-    healed = of(look(url, tmp_path), "schema")
+    healed = of(read(url, tmp_path), "schema")
     assert (healed.state, healed.details["differences"]) == (State.HEALTHY, [])
 
 
 def test_where_columns_are_missing_no_statement_pretends_to_put_it_right(database: Database, tmp_path: Path) -> None:
     url = database("v1", 18)
     execute(url, "ALTER TABLE public.trading_signals DROP COLUMN rsi; DROP INDEX public.idx_signals_created")
-    schema = of(look(url, tmp_path), "schema")
+    schema = of(read(url, tmp_path), "schema")
     assert "missing: column trading_signals.rsi" in schema.lines
     assert schema.details["repairs"] == []
 
@@ -297,7 +297,7 @@ def test_where_columns_are_missing_no_statement_pretends_to_put_it_right(databas
 def test_what_belongs_to_others_is_named_and_no_fault(database: Database, tmp_path: Path) -> None:
     url = database("v1", 18)
     execute(url, "CREATE TABLE public.notes (id int PRIMARY KEY, text text)")
-    schema = of(look(url, tmp_path), "schema")
+    schema = of(read(url, tmp_path), "schema")
     assert schema.state is State.HEALTHY
     assert [line for line in schema.lines if "notes" in line] == ["extra, and left alone: table notes"]
 
@@ -306,7 +306,7 @@ def test_what_a_run_left_half_done_is_not_called_drift(database: Database, tmp_p
     url = database("v1", 18)
     execute(url, "ALTER TABLE public.portfolio_positions ADD COLUMN portfolio_id varchar(50)")
     note_run(url, Phase.PHASE1, state="paused")
-    seen = look(url, tmp_path)
+    seen = read(url, tmp_path)
     schema, run = of(seen, "schema"), of(seen, "run")
     assert schema.state is run.state is State.DEGRADED
     assert "drift" not in schema.message
@@ -319,7 +319,7 @@ def test_what_a_run_left_half_done_is_not_called_drift(database: Database, tmp_p
 def test_a_killed_run_is_interrupted_and_says_how_to_go_on(database: Database, tmp_path: Path) -> None:
     url = database("v1", 18)
     note_run(url, Phase.PHASE1, state=None)
-    run = of(look(url, tmp_path), "run")
+    run = of(read(url, tmp_path), "run")
     assert run.state is State.DEGRADED
     assert "phase1 (run 1) is interrupted: 0 of 1 steps are done." in run.message
     assert "run_migration.py resume" in run.advice
@@ -328,7 +328,7 @@ def test_a_killed_run_is_interrupted_and_says_how_to_go_on(database: Database, t
 def test_a_finished_run_tells_its_stall(database: Database, migrate: Migrate, tmp_path: Path) -> None:
     url = database("v1", 18)
     migrate(url, Phase.PHASE1)
-    run = of(look(url, tmp_path), "run")
+    run = of(read(url, tmp_path), "run")
     assert run.state is State.HEALTHY
     assert "phase1 (run 1) is done, just now; it took" in run.message
     assert "longest stall of a client" in run.lines[0]
@@ -338,10 +338,10 @@ def test_the_structure_is_read_again_as_soon_as_the_schema_is_another(
     database: Database, migrate: Migrate, tmp_path: Path
 ) -> None:
     url = database("v1", 18)
-    watching = watch(lambda: url, tmp_path)
-    assert "v1.0" in of(watching.look(0), "schema").message
+    monitor = monitor_of(lambda: url, tmp_path)
+    assert "v1.0" in of(monitor.read(0), "schema").message
     migrate(url, Phase.PHASE1)
-    schema = of(watching.look(0), "schema")
+    schema = of(monitor.read(0), "schema")
     assert schema.state is State.HEALTHY
     assert "v2.0" in schema.message
     assert not [line for line in schema.lines if "missing" in line or "different" in line]
@@ -364,7 +364,7 @@ def test_the_disk_for_backups(
     said: str,
 ) -> None:
     monkeypatch.setattr(make, "free_bytes", lambda folder: int(free))
-    backups = of(look(make_database("v1", sample=True), tmp_path), "backups")
+    backups = of(read(make_database("v1", sample=True), tmp_path), "backups")
     assert backups.state is state
     assert said in backups.message
     assert ("HK_STRATEGY_BACKUPS" in backups.advice or "Settle this first" in backups.advice) == bool(said)
@@ -376,14 +376,14 @@ def test_a_pool_without_a_free_connection_says_who_waits(
     url = make_database("v1")
     manager = manager_of(url)
     manager.schema_state()
-    pool = of(look(url, tmp_path, pool=manager.pool_status()), "pool")
+    pool = of(read(url, tmp_path, pool=manager.pool_status()), "pool")
     assert (pool.state, pool.message) == (State.HEALTHY, "This dashboard uses 0 of its 10.")
     with all_taken(manager):
         waiting = threading.Thread(target=manager.server_time)
         waiting.start()
         while not manager.pool_status().waiting:
             time.sleep(0.01)
-        seen = look(url, tmp_path, pool=manager.pool_status())
+        seen = read(url, tmp_path, pool=manager.pool_status())
     waiting.join()
     pool = of(seen, "pool")
     assert pool.state is State.DEGRADED
@@ -399,7 +399,7 @@ def test_who_waited_in_vain_is_remembered(make_database: MakeDatabase, tmp_path:
     with pytest.raises(DatabaseUnavailable):
         pool.take()
     pool.give_back(conn)
-    found = of(look(url, tmp_path, pool=pool.status()), "pool")
+    found = of(read(url, tmp_path, pool=pool.status()), "pool")
     pool.close()
     assert found.state is State.DEGRADED
     assert "waited for a connection in vain" in found.message

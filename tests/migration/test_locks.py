@@ -32,7 +32,7 @@ def v2(v1: MigrationEnv) -> MigrationEnv:
     return v1
 
 
-class Impatient:
+class TimeLimitedClient:
     """A client that works all the time, and will not wait for a lock longer than the server's smallest patience."""
 
     def __init__(self, it: MigrationEnv) -> None:
@@ -40,7 +40,7 @@ class Impatient:
         self.done, self.failed = 0, ""
         self._thread = threading.Thread(target=self._work)
 
-    def __enter__(self) -> "Impatient":
+    def __enter__(self) -> "TimeLimitedClient":
         self._thread.start()
         return self
 
@@ -77,7 +77,7 @@ def reading(it: MigrationEnv, statement: str = "SELECT * FROM public.portfolio_p
 
 def test_a_reader_idle_in_transaction_holds_nobody_up(v1: MigrationEnv) -> None:
     """Others go on while the engine tries; it names the reader, gives up cleanly, and can be resumed."""
-    with reading(v1) as reader, Impatient(v1) as client:
+    with reading(v1) as reader, TimeLimitedClient(v1) as client:
         served: list[int] = []
         with pytest.raises(RunPaused) as paused:
             v1.run(
@@ -105,7 +105,7 @@ def test_after_seconds_without_a_gap_waits_are_short_and_bounded(
 ) -> None:
     """The escalation: it then queues, for `max_lock_ms` at most, and other clients hardly notice."""
     monkeypatch.setattr(locks, "QUEUE_AFTER_S", 0.2)
-    with reading(v1), Impatient(v1) as client:
+    with reading(v1), TimeLimitedClient(v1) as client:
         with session(v1.url, "hk_strategy test") as conn, pytest.raises(RunPaused):
             acquire(
                 conn, ["portfolio_positions"], max_wait_ms=40, give_up_after_s=2.0, on_blocked=lambda *_: None
@@ -156,7 +156,7 @@ def test_maintenance_in_the_way_is_named(v2: MigrationEnv, monkeypatch: pytest.M
     before = whole_dump(v2.url)
     with session(v2.url, "nightly vacuum") as conn, conn.cursor() as cur:
         cur.execute("BEGIN; LOCK TABLE public.portfolio_positions IN SHARE UPDATE EXCLUSIVE MODE")
-        with Impatient(v2) as client:
+        with TimeLimitedClient(v2) as client:
             with pytest.raises(RunPaused, match="nightly vacuum"):
                 v2.run(Phase.PHASE2, give_up_after_s=0.5, force=True)
             assert client.failed == ""

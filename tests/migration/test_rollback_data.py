@@ -292,19 +292,19 @@ def check(it: MigrationEnv, given_: dict[tuple[str, str], Holding], long_only: b
     assert holdings(it) == given_
 
 
-PATIENT = settings(
+NO_DEADLINE = settings(
     max_examples=6, deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 
 
-@PATIENT
+@NO_DEADLINE
 @given(given_=portfolios(QUANTITY))
 def test_any_portfolios_come_back_as_they_were(v2: MigrationEnv, given_: dict[tuple[str, str], Holding]) -> None:
     check(v2, given_, long_only=True)
 
 
-@PATIENT
+@NO_DEADLINE
 @given(given_=portfolios(st.integers(-1000, 1000)))
 def test_any_portfolios_with_shorts_come_back_as_they_were(
     v2: MigrationEnv, given_: dict[tuple[str, str], Holding]

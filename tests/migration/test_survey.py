@@ -19,7 +19,7 @@ from src.postgres.connection import Connection, connect
 from tests.conftest import MakeDatabase, Servers
 from tests.support.dumps import difference, whole_dump
 from tests.support.migration_env import V1_ROWS, MigrationEnv, migration_env, session
-from tests.support.surveys import MakeRole, database_of, execute, look, roles_made, said, superuser
+from tests.support.surveys import MakeRole, database_of, execute, roles_made, said, superuser, survey_of
 
 POSITIONS = ("portfolio_positions",)
 V1_SCHEMA = (PROJECT_ROOT / "migrations" / "init.sql").read_text(encoding="utf-8")
@@ -68,7 +68,7 @@ def test_it_leaves_the_database_and_the_connection_as_they_were(
 def test_a_healthy_database_has_nothing_to_tell(
     make_database: MakeDatabase, pg_version: int, schema: str | None, version: str | None, title: str
 ) -> None:
-    found = look(make_database(schema, version=pg_version), None)
+    found = survey_of(make_database(schema, version=pg_version), None)
     assert (found.version, found.title, found.empty) == (version, title, schema is None)
     assert found.legacy_roles == ("trader",)
     assert found.server_version // 10000 == pg_version
@@ -77,7 +77,7 @@ def test_a_healthy_database_has_nothing_to_tell(
 
 def test_tables_have_their_sizes(make_database: MakeDatabase, tmp_path: Path, pg_version: int) -> None:
     it = migration_env(make_database("v1", version=pg_version), tmp_path, pg_version)
-    sizes = {table.table: table for table in look(it.url).tables}
+    sizes = {table.table: table for table in survey_of(it.url).tables}
     assert sizes["price_history"].rows_estimate == 100
     assert sizes["price_history"].bytes == it.rows("SELECT pg_total_relation_size('public.price_history')")[0][0]
 
@@ -88,7 +88,7 @@ def test_a_locked_table_is_not_waited_for(make_database: MakeDatabase, pg_versio
     with session(url) as other, other.cursor() as cur:
         cur.execute("BEGIN")
         cur.execute("LOCK TABLE trading_signals IN ACCESS EXCLUSIVE MODE")
-        found = look(url)
+        found = survey_of(url)
         assert "trading_signals could not be looked at: someone has locked them" in said(found, "warning")
         assert found.version == "1.0"
         cur.execute("ROLLBACK")
@@ -104,14 +104,14 @@ def test_a_standby_is_refused(tmp_path_factory: pytest.TempPathFactory, tmp_path
     server.start()
     try:
         execute(server.url, V1_SCHEMA)
-        assert "Changes go to the primary" not in said(look(server.url), "refusal")
+        assert "Changes go to the primary" not in said(survey_of(server.url), "refusal")
     finally:
         server.stop()
     (next(directory.rglob("postgresql.conf")).parent / "standby.signal").touch()
     again = PrivateServer(directory, 18)
     again.start()
     try:
-        found = look(again.url)
+        found = survey_of(again.url)
         assert found.version == "1.0"
         assert "This server is a read-only standby. Changes go to the primary" in said(found, "refusal")
         with pytest.raises(PrerequisiteError, match="read-only standby"):
@@ -127,7 +127,7 @@ def test_each_missing_right_is_named(
     database, role = database_of(url), make_role(pg_version, "LOGIN", url)
     as_role = servers.url(pg_version, role, database)
     execute(superuser(servers, pg_version, url), "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    refusals = said(look(as_role), "refusal")
+    refusals = said(survey_of(as_role), "refusal")
     assert f"lacks the right CREATE on database {database}" in refusals
     assert f"schemas: hk_migration, trader and {role}" in refusals
     assert f"GRANT CREATE ON DATABASE {database} TO {role}" in refusals
@@ -142,7 +142,7 @@ def test_each_missing_right_is_named(
         f"GRANT CREATE ON SCHEMA public TO {role}",
         f"GRANT trader TO {role}",
     )
-    assert said(look(as_role), "refusal") == ""
+    assert said(survey_of(as_role), "refusal") == ""
 
 
 def test_a_run_without_rights_touches_nothing(
@@ -163,10 +163,10 @@ def test_a_run_without_rights_touches_nothing(
 def test_clients_of_v1_stop_phase_2_unless_forced(make_database: MakeDatabase, tmp_path: Path, pg_version: int) -> None:
     url = make_database("v2", version=pg_version, rows=V1_ROWS)
     it = migration_env(url, tmp_path, pg_version, rows="")
-    assert said(look(it.url, Phase.PHASE2), "refusal") == ""
+    assert said(survey_of(it.url, Phase.PHASE2), "refusal") == ""
     with session(it.url, "the old app") as old, old.cursor() as cur:
         cur.execute("SELECT 1")
-        found = look(it.url, Phase.PHASE2)
+        found = survey_of(it.url, Phase.PHASE2)
         assert [client.application_name for client in found.legacy_clients] == ["the old app"]
         refusals = said(found, "refusal")
         assert "1 v1 client connected" in refusals
@@ -174,10 +174,10 @@ def test_clients_of_v1_stop_phase_2_unless_forced(make_database: MakeDatabase, t
         assert "--force" in refusals
         with pytest.raises(PrerequisiteError, match="the old app"):
             it.run(Phase.PHASE2)
-        forced = look(it.url, Phase.PHASE2, Options(force=True))
+        forced = survey_of(it.url, Phase.PHASE2, Options(force=True))
         assert said(forced, "refusal") == ""
         assert "will be cut off" in said(forced, "warning")
-        checked = look(it.url, None)
+        checked = survey_of(it.url, None)
         assert said(checked, "refusal") == ""
         assert "1 v1 client connected" in said(checked, "info")
 
@@ -283,4 +283,4 @@ def test_who_holds_the_lock_of_a_run(make_database: MakeDatabase, pg_version: in
 def test_a_publication_is_told(make_database: MakeDatabase, servers: Servers, pg_version: int) -> None:
     url = make_database("v1", version=pg_version)
     execute(superuser(servers, pg_version, url), "CREATE PUBLICATION feed FOR TABLE portfolio_positions")
-    assert "Publication feed replicates portfolio_positions." in said(look(url), "warning")
+    assert "Publication feed replicates portfolio_positions." in said(survey_of(url), "warning")

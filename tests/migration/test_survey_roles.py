@@ -13,7 +13,7 @@ from src.migration.model import Options
 from src.postgres.connection import connect
 from tests.conftest import MakeDatabase, Servers
 from tests.support.migration_env import session
-from tests.support.surveys import MakeRole, database_of, execute, look, roles_made, said, superuser
+from tests.support.surveys import MakeRole, database_of, execute, roles_made, said, superuser, survey_of
 
 V1_SCHEMA = (PROJECT_ROOT / "migrations" / "init.sql").read_text(encoding="utf-8")
 
@@ -67,15 +67,15 @@ def test_a_search_path_without_user_is_refused(
     role, database = make_role(pg_version, "LOGIN", url), database_of(url)
     execute(url, f"GRANT SELECT ON portfolio_positions TO {role}")
     execute(superuser(servers, pg_version, url), setting.format(role=role, database=database))
-    refusals = said(look(url), "refusal")
+    refusals = said(survey_of(url), "refusal")
     assert f"Sessions of role {role} would not find the compatibility views" in refusals
     assert words.format(role=role, database=database) in refusals
     remedy = f'ALTER ROLE {role} IN DATABASE {database} SET search_path = "$user", public'
     assert remedy in refusals
 
-    assert role not in said(look(url, options=Options(legacy_roles=("trader",))), "refusal")
+    assert role not in said(survey_of(url, options=Options(legacy_roles=("trader",))), "refusal")
     execute(superuser(servers, pg_version, url), remedy)
-    assert f"Sessions of role {role} " not in said(look(url), "refusal")
+    assert f"Sessions of role {role} " not in said(survey_of(url), "refusal")
 
 
 def test_what_to_type_is_written_so_that_it_can_be_typed(
@@ -87,10 +87,10 @@ def test_what_to_type_is_written_so_that_it_can_be_typed(
     execute(admin, f'CREATE ROLE "{role}" LOGIN', f'ALTER ROLE "{role}" SET search_path = public')
     try:
         execute(url, f'GRANT SELECT ON portfolio_positions TO "{role}"')
-        (finding,) = (f for f in look(url).findings if f.severity is Severity.REFUSAL)
+        (finding,) = (f for f in survey_of(url).findings if f.severity is Severity.REFUSAL)
         (remedy,) = finding.statements
         execute(admin, remedy)
-        assert said(look(url), "refusal") == ""
+        assert said(survey_of(url), "refusal") == ""
     finally:
         execute(admin, f'DROP OWNED BY "{role}"', f'DROP ROLE "{role}"')
 
@@ -106,7 +106,7 @@ def test_paths_that_lead_to_the_views_are_fine(
         f"ALTER ROLE {named} SET search_path = {named}, public",
         f'ALTER ROLE {behind} SET search_path = pg_catalog, "$user", public',
     )
-    assert said(look(url), "refusal") == ""
+    assert said(survey_of(url), "refusal") == ""
 
 
 def test_the_servers_own_search_path_counts(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -114,14 +114,14 @@ def test_the_servers_own_search_path_counts(tmp_path_factory: pytest.TempPathFac
     server.start()
     try:
         execute(server.url, V1_SCHEMA)
-        assert "It is set by the server's configuration: search_path." in said(look(server.url), "refusal")
+        assert "It is set by the server's configuration: search_path." in said(survey_of(server.url), "refusal")
     finally:
         server.stop()
 
 
 def test_roles_that_cannot_have_a_schema_are_refused(make_database: MakeDatabase, pg_version: int) -> None:
     url = make_database("v1", version=pg_version)
-    refusals = said(look(url, options=Options(legacy_roles=("pg_monitor", "nobody_here"))), "refusal")
+    refusals = said(survey_of(url, options=Options(legacy_roles=("pg_monitor", "nobody_here"))), "refusal")
     assert "No schema for v1 compatibility can be named pg_monitor" in refusals
     assert "There is no role nobody_here on this server. Name the v1 roles: --legacy-role ROLE" in refusals
 
@@ -133,7 +133,7 @@ def test_a_role_that_acts_as_another_is_refused(
     role = make_role(pg_version, "LOGIN", url)
     execute(url, f"GRANT SELECT ON portfolio_positions TO {role}")
     execute(superuser(servers, pg_version, url), f"ALTER ROLE {role} SET role = pg_monitor")
-    refusals = said(look(url), "refusal")
+    refusals = said(survey_of(url), "refusal")
     assert f"Sessions of role {role} act as role pg_monitor" in refusals
     assert "--legacy-role pg_monitor" in refusals
 
@@ -141,8 +141,8 @@ def test_a_role_that_acts_as_another_is_refused(
 def test_a_schema_named_like_a_role(make_database: MakeDatabase, pg_version: int) -> None:
     url = make_database("v1", version=pg_version)
     execute(url, "CREATE SCHEMA trader", "CREATE TABLE trader.scratch (id int)")
-    found = look(url)
+    found = survey_of(url)
     assert said(found, "refusal") == ""
     assert "Schema trader is there already" in said(found, "info")
     execute(url, "CREATE TABLE trader.trading_signals (id int)")
-    assert "already has trading_signals of its own" in said(look(url), "refusal")
+    assert "already has trading_signals of its own" in said(survey_of(url), "refusal")

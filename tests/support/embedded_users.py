@@ -15,7 +15,7 @@ import pytest
 
 from src.config import PROJECT_ROOT, Settings, load_settings
 
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 USER = """
 import sys
 from src.config import load_settings
@@ -65,7 +65,7 @@ class User:
         return first_line(self.process)
 
     def end(self) -> None:
-        self.process.communicate("", timeout=PATIENCE_S)
+        self.process.communicate("", timeout=TIMEOUT_S)
 
     def kill(self) -> None:
         self.process.kill()
@@ -106,9 +106,9 @@ def supervisor(home: Path) -> psutil.Process | None:
 
 
 def wait_until(true: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while not true():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_S:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not within {TIMEOUT_S:.0f} s: {what}"
         time.sleep(0.05)
 
 

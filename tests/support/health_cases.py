@@ -12,28 +12,28 @@ import psycopg2
 from src.cache import Cache
 from src.database_enhanced import DatabaseManager
 from src.health.model import Component
-from src.health.monitor import Seen, Watch
+from src.health.monitor import Monitor, Seen
 from src.journal import runs
 from src.journal.model import Event, Phase
 from src.postgres.pool import PoolStatus
 
-PATIENT_S = 60.0  # a busy machine is not what these tests are about
+TIMEOUT_S = 60.0  # a busy machine is not what these tests are about
 
 
-def watch(
+def monitor_of(
     url: Callable[[], str],
     folder: Path,
     *,
     cache: str | None = None,
     pool: PoolStatus | None = None,
-    limit_s: float = PATIENT_S,
-) -> Watch:
+    limit_s: float = TIMEOUT_S,
+) -> Monitor:
     asked = Cache(cache)
-    return Watch(url, asked.status, folder, None if pool is None else lambda: pool, limit_s=limit_s)
+    return Monitor(url, asked.status, folder, None if pool is None else lambda: pool, limit_s=limit_s)
 
 
-def look(url: str, folder: Path, **how: Any) -> Seen:
-    return watch(lambda: url, folder, **how).look()
+def read(url: str, folder: Path, **how: Any) -> Seen:
+    return monitor_of(lambda: url, folder, **how).read()
 
 
 def of(seen: Seen, key: str) -> Component:

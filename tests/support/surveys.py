@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 MakeRole = Callable[..., str]
 
 
-def look(url: str, phase: Phase | None = Phase.PHASE1, options: Options | None = None) -> Survey:
+def survey_of(url: str, phase: Phase | None = Phase.PHASE1, options: Options | None = None) -> Survey:
     conn = connect(url, purpose="survey", autocommit=True)
     try:
         return survey(conn, phase, options or Options())

@@ -22,16 +22,16 @@ NO_STORE = {"Cache-Control": "no-store"}
 SESSIONS, LOOKUPS = "active_sessions", "cache_lookups"
 
 
-def _look() -> Seen:
+def _read() -> Seen:
     from src.ui.reads import live_state  # only now: what Streamlit is to remember needs its server to be running
 
-    return live_state.watch().look(FRESH_S)
+    return live_state.monitor().read(FRESH_S)
 
 
 def healthz(_request: Request) -> Response:
     """200 while the dashboard can do its work, else 503; the states of the components, and nothing more."""
     try:
-        seen = _look()
+        seen = _read()
     except HKStrategyError:
         return JSONResponse({"status": "unavailable", "components": {}}, 503, NO_STORE)
     parts = {part.key: part.state.value for part in seen.components}
@@ -41,7 +41,7 @@ def healthz(_request: Request) -> Response:
 
 def answer_metrics(_request: Request) -> Response:
     try:
-        found = metrics.text(_look(), _pages())
+        found = metrics.text(_read(), _pages())
     except HKStrategyError as error:
         return PlainTextResponse(f"{error}\n", 503)
     return Response(found, media_type=metrics.CONTENT_TYPE, headers=NO_STORE)
@@ -59,7 +59,7 @@ def _pages() -> metrics.Pages:
 
 
 async def download(request: Request) -> Response:
-    from src.ui.system_status.backups.download import answer  # only now: see _look
+    from src.ui.system_status.backups.download import answer  # only now: see _read
 
     return await to_thread.run_sync(answer, request)
 

@@ -11,7 +11,7 @@ from src.config import Settings
 from src.database_enhanced import DatabaseManager
 from src.errors import HKStrategyError
 from src.health.background_poll import BackgroundPoll
-from src.health.monitor import LIMIT_S, Watch
+from src.health.monitor import LIMIT_S, Monitor
 from src.journal import runs
 from src.journal.model import RunRecord
 from src.text import duration
@@ -19,7 +19,7 @@ from src.ui.reads import source
 
 FRESH_S = 2.0
 STALE_S = 10.0  # drawing a page takes no longer than that
-PATIENT_S = 3.0  # pages that need the database anyway rather wait for a slow one
+WAIT_S = 3.0  # pages that need the database anyway rather wait for a slow one
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class _Poller:
         self._run: RunRecord | None = None
         self._available: bool | None = None
         self.poll = BackgroundPoll(self._read, name="live state", limit_s=LIMIT_S)
-        self.watch = Watch(
+        self.monitor = Monitor(
             source.database_url, self.manager.cache_status, settings.backup_dir, source.pool_status, limit_s=LIMIT_S
         )
 
@@ -66,7 +66,7 @@ class _Poller:
         """What was known before the database went away, or came back, is not shown any more."""
         before, self._available = self._available, available
         if before is not None and before is not available:
-            self.watch.forget(what_is_asked_now=False)
+            self.monitor.forget(running_too=False)
 
     def _read(self) -> LiveState:
         url = source.database_url()
@@ -94,16 +94,16 @@ def _poller(settings: Settings) -> _Poller:
     return _Poller(settings)
 
 
-def live_state(*, patient: bool = False) -> LiveState:
+def live_state(*, wait: bool = False) -> LiveState:
     """At most FRESH_S old. Never raises for a database that is down, nor waits for it: `problem` says so.
 
-    `patient`: wait for a slow database up to PATIENT_S.
+    `wait`: wait for a slow database up to WAIT_S.
     """
     try:
         poller = _poller(source.settings())
     except HKStrategyError as error:
         return _unavailable(str(error))
-    answer = poller.poll.ask(FRESH_S, limit_s=PATIENT_S if patient else LIMIT_S)
+    answer = poller.poll.get(FRESH_S, limit_s=WAIT_S if wait else LIMIT_S)
     poller.note(answer.value is not None and answer.silent_s is None)
     if answer.silent_s is not None:
         return _unavailable(f"PostgreSQL has not answered for {duration(answer.silent_s)}.")
@@ -115,7 +115,7 @@ def live_state(*, patient: bool = False) -> LiveState:
 def known() -> LiveState:
     """What the page was drawn with, or newer: without waiting, where it is at most STALE_S old."""
     latest = _poller(source.settings()).poll.latest(STALE_S)
-    return live_state(patient=True) if latest is None else latest
+    return live_state(wait=True) if latest is None else latest
 
 
 def _unavailable(problem: str) -> LiveState:
@@ -123,14 +123,14 @@ def _unavailable(problem: str) -> LiveState:
     return LiveState(None, False, None, "", here.replace(tzinfo=None), here, False, None, problem)
 
 
-def watcher() -> DatabaseManager:
+def second_manager() -> DatabaseManager:
     """For what System Status asks: it does not wait for connections that pages have taken."""
     return _poller(source.settings()).manager
 
 
-def watch() -> Watch:
+def monitor() -> Monitor:
     """The monitor of all components. Raises ConfigurationError for settings that make no sense."""
-    return _poller(source.settings()).watch
+    return _poller(source.settings()).monitor
 
 
 def forget() -> None:
@@ -140,4 +140,4 @@ def forget() -> None:
     except HKStrategyError:
         return  # nothing is remembered of settings that make no sense
     poller.poll.forget()
-    poller.watch.forget()
+    poller.monitor.forget()

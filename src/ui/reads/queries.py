@@ -29,10 +29,10 @@ from src.migration import engine
 from src.migration.model import Options, Plan
 from src.migration.preflight import blocking_sessions
 from src.ui.reads.cached import EVENTS, Source, cached, forget, nothing, schema_and_run
-from src.ui.reads.live_state import LiveState, known, live_state, watch, watcher
+from src.ui.reads.live_state import LiveState, known, live_state, monitor, second_manager
 from src.ui.reads.source import database_url, manager, settings
 
-__all__ = ["LiveState", "database_url", "forget", "known", "live_state", "manager", "settings", "watch"]
+__all__ = ["LiveState", "database_url", "forget", "known", "live_state", "manager", "monitor", "settings"]
 
 # Somewhat less than the second in which a page asks again.
 WATCH_S = 0.8
@@ -125,7 +125,7 @@ def activity(source: Source) -> tuple[activities.ActivityEntry, ...]:
 @cached(ttl=3, most=5, follows=nothing)
 def other_sessions(source: Source) -> tuple[int, ...]:
     """The process numbers of other programs' sessions in the database."""
-    return watcher().other_sessions()
+    return second_manager().other_sessions()
 
 
 @cached(ttl=WATCH_S, most=5, follows=nothing)
@@ -201,12 +201,12 @@ def sessions() -> TradingSessions:
 
 def health() -> tuple[Component, ...]:
     """Of all components, in the order in which they are shown. Never waits for long, nor raises for what is down."""
-    return watch().look(HEALTH_S).components
+    return monitor().read(HEALTH_S).components
 
 
 def moved_on(seen: LiveState) -> bool:
     """Whether the schema, or the run, is by now another than in `seen`: what refers to it is out of date."""
-    state = watcher().schema_state(force_refresh=True)
+    state = second_manager().schema_state(force_refresh=True)
     version = None if state.version is None else str(state.version)
     run = current_run.anew()
     here = (version, run and run.run_id)

@@ -147,18 +147,18 @@ def _draw_notices(live: queries.LiveState) -> None:
         st.html(f'<div class="hk-bands">{"".join(bands)}</div>')
 
 
-def notices(*, patient: bool) -> None:
+def notices(*, wait: bool) -> None:
     """The lines above every page, checked every few seconds; a change of schema or run draws the page again.
 
-    `patient`: as in live_state().
+    `wait`: as in live_state().
     """
-    live = queries.live_state(patient=patient)
+    live = queries.live_state(wait=wait)
     alert = live.problem is not None or (live.run is not None and live.run.is_running)
-    st.fragment(_notices, run_every=ALERT_S if alert else POLL_S)(patient)
+    st.fragment(_notices, run_every=ALERT_S if alert else POLL_S)(wait)
 
 
-def _notices(patient: bool) -> None:
-    live = queries.live_state(patient=patient)
+def _notices(wait: bool) -> None:
+    live = queries.live_state(wait=wait)
     seen = st.session_state.get(SEEN)
     st.session_state[SEEN] = live.shown
     if seen is not None and seen != live.shown:

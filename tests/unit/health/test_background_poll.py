@@ -20,12 +20,12 @@ def test_what_never_answers_is_said_to_be_overdue_and_asked_once() -> None:
         return "late"
 
     poll = BackgroundPoll(work, name="test", limit_s=0.05)
-    first, second = poll.ask(0), poll.ask(0)
+    first, second = poll.get(0), poll.get(0)
     assert first.value is None and first.silent_s is not None and first.silent_s >= 0.05
     assert second.silent_s is not None and second.silent_s >= first.silent_s
     assert len(begun) == 1
     gate.set()
-    while (answer := poll.ask(LONG)).silent_s is not None:
+    while (answer := poll.get(LONG)).silent_s is not None:
         time.sleep(0.01)
     assert answer.value == "late"
     assert len(begun) == 1
@@ -41,9 +41,9 @@ def test_an_earlier_answer_is_known_with_its_age_while_the_next_is_overdue() -> 
         return known or "late"
 
     poll = BackgroundPoll(work, name="test", limit_s=LONG)
-    assert poll.ask(0).value == "early"
+    assert poll.get(0).value == "early"
     poll.limit_s = 0.05
-    late = poll.ask(0)
+    late = poll.get(0)
     assert (late.value, late.problem) == ("early", None)
     assert late.silent_s is not None
     assert late.age_s >= late.silent_s
@@ -53,10 +53,10 @@ def test_an_earlier_answer_is_known_with_its_age_while_the_next_is_overdue() -> 
 def test_what_is_fresh_is_not_asked_again_and_what_was_forgotten_is() -> None:
     count = iter(range(10))
     poll = BackgroundPoll(lambda: next(count), name="test", limit_s=LONG)
-    assert [poll.ask(LONG).value, poll.ask(LONG).value] == [0, 0]
-    assert poll.ask(0).value == 1
+    assert [poll.get(LONG).value, poll.get(LONG).value] == [0, 0]
+    assert poll.get(0).value == 1
     poll.forget()
-    assert poll.ask(LONG).value == 2
+    assert poll.get(LONG).value == 2
 
 
 def test_an_answer_to_a_question_asked_before_it_was_forgotten_does_not_count() -> None:
@@ -70,12 +70,12 @@ def test_an_answer_to_a_question_asked_before_it_was_forgotten_does_not_count() 
         return known
 
     poll = BackgroundPoll(work, name="test", limit_s=0.05)
-    assert poll.ask(0).value is None
+    assert poll.get(0).value is None
     poll.forget()
     poll.limit_s = LONG
-    assert poll.ask(0).value == "after"
+    assert poll.get(0).value == "after"
     gate.set()
-    assert poll.ask(LONG).value == "after"
+    assert poll.get(LONG).value == "after"
 
 
 def test_what_is_being_asked_counts_where_only_what_is_known_was_forgotten() -> None:
@@ -88,14 +88,14 @@ def test_what_is_being_asked_counts_where_only_what_is_known_was_forgotten() -> 
         return number
 
     poll = BackgroundPoll(work, name="test", limit_s=LONG)
-    assert poll.ask(0).value == 0
-    poll.begin(0)
-    poll.forget(what_is_asked_now=False)
+    assert poll.get(0).value == 0
+    poll.refresh(0)
+    poll.forget(running_too=False)
     poll.limit_s = 0.01
-    assert poll.ask(LONG).value is None, "the earlier answer is forgotten"
+    assert poll.get(LONG).value is None, "the earlier answer is forgotten"
     gate.set()
     poll.limit_s = LONG
-    assert poll.ask(LONG).value == 1
+    assert poll.get(LONG).value == 1
 
 
 def test_what_hangs_for_too_long_is_tried_anew_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,12 +110,12 @@ def test_what_hangs_for_too_long_is_tried_anew_beside_it(monkeypatch: pytest.Mon
         return number
 
     poll = BackgroundPoll(work, name="test", limit_s=0.05)
-    assert poll.ask(0).silent_s is not None
+    assert poll.get(0).silent_s is not None
     poll.limit_s = LONG
     time.sleep(0.2)
-    assert poll.ask(0).value == 1
+    assert poll.get(0).value == 1
     gate.set()
-    assert poll.ask(LONG).value == 1, "what answers after all is not taken for what is there now"
+    assert poll.get(LONG).value == 1, "what answers after all is not taken for what is there now"
 
 
 def test_while_attempts_hang_it_is_said_for_how_long_there_was_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,9 +129,9 @@ def test_while_attempts_hang_it_is_said_for_how_long_there_was_no_answer(monkeyp
     poll = BackgroundPoll(work, name="test", limit_s=0.01)
     started = time.monotonic()
     while len(begun) < 3:
-        overdue = poll.ask(0).silent_s
+        overdue = poll.get(0).silent_s
         assert overdue is not None
-    assert (poll.ask(0).silent_s or 0) >= 0.05 + 0.1 - 0.02
+    assert (poll.get(0).silent_s or 0) >= 0.05 + 0.1 - 0.02
     assert time.monotonic() - started >= 0.05 + 0.1, "the second is waited for longer than the first"
     gate.set()
 
@@ -148,7 +148,7 @@ def test_many_who_ask_at_once_cost_what_one_costs() -> None:
 
     def ask() -> None:
         together.wait()
-        found.append(poll.ask(LONG).value)
+        found.append(poll.get(LONG).value)
 
     threads = [threading.Thread(target=ask) for _ in range(20)]
     for thread in threads:
@@ -166,7 +166,7 @@ def test_an_error_of_ours_is_an_answer_and_a_fault_is_raised() -> None:
         raise errors.pop(0)
 
     poll = BackgroundPoll(work, name="test", limit_s=LONG)
-    answer = poll.ask(0)
+    answer = poll.get(0)
     assert answer.value is None and str(answer.problem) == "gone"
     with pytest.raises(ZeroDivisionError):
-        poll.ask(0)
+        poll.get(0)
