@@ -6,7 +6,7 @@ from src.bootstrap import prepare
 
 
 def main() -> int:
-    # Imported only now: `prepare` may have had to look for the Python that has the packages.
+    # Imported only now: `prepare` may have had to find the Python that has the packages.
     from src.cli.exit import flush_output
     from src.cli.main import run_command
 

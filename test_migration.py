@@ -9,7 +9,7 @@ from src.bootstrap import prepare
 
 
 def main() -> int:
-    # Imported only now: `prepare` may have had to look for the Python that has the packages.
+    # Imported only now: `prepare` may have had to find the Python that has the packages.
     from src.cli.diagnostics import run_diagnostics
     from src.embedded.api import cache_url, database_url
 

@@ -87,7 +87,7 @@ WATCHED_HEADINGS = ("", "open sessions", "run s", "of alone", "stall ms", "parts
 
 
 def watched_table(rows: list[sessions.Watched]) -> str:
-    """The rows as text. Ratio: against the run that nobody looks at."""
+    """The rows as text. Ratio: against the run without open pages."""
     cells = [
         (
             "",
@@ -126,8 +126,8 @@ def main() -> int:
     print(page_table(timed), end="\n\n")
     watched = sessions.measure(quick=quick, say=say)
     print(
-        "Phase 1 with its backup, while nobody looks at the dashboard, and while many do, on one machine with those "
-        "who play\nthe browsers: half on System Status, where a run is looked at each second, half on Portfolios.\n"
+        "Phase 1 with its backup, without open pages, and with many, on one machine with those "
+        "who play\nthe browsers: half on System Status, where a run is read each second, half on Portfolios.\n"
     )
     print(watched_table(watched), end="\n\n")
     rows, steps = measure(quick=quick, say=say)

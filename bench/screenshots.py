@@ -43,7 +43,7 @@ def chromium() -> str:
 
 
 def prepare() -> None:
-    """Phase 1 on the sample, then two copies to look at."""
+    """Phase 1 on the sample, then two copies to show."""
     command = [sys.executable, str(PROJECT_ROOT / "run_migration.py"), "phase1", "--yes"]
     subprocess.run(command, check=True, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL)
     manager = DatabaseManager(settings=load_settings())

@@ -1,4 +1,4 @@
-"""Whether open sessions of the dashboard slow a migration: the same phase with nobody looking on, and with fifty.
+"""Whether open sessions of the dashboard slow a migration: the same phase with no page open, and with fifty.
 
     python -m bench.sessions
 
@@ -169,7 +169,7 @@ def _dashboard(url: str, directory: Path) -> Iterator[Dashboard]:
 
 
 def _one(bench: Bench, sessions: int, directory: Path) -> Watched:
-    """The dashboard stands in both cases; what differs is who looks at it."""
+    """The dashboard stands in both cases; what differs is how many pages are open."""
     with bench.database() as url, _dashboard(url, directory) as dashboard:
         watchers = Watchers(dashboard, sessions) if sessions else None
         time.sleep(SETTLED_S)

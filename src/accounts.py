@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, accounts: Accounts) -> str:
     return f"Removed {name}; all sessions of {name} have ended."
 
 
-def write_down(arguments: argparse.Namespace, settings: Settings) -> None:
+def record_action(arguments: argparse.Namespace, settings: Settings) -> None:
     """What was done to an account, in the audit. A database that is away is no reason to keep somebody in."""
     url = running_url(settings)
     if arguments.command == "list" or url is None:
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("\nNothing was changed.\n")
         return 1
     sys.stdout.write(f"{said}\n")
-    write_down(arguments, settings)
+    record_action(arguments, settings)
     return 0
 
 

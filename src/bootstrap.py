@@ -3,7 +3,7 @@
 Standard library only, and readable by an old Python, since this runs before the packages are known to be there.
 """
 
-from __future__ import annotations  # so that an old Python can read this file, and tell its user so
+from __future__ import annotations  # so that an old Python can read this file, and say so
 
 import importlib.util
 import os

@@ -18,7 +18,7 @@ _KEYWORD_PASSWORD = re.compile(r"(?i)\b(password|passwd|pgpassword)(\s*=\s*)('(?
 
 
 def mask(text: str) -> str:
-    """`text` with everything that looks like a password in a connection string masked."""
+    """`text` with everything with the form of a password in a connection string masked."""
     text = _URL_PASSWORD.sub(r"\1:****@", text)
     return _KEYWORD_PASSWORD.sub(r"\1\2****", text)
 
@@ -79,7 +79,7 @@ def stop_run_log(path: Path) -> None:
 
 
 def tell_unexpected_errors(redact: Redact, log_file: Path | None, say: Callable[[str], None]) -> None:
-    """From now on a mistake in the program itself is told in one sentence; its traceback, masked, is in the log."""
+    """From now on a mistake in the program itself is reported in one sentence; its traceback, masked, is in the log."""
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         if log_file is None:

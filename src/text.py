@@ -1,4 +1,4 @@
-"""Values as text, the same on the command line, on pages, in messages and in what is written down."""
+"""Values as text, the same on the command line, on pages, in messages and in records."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -90,7 +90,7 @@ class Authenticator:
 
     @property
     def mode(self) -> Mode:
-        """Looked at anew each time: an account that was just added closes the terminal's link."""
+        """Read anew each time: an account that was just added closes the terminal's link."""
         if self.rules.identities:
             return Mode.IDENTITY
         if self.accounts.all():

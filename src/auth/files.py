@@ -13,7 +13,7 @@ from src.errors import ConfigurationError
 
 
 def private_folder(path: Path) -> Path:
-    """`path`, made with mode 0700 when it is not there. Raises ConfigurationError when others may look into it."""
+    """`path`, made with mode 0700 when it is not there. Raises ConfigurationError when others may read it."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if stat.S_IMODE(path.stat().st_mode) & 0o077:

@@ -62,7 +62,7 @@ def hash_password(password: str, cost: Cost = DEFAULT_COST) -> Hash:
 
 
 def nobodys_hash(cost: Cost = DEFAULT_COST) -> Hash:
-    """Matches no password, and takes as long to say so: names that exist cannot be told from others by the time."""
+    """Matches no password, and takes as long to say so: names that exist cannot be distinguished by the time."""
     return Hash(cost, os.urandom(16), os.urandom(32))
 
 

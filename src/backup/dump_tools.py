@@ -46,7 +46,7 @@ class Target:
 
     @property
     def dbname_argument(self) -> str:
-        """The database as a connection string of its own, since a name may hold "=" or look like a URL."""
+        """The database as a connection string of its own, since a name may hold "=" or have the form of a URL."""
         return str(make_dsn(dbname=self.database))
 
     def hide(self, text: str) -> str:

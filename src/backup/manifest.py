@@ -94,7 +94,7 @@ def prepare_directory(backup_dir: Path) -> None:
 def working_directory(backup_dir: Path, name: str) -> Iterator[tuple[Path, int]]:
     """A directory `name`.tmp-… that is removed in the end, and its lock's file descriptor.
 
-    The lock tells others that somebody works here: it lasts until the last process that inherited it ends, however
+    The lock shows others that somebody works here: it lasts until the last process that inherited it ends, however
     that ends. To keep the directory, rename it.
     """
     work = backup_dir.absolute() / f"{name}.tmp-{os.urandom(4).hex()}"

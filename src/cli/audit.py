@@ -40,7 +40,7 @@ class Attempt:
             self._write(url, AuditOutcome.STARTED, make=self.command != "restore")
 
     def end(self, url: str, ending: Ending) -> None:
-        """How it ended. What was refused before it began is told to who typed it, and is in nobody's way."""
+        """How it ended. What was refused before it began is shown to who typed it alone."""
         if self.token is None:
             return
         self.detail |= {"message": redactor(url)(ending.message), **_result(ending.value)}

@@ -114,7 +114,7 @@ def _refuse_silence(found: Sequence[Component]) -> None:
 
 def _inspect(context: Context) -> tuple[Component, ...]:
     with suppress(HKStrategyError):  # what is wrong is a part of what is seen
-        context.url  # noqa: B018  an embedded server takes its time to start, which no look waits for
+        context.url  # noqa: B018  an embedded server takes its time to start, which no probe waits for
     return inspect_once(context.settings, lambda: context.url, context.manager().cache_status)
 
 

@@ -23,9 +23,9 @@ from src.sample.load import init_database, remove_sample
 def cmd_init(context: Context) -> Ending:
     arguments = context.arguments
     assert arguments.schema is not None, "the parser asks for it"
-    told = init_database(context.url, arguments.schema, arguments.sample)
+    message = init_database(context.url, arguments.schema, arguments.sample)
     context.begin(schema=arguments.schema, sample=arguments.sample)  # only now: before, the database has to be empty
-    return done(told)
+    return done(message)
 
 
 def cmd_remove_sample(context: Context) -> Ending:
@@ -80,7 +80,7 @@ def cmd_pause(context: Context) -> Ending:
     at = f"It is at step {run.current_step!r}. " if run.current_step else ""
     return done(
         f"Run {run.run_id} ({run.phase}) was asked to pause. {at}It stops at its next safe point: between two steps or "
-        "batches, or while it looks for a lock; an index is built to its end, unless it waits for others.",
+        "batches, or while it tries for a lock; an index is built to its end, unless it waits for others.",
         "See the state: python run_migration.py check. To go on then: python run_migration.py resume.",
     )
 

@@ -56,7 +56,7 @@ class Context:
         return replace(self.arguments.options, backup_dir=self.backup_dir)
 
     def on_event(self, event: Event) -> None:
-        """Told by the engine: to the log, and to whoever watches."""
+        """A progress message of the engine: to the log, and to whoever watches."""
         counts = "" if event.done is None else f" {event.done}/{event.total}"
         detail = f" {dict(event.detail)}" if event.detail else ""
         level = logging.WARNING if event.kind == EventKind.BLOCKED else logging.INFO
@@ -68,11 +68,11 @@ class Context:
         self.renderer.progress(message, done, total)
 
     def begin(self, **detail: object) -> None:
-        """From here on something is changed: the audit tells who began it."""
+        """From here on something is changed: the audit records who began it."""
         self._attempt.begin(self.url, detail)
 
     def end(self, ending: Ending) -> None:
-        """The audit tells how what was begun, here or by the dashboard, has ended."""
+        """The audit records how what was begun, here or by the dashboard, has ended."""
         if self._attempt.token is None:
             return
         try:

@@ -42,7 +42,7 @@ def run_command(argv: Sequence[str]) -> int:
         choose_renderer(as_json="--json" in argv, redact=mask).end(ending, None)
         return EXIT_USAGE
     if arguments.database_url is not None:
-        # For everything from here on, children included: no half of the tool may look elsewhere.
+        # For everything from here on, children included: no half of the tool may use another folder.
         os.environ["DATABASE_URL"] = arguments.database_url
     renderer = choose_renderer(as_json=arguments.json, redact=redactor(os.environ.get("DATABASE_URL")))
     log_file: Path | None = None
@@ -69,7 +69,7 @@ def _say_unexpected(renderer: Renderer, log_file: Path | None, text: str) -> Non
 
 
 def _refuse_pipe(arguments: Arguments) -> None:
-    """A pipe cannot answer: it is refused before anything is looked at."""
+    """A pipe cannot answer: it is refused before anything is read."""
     if arguments.command in ASKING and not arguments.yes and not sys.stdin.isatty():
         raise UsageError(
             f"`{arguments.command}` asks before it changes anything, and nobody can be asked here. "

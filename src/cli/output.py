@@ -21,7 +21,7 @@ from src.migration.model import Step
 from src.migration.plan.lock_notes import lock_of
 from src.text import duration, milliseconds
 
-# Events whose matter the ending tells.
+# Events whose content the ending repeats.
 SHOWN_AT_THE_END = (EventKind.OUTCOME, EventKind.PROOF, EventKind.STALL)
 
 
@@ -44,7 +44,7 @@ class Renderer(Protocol):
         """A result: `lines` for a person, `value` for a program."""
 
     def event(self, event: Event) -> None:
-        """A line of a run's story, while it runs."""
+        """An event of a run, while it runs."""
 
     def progress(self, message: str, done: int | None, total: int | None) -> None:
         """How far something outside of a run is, such as a backup."""
@@ -56,8 +56,8 @@ class Renderer(Protocol):
 def to_json(value: object) -> object:
     """Plain JSON values of dataclasses and their contents; money as text, so that no digit is lost."""
     if isinstance(value, Step):
-        told = {"name": value.name, "title": value.title, "why": value.why, "kind": value.kind.value}
-        return {**told, "locks": list(value.locks), "lock_mode": lock_of(value).mode, "sql": value.sql}
+        shown = {"name": value.name, "title": value.title, "why": value.why, "kind": value.kind.value}
+        return {**shown, "locks": list(value.locks), "lock_mode": lock_of(value).mode, "sql": value.sql}
     if isinstance(value, Finding):
         return to_json(as_json(value))
     if is_dataclass(value) and not isinstance(value, type):
@@ -110,7 +110,7 @@ def _discard(stream: TextIO) -> None:
     os.close(null)
 
 
-# What programs read to tell things apart: never a secret, and never to be changed by a short password within it.
+# What programs read as identity: never a secret, and never to be changed by a short password within it.
 WORDS_OF_THE_FORMAT = frozenset({"type", "kind", "mode", "phase", "severity", "state", "status", "step", "version"})
 
 
@@ -131,7 +131,7 @@ class JsonRenderer:
         self._out = Writer(out, mask)
 
     def expect(self, steps: int) -> None:
-        """The plan, or the run, has told it already."""
+        """The plan, or the run, has shown it already."""
 
     def _object(self, kind: str, value: object) -> None:
         body = to_json(value)

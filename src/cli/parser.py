@@ -297,7 +297,7 @@ def _run_number(text: object) -> int | None:
 def _wanted(run: object, given: dict[str, object]) -> ActivityFilter:
     kind, who, outcome, since = (_text(given, name) for name in ("kind", "who", "outcome", "since"))
     if run is not None and (kind or who or outcome or since):
-        raise UsageError("One run is told as a whole: leave its number, or the filter, out.")
+        raise UsageError("One run is shown as a whole: leave its number, or the filter, out.")
     return ActivityFilter(kind, who, outcome, _moment(since))
 
 

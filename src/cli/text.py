@@ -17,7 +17,7 @@ from src.journal.model import (
     RunOutcome,
     RunRecord,
 )
-from src.migration.model import Expected, MergedSymbol, Options, Plan
+from src.migration.model import MergedSymbol, Options, Plan, StepEstimate
 from src.migration.plan.lock_notes import CONSEQUENCES, lock_of
 from src.text import duration, milliseconds, moment, money, plural, size
 
@@ -56,15 +56,15 @@ def plan_lines(plan: Plan, options: Options, *, sql: bool = False) -> list[str]:
     if plan.nothing_to_do:
         return [plan.nothing_to_do, *finding_lines(plan.findings)]
     lines = [f"Plan: {plan.phase}, from {_title(plan.from_version)} to {_title(plan.to_version)}", "", "Steps:"]
-    for number, (step, expected) in enumerate(zip(plan.steps, expected_texts(plan), strict=True), 1):
+    for number, (step, estimate) in enumerate(zip(plan.steps, estimate_texts(plan), strict=True), 1):
         lock = lock_of(step)
         lines.append(f"  {number:>2}. {step.kind:<9} {step.title}")
         lines += [f"      {part}" for part in textwrap.wrap(step.why, 110)]
-        lines.append(f"      Lock: {lock.mode} ({lock.felt}). {expected}")
+        lines.append(f"      Lock: {lock.mode} ({lock.felt}). {estimate}")
         if sql:
             lines += ["", *(f"      {line}" for line in step.sql.splitlines() or ["-- no SQL of its own"]), ""]
     limit = f"a client waits {options.max_lock_ms} ms at most for one try"
-    lines += ["", f"Locks are looked for, never queued for; {limit}.", expected_sum(plan)]
+    lines += ["", f"Locks are tried for, never queued for; {limit}.", estimate_sum(plan)]
     lines += _size_lines(plan)
     lines += _backup_lines(plan, options)
     if plan.legacy_roles:
@@ -82,7 +82,7 @@ def plan_lines(plan: Plan, options: Options, *, sql: bool = False) -> list[str]:
     return lines
 
 
-def expected_texts(plan: Plan) -> list[str]:
+def estimate_texts(plan: Plan) -> list[str]:
     """Of each step. Where all are from the same source, their sum says which that is."""
     sources = {one.run_at for one in plan.expected if one is not None}
     mixed = len(sources) > 1
@@ -93,13 +93,13 @@ def expected_texts(plan: Plan) -> list[str]:
     ]  # fmt: skip
 
 
-def _source(one: Expected) -> str:
+def _source(one: StepEstimate) -> str:
     if one.run_at is None:
         return "measured on another machine"
     return f"by the run of {one.run_at.astimezone():%Y-%m-%d %H:%M}"
 
 
-def expected_sum(plan: Plan) -> str:
+def estimate_sum(plan: Plan) -> str:
     """Of all steps; says where it is from, and what it leaves out."""
     known = [one for one in plan.expected if one is not None]
     if not known:
@@ -113,7 +113,7 @@ def expected_sum(plan: Plan) -> str:
         else "by measurements on another machine: yours may be quicker or slower" if not here
         else "by earlier runs on this database, and by measurements on another machine where there are none"
     )  # fmt: skip
-    return f"Expected in all: about {whole}{without}; {origin}. Waiting for clients in the way comes on top."
+    return f"Estimate of all steps: about {whole}{without}; {origin}. Waiting for clients in the way comes on top."
 
 
 def _title(version: str) -> str:
@@ -177,9 +177,9 @@ def _value(value: Decimal | None) -> str:
 def proof_lines(proof: Sequence[ProofRow]) -> list[str]:
     rows = []
     for row in proof:
-        verdict = {True: "equal", False: "DIFFERS", None: "explained"}[row.equal]
+        result = {True: "equal", False: "DIFFERS", None: "explained"}[row.equal]
         rows.append(
-            (row.subject, row.before, row.after, row.difference, f"{verdict}{f': {row.note}' if row.note else ''}")
+            (row.subject, row.before, row.after, row.difference, f"{result}{f': {row.note}' if row.note else ''}")
         )
     if not rows:
         return []

@@ -32,7 +32,7 @@ def _count_portfolio_ids(subject: Subject, table: str) -> tuple[object, object]:
 
 def _none_wrong(name: str, count: object, what: str) -> Result:
     if count:
-        return failed(name, f"{count} {what}", "See `python run_migration.py check`; a DBA should look at those rows.")
+        return failed(name, f"{count} {what}", "See `python run_migration.py check`; a DBA should inspect those rows.")
     return passed(name, f"no {what}")
 
 

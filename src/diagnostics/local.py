@@ -37,7 +37,7 @@ def check_cache(url: str | None) -> Result:
 
 
 def check_folder(name: str, folder: Path, setting: str) -> Result:
-    """Only looked at: neither it nor a file in it is made."""
+    """Only inspected: neither it nor a file in it is made."""
     nearest = nearest_existing(folder)
     if not nearest.is_dir():
         return failed(name, f"{nearest} is not a folder", f"Name another one in {setting}.")

@@ -1,4 +1,4 @@
-"""The words of the diagnostics: a check looks at a subject, and has results."""
+"""The words of the diagnostics: a check inspects a subject, and has results."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -86,10 +86,10 @@ def impossible(name: str, error: psycopg2.Error, conn: connection) -> Result:
     if conn.closed:
         return failed(name, said, errors.advice(errors.Reason.LOST))
     conn.rollback()
-    told = failure(conn, error)
+    known = failure(conn, error)
     conn.rollback()
-    if isinstance(told, TableLocked | NotAllowed):
-        return failed(name, said, str(told))
+    if isinstance(known, TableLocked | NotAllowed):
+        return failed(name, said, str(known))
     if reason is errors.Reason.CANCELLED:
         advice = "It was given up so as not to slow down the clients. Try again when the server is less busy."
         return failed(name, said, advice)

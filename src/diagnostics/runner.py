@@ -29,10 +29,10 @@ OLDEST_SERVER = 15
 def diagnose(
     url: str, settings: Settings, cache_url: str | None, on_result: Callable[[Result], None]
 ) -> tuple[Result, ...]:
-    """Run every check that fits the database's version. Results are told as they come, and returned."""
+    """Run every check that fits the database's version. Results are reported as they come, and returned."""
     results: list[Result] = []
 
-    def tell(result: Result) -> None:
+    def report(result: Result) -> None:
         log.info("%s %s: %s", "pass" if result.passed else "FAIL", result.name, result.reason)
         results.append(result)
         on_result(result)
@@ -42,14 +42,14 @@ def diagnose(
         conn = connect(url, purpose="diagnostics", options=_session_options())
     except HKStrategyError as error:
         advice = error.advice if isinstance(error, DatabaseUnavailable) else ""  # another one says it in its text
-        tell(failed("connection", str(error), advice))
+        report(failed("connection", str(error), advice))
         for result in local_checks(url, settings, cache_url, None):
-            tell(result)
+            report(result)
         return tuple(results)
-    tell(passed("connection", f"connected in {milliseconds((time.perf_counter() - started) * 1000)}"))
+    report(passed("connection", f"connected in {milliseconds((time.perf_counter() - started) * 1000)}"))
     try:
         for result in _examine(url, settings, cache_url, conn):
-            tell(result)
+            report(result)
     finally:
         conn.close()
     return tuple(results)

@@ -65,8 +65,8 @@ class SaveConflict(Conflict):
         self.clashes = tuple(clashes)
         names = [clash.symbol for clash in self.clashes]
         shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-        told = f" {shown} {_difference(self.clashes[0])}" if len(names) == 1 else f" {shown}."
-        super().__init__(f"Someone else changed this meanwhile:{told} Nothing was changed; look at it again.")
+        which = f" {shown} {_difference(self.clashes[0])}" if len(names) == 1 else f" {shown}."
+        super().__init__(f"Someone else changed this meanwhile:{which} Nothing was changed; check it again.")
 
 
 @dataclass(frozen=True)

@@ -95,11 +95,11 @@ class Postgres:
             return False
         return True
 
-    def stop(self, *, patience: float = 30.0) -> None:
-        """Shut down cleanly (clients are disconnected); if that takes too long, less and less cleanly."""
+    def stop(self, *, timeout: float = 30.0) -> None:
+        """Shut down and disconnect clients: by SIGINT, after `timeout` seconds by SIGQUIT, 10 later by SIGKILL."""
         process = self._process
         if process is not None:
-            for number, limit in ((signal.SIGINT, patience), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)):
+            for number, limit in ((signal.SIGINT, timeout), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0)):
                 if not self.alive():
                     break
                 process.send_signal(number)

@@ -70,7 +70,7 @@ def _become_supervisor(spec: Spec) -> int | None:
 def bring_up(spec: Spec, server: Postgres | Valkey, stopping: threading.Event) -> str:
     """Start the server and wait until it answers, also through a crash recovery. Returns its URL.
 
-    Raises EmbeddedUnavailable where it dies meanwhile, or is told to stop.
+    Raises EmbeddedUnavailable where it dies meanwhile, or is asked to stop.
     """
     server.start()
     while not server.answers():

@@ -58,6 +58,6 @@ def _behind(ages: dict[str, int | None]) -> tuple[str, ...]:
     """The symbols whose price is old or missing, the worst first."""
     behind = [(symbol, age) for symbol, age in ages.items() if age != 0]
     behind.sort(key=lambda one: (one[1] is not None, -(one[1] or 0), one[0]))
-    told: Sequence[str] = [f"{symbol}: {'no price' if age is None else age_text(age)}" for symbol, age in behind]
-    more = len(told) - LISTED
-    return (*told[:LISTED], f"and {plural(more, 'more symbol')}") if more > 0 else tuple(told)
+    lines: Sequence[str] = [f"{symbol}: {'no price' if age is None else age_text(age)}" for symbol, age in behind]
+    more = len(lines) - LISTED
+    return (*lines[:LISTED], f"and {plural(more, 'more symbol')}") if more > 0 else tuple(lines)

@@ -39,7 +39,7 @@ def database(seen: Answer[ServerProbe]) -> Component:
     found = _with_lines(health.server(seen.value.details))
     late = Trouble(
         f"It has not answered for {duration(seen.silent_s)}, and did {duration(seen.age_s)} ago.",
-        "It is overloaded, or the way to it is: look at its processors, its disk and the network.",
+        "It is overloaded, or the way to it is: check its processors, its disk and the network.",
     )
     return replace(found, state=State.DEGRADED, message=late.message, advice=late.advice)
 
@@ -83,7 +83,7 @@ def pool(seen: PoolStatus) -> Component:
         troubles.append(
             Trouble(
                 f"All {seen.size} connections of this dashboard are in use.{waiting}",
-                "It passes when their statements end. Where it lasts: look for what holds them in pg_stat_activity "
+                "It passes when their statements end. Where it lasts: find what holds them in pg_stat_activity "
                 "(application_name hk_strategy), or restart the dashboard.",
             )
         )
@@ -108,7 +108,7 @@ def cache(seen: Answer[CacheStatus]) -> Component:
     if status.used_memory_bytes is not None:
         lines.append(f"{size(status.used_memory_bytes)} in use, {plural(status.keys or 0, 'key')}")
     if status.hit_rate is not None:
-        lines.append(f"{status.hit_rate:.0%} of all reads found what they looked for")
+        lines.append(f"{status.hit_rate:.0%} of all reads found what they asked for")
     if status.up:
         lines.append("for programs that use DatabaseManager; pages keep what they read in memory")
     return replace(health.cache_of(status), lines=tuple(lines))
@@ -170,8 +170,8 @@ def _structure(state: SchemaState, own: Answer[JournalProbe], structure: Answer[
     drift = structure.value.drift if structure.value is not None else None
     if drift is None:
         why = structure.problem
-        told = "" if why is None or isinstance(why, TableLocked) else f": {why}"  # the lock is in the message
-        return replace(found, lines=(*lines, f"what it is made of could not be compared just now{told}"))
+        reason = "" if why is None or isinstance(why, TableLocked) else f": {why}"  # the lock is in the message
+        return replace(found, lines=(*lines, f"what it is made of could not be compared just now{reason}"))
     run = own.value.run if own.value is not None else None
     differences = difference_lines(drift)
     to_type = repairs(drift)
@@ -232,7 +232,7 @@ def backups(
     message = ""
     if found.value is None:
         why = "The folder for backups does not answer." if found.problem is None else str(found.problem)
-        troubles.append(Trouble(why, "Look at that disk, or name another folder in HK_STRATEGY_BACKUPS, in .env."))
+        troubles.append(Trouble(why, "Check that disk, or name another folder in HK_STRATEGY_BACKUPS, in .env."))
     else:
         name = str(server.value.details["database"]) if server.value is not None else None
         newest = newest_verified(found.value, name)

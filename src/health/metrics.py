@@ -110,7 +110,7 @@ def _caches(out: _MetricsText, seen: Seen, pages: Pages) -> None:
     if pages.lookups is not None:
         out.several(
             "hk_page_lookups_total",
-            "How often pages found in the dashboard's own memory what they looked for (hit), or asked for it (miss).",
+            "How often pages found in the dashboard's own memory what they read (hit), or asked for it (miss).",
             [({"result": result}, count) for result, count in sorted(pages.lookups.items())],
             "counter",
         )

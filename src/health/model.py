@@ -36,8 +36,8 @@ def unknown(problem: HKStrategyError | None) -> str:
 class Component:
     """A component of the system. `advice`: the next thing to do, "" where there is none.
 
-    `lines`: more, for who looks closer. `details`: the same as values that JSON knows, for programs. `known`: False
-    where another component that is down is in the way of looking at this one.
+    `lines`: the details. `details`: the same as values that JSON knows, for programs. `known`: False
+    where another component that is down is in the way of probing this one.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""A short look at a database, for those who want to know whether it is well: it waits for nothing and nobody."""
+"""Short probes of a database: whether it is healthy. They wait neither for locks nor for other sessions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from src.schema.versions import SchemaState, detect_with
 
 CONNECT_S = 2
 STATEMENT_MS = 1000
-LOCK_MS = 700  # less than that, so that a lock is told from a slow server
+LOCK_MS = 700  # less than that, so that a lock is distinguished from a slow server
 PRICES_MS = 10_000  # half a million positions take their time, and nobody waits for it
 
 
@@ -97,9 +97,9 @@ def _session(url: str, statement_ms: int = STATEMENT_MS) -> Iterator[Connection]
         yield conn
     except psycopg2.Error as error:
         roll_back(conn)  # so that the server can still be asked who holds the lock, or which right is missing
-        told = failure(conn, error)
-        if isinstance(told, HKStrategyError):
-            raise told from None
+        known = failure(conn, error)
+        if isinstance(known, HKStrategyError):
+            raise known from None
         raise no_session(Reason.OTHER, server_text(error)) from None
     finally:
         conn.close()

@@ -57,7 +57,7 @@ def server(details: dict[str, Any]) -> Component:
 
 
 def judged(key: str, name: str, message: str, troubles: list[Trouble], details: dict[str, Any]) -> Component:
-    """Healthy without troubles; else degraded, with all of them told, and the advice for the first."""
+    """Healthy without troubles; else degraded, with all of them listed, and the advice for the first."""
     if not troubles:
         return Component(key, name, State.HEALTHY, message, details=details)
     text = " ".join((message, *(trouble.message for trouble in troubles))).strip()

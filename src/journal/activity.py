@@ -11,7 +11,7 @@ from src.journal.model import AuditOutcome, RunRecord
 MOST_RUNS, MOST_AUDIT_ENTRIES = 1000, 5000
 RUN, ACTION = "run", "action"
 BEGUN = "begun"
-NO_END = "No end is written down: it is under way, or was killed."
+NO_END = "No end is recorded: it is under way, or was killed."
 # Commands that begin a run: they are listed once, as that run. Other commands about a run stay actions.
 BEGINS_RUN = frozenset({"phase1", "phase2", "rollback", "undo"})
 START_LIMIT = timedelta(minutes=2)  # between the start of a command and that of its run

@@ -1,6 +1,6 @@
 """The trading sessions of the Hong Kong exchange: exchange_calendars' XHKG, corrected by facts/session_overrides.csv.
 
-XHKG's peculiarities: it reaches from 20 years before to one year after the real today unless told otherwise, so both
+XHKG's peculiarities: it reaches from 20 years before to one year after the real today unless bounds are given, so both
 ends are always given; weather closures come with its releases, so late or, in two cases of 2023, not at all. Since
 23 September 2024 trading goes on in severe weather, so new ones are not expected. It has no partly cancelled days.
 """

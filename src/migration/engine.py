@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `check` tells of the schema. `version`: "1.0", "2.0", "3.0", or None for an empty or unknown one."""
+    """What `check` reports of the schema. `version`: "1.0", "2.0", "3.0", or None for an empty or unknown one."""
 
     version: str | None
     title: str

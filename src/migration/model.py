@@ -85,7 +85,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Expected:
+class StepEstimate:
     """How long a step may take, in seconds. `run_at`: by the run of then, on this database; None: by the bench."""
 
     seconds: float
@@ -118,7 +118,7 @@ class Plan:
     """Ordered steps, without side effects. Empty `steps` means there is nothing to do: `nothing_to_do` says why.
 
     `archived_portfolios`: those that phase 1 can bring back, or that a rollback to v1 puts into the archive.
-    `expected`: of each step, in their order; None for one of which nothing is known.
+    `expected`: the estimate of each step, in their order; None for one of which nothing is known.
     """
 
     phase: Phase
@@ -135,7 +135,7 @@ class Plan:
     backup_bytes_estimate: int | None = None  # None where the plan is refused: it is not estimated then
     disk_free_bytes: int | None = None
     nothing_to_do: str | None = None
-    expected: tuple[Expected | None, ...] = ()
+    expected: tuple[StepEstimate | None, ...] = ()
 
     @property
     def expected_s(self) -> float | None:

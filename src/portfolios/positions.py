@@ -117,5 +117,5 @@ def _check_expected(symbol: str, row: PositionValues, expected: Mapping[str, Any
         if getattr(row, column) != before:
             raise Conflict(
                 f"Someone else changed {symbol} meanwhile: {column.replace('_', ' ')} is {getattr(row, column)} now, "
-                f"not {before}. Nothing was changed; look at it again."
+                f"not {before}. Nothing was changed; check it again."
             )

@@ -124,7 +124,7 @@ def _is_accepted(parsed: Mapping[str, str]) -> bool:
 
 
 def _parameters(url: str) -> list[str]:
-    """The names of the URL's parameters; none where what looks like them may be a piece of a password."""
+    """The names of the URL's parameters; none where what has their form may be a piece of a password."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -122,7 +122,7 @@ WORDS: dict[Reason, tuple[str, str]] = {
     ),
     Reason.CANCELLED: (
         "PostgreSQL took too long to answer",
-        "Try again in a moment. Where it lasts, look in pg_stat_activity for what keeps the server busy.",
+        "Try again in a moment. Where it lasts, find in pg_stat_activity what keeps the server busy.",
     ),
     Reason.CONFLICT: ("PostgreSQL undid this in favour of another transaction", "Try again."),
     Reason.NOT_ALLOWED: (

@@ -47,16 +47,16 @@ class ReadOnlyTransaction:
 
     def unless_locked(self, of: str, work: Callable[[], list[T]]) -> list[T]:
         """What `work` reads; none, with `of` noted as unseen, where a lock is not free in time."""
-        self._cursor.execute("SAVEPOINT hk_look_table")
+        self._cursor.execute("SAVEPOINT hk_read_table")
         try:
             found = work()
         except psycopg2.Error as error:
             if reason_of(error) not in (Reason.LOCKED, Reason.CANCELLED):
                 raise
-            self._cursor.execute("ROLLBACK TO SAVEPOINT hk_look_table")
+            self._cursor.execute("ROLLBACK TO SAVEPOINT hk_read_table")
             self.unseen.append(of)
             found = []
-        self._cursor.execute("RELEASE SAVEPOINT hk_look_table")
+        self._cursor.execute("RELEASE SAVEPOINT hk_read_table")
         return found
 
 
@@ -66,7 +66,7 @@ def read_only(conn: Connection) -> Iterator[ReadOnlyTransaction]:
     nested = conn.info.transaction_status != TRANSACTION_STATUS_IDLE
     with conn.cursor() as cursor:
         if nested:
-            cursor.execute("SAVEPOINT hk_look")
+            cursor.execute("SAVEPOINT hk_read")
         elif conn.autocommit:
             cursor.execute("BEGIN")
         try:
@@ -79,7 +79,7 @@ def read_only(conn: Connection) -> Iterator[ReadOnlyTransaction]:
 
 def _end(conn: Connection, cursor: Cursor, nested: bool) -> None:
     if nested:
-        cursor.execute("ROLLBACK TO SAVEPOINT hk_look; RELEASE SAVEPOINT hk_look")
+        cursor.execute("ROLLBACK TO SAVEPOINT hk_read; RELEASE SAVEPOINT hk_read")
     elif conn.autocommit:
         cursor.execute("ROLLBACK")
     else:

@@ -61,8 +61,8 @@ def remove_sample(target: Target) -> str:
         rows = prices([until] * int(mark["sessions"]))
         removed, prices_removed = database.remove(conn, rows, signals(rows), since, until)
         kept = len(mark["symbols"]) - removed
-        told = f"Removed the sample data: {removed} positions, their signals and {prices_removed} prices."
-        return told + (f" {kept} positions stay, since they were changed or removed before." if kept else "")
+        message = f"Removed the sample data: {removed} positions, their signals and {prices_removed} prices."
+        return message + (f" {kept} positions stay, since they were changed or removed before." if kept else "")
 
 
 def init_database(target: Target, schema: str, sample: bool) -> str:

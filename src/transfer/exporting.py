@@ -85,15 +85,15 @@ def to_workbook(positions: Sequence[Position], about: About) -> bytes:
         out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     )
     book.set_properties({"title": about.name, "created": about.at})
-    looks = _Looks(book)
+    formats = _Formats(book)
     valued = valuation.value(positions)
-    _positions_sheet(book.add_worksheet("Positions"), valued, looks)
-    _summary_sheet(book.add_worksheet("Summary"), valued, about, looks)
+    _positions_sheet(book.add_worksheet("Positions"), valued, formats)
+    _summary_sheet(book.add_worksheet("Summary"), valued, about, formats)
     book.close()
     return out.getvalue()
 
 
-class _Looks:
+class _Formats:
     """The formats of a workbook's cells."""
 
     def __init__(self, book: xlsxwriter.Workbook) -> None:
@@ -118,77 +118,77 @@ _HEADS = (
 )  # fmt: skip
 
 
-def _positions_sheet(sheet: Worksheet, valued: Valuation, looks: _Looks) -> None:
+def _positions_sheet(sheet: Worksheet, valued: Valuation, formats: _Formats) -> None:
     for column, (head, width) in enumerate(zip(_HEADS, _WIDTHS, strict=True)):
         sheet.set_column(column, column, width)
-        sheet.write_string(0, column, head, looks.head if column in (0, 1, 2, 6) else looks.head_right)
+        sheet.write_string(0, column, head, formats.head if column in (0, 1, 2, 6) else formats.head_right)
     sheet.freeze_panes(1, 1)
     for row, one in enumerate(valued.positions, 1):
-        _position_row(sheet, row, one, looks)
+        _position_row(sheet, row, one, formats)
     sheet.autofilter(0, 0, max(len(valued.positions), 1), len(_HEADS) - 1)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
 
 
-def _position_row(sheet: Worksheet, row: int, one: Valued, looks: _Looks) -> None:
+def _position_row(sheet: Worksheet, row: int, one: Valued, formats: _Formats) -> None:
     position, known = one.position, known_price(one.position.price)
     for column, text in enumerate((position.symbol, position.company_name or "", position.sector or "")):
-        sheet.write_string(row, column, text, looks.text)
-    sheet.write_number(row, 3, position.quantity, looks.count)
-    _number(sheet, row, 4, position.avg_cost, looks.price)
-    _number(sheet, row, 5, known, looks.price)
+        sheet.write_string(row, column, text, formats.text)
+    sheet.write_number(row, 3, position.quantity, formats.count)
+    _number(sheet, row, 4, position.avg_cost, formats.price)
+    _number(sheet, row, 5, known, formats.price)
     if known is not None and position.last_updated is not None:
-        sheet.write_datetime(row, 6, position.last_updated.replace(tzinfo=None), looks.when)
-    _number(sheet, row, 7, one.market_value, looks.money)
-    _number(sheet, row, 8, one.unrealized_pnl, looks.money)
-    _number(sheet, row, 9, one.return_ratio, looks.share)
-    _number(sheet, row, 10, one.weight, looks.share)
+        sheet.write_datetime(row, 6, position.last_updated.replace(tzinfo=None), formats.when)
+    _number(sheet, row, 7, one.market_value, formats.money)
+    _number(sheet, row, 8, one.unrealized_pnl, formats.money)
+    _number(sheet, row, 9, one.return_ratio, formats.share)
+    _number(sheet, row, 10, one.weight, formats.share)
 
 
-def _summary_sheet(sheet: Worksheet, valued: Valuation, about: About, looks: _Looks) -> None:
+def _summary_sheet(sheet: Worksheet, valued: Valuation, about: About, formats: _Formats) -> None:
     totals = valued.totals
     sheet.set_column(0, 0, 34)
     sheet.set_column(1, 3, 20)
     texts = [("Portfolio", about.name or about.portfolio_id), ("Id", about.portfolio_id), ("Strategy", about.strategy)]
     for row, (label, text) in enumerate(texts):
-        sheet.write_string(row, 0, label, looks.label)
-        sheet.write_string(row, 1, text, looks.text)
-    sheet.write_string(3, 0, "Exported at (Hong Kong)", looks.label)
-    sheet.write_datetime(3, 1, about.at.replace(tzinfo=None), looks.when)
+        sheet.write_string(row, 0, label, formats.label)
+        sheet.write_string(row, 1, text, formats.text)
+    sheet.write_string(3, 0, "Exported at (Hong Kong)", formats.label)
+    sheet.write_datetime(3, 1, about.at.replace(tzinfo=None), formats.when)
     figures: list[tuple[str, Decimal | int | None, Format]] = [
-        ("Positions", totals.position_count, looks.count),
-        ("Held (quantity not 0)", totals.held_count, looks.count),
-        ("Held, with a price", totals.priced_count, looks.count),
-        ("Cost, HKD", totals.cost_basis, looks.money),
-        ("Cost of what has a price, HKD", totals.priced_cost, looks.money),
-        ("Share of the cost that has a price", totals.coverage, looks.share),
-        ("Market value, HKD", totals.market_value, looks.money),
-        ("Unrealized P&L, HKD", totals.unrealized_pnl, looks.money),
-        ("P&L ÷ cost of what has a price", totals.return_ratio, looks.share),
+        ("Positions", totals.position_count, formats.count),
+        ("Held (quantity not 0)", totals.held_count, formats.count),
+        ("Held, with a price", totals.priced_count, formats.count),
+        ("Cost, HKD", totals.cost_basis, formats.money),
+        ("Cost of what has a price, HKD", totals.priced_cost, formats.money),
+        ("Share of the cost that has a price", totals.coverage, formats.share),
+        ("Market value, HKD", totals.market_value, formats.money),
+        ("Unrealized P&L, HKD", totals.unrealized_pnl, formats.money),
+        ("P&L ÷ cost of what has a price", totals.return_ratio, formats.share),
     ]
-    for row, (label, figure, look) in enumerate(figures, 5):
-        sheet.write_string(row, 0, label, looks.label)
-        _number(sheet, row, 1, figure, look)
+    for row, (label, figure, style) in enumerate(figures, 5):
+        sheet.write_string(row, 0, label, formats.label)
+        _number(sheet, row, 1, figure, style)
     row = 5 + len(figures) + 1
     if not totals.complete:
-        sheet.write_string(row, 0, "Market value and P&L are of the positions that have a price.", looks.note)
+        sheet.write_string(row, 0, "Market value and P&L are of the positions that have a price.", formats.note)
         row += 2
-    _sectors(sheet, row, valued, looks)
+    _sectors(sheet, row, valued, formats)
 
 
-def _sectors(sheet: Worksheet, row: int, valued: Valuation, looks: _Looks) -> None:
+def _sectors(sheet: Worksheet, row: int, valued: Valuation, formats: _Formats) -> None:
     for column, head in enumerate(("Sector", "Market value, HKD", "Unrealized P&L, HKD", "Weight")):
-        sheet.write_string(row, column, head, looks.head_right if column else looks.head)
+        sheet.write_string(row, column, head, formats.head_right if column else formats.head)
     groups: dict[str, list[Valued]] = {}
     for one in valued.positions:
         if one.position.quantity != 0:
             groups.setdefault(one.position.sector or "No sector", []).append(one)
     for at, (sector, members) in enumerate(sorted(groups.items()), row + 1):
-        sheet.write_string(at, 0, sector, looks.text)
-        _number(sheet, at, 1, _sum([one.market_value for one in members]), looks.money)
-        _number(sheet, at, 2, _sum([one.unrealized_pnl for one in members]), looks.money)
-        _number(sheet, at, 3, _sum([one.weight for one in members]), looks.share)
+        sheet.write_string(at, 0, sector, formats.text)
+        _number(sheet, at, 1, _sum([one.market_value for one in members]), formats.money)
+        _number(sheet, at, 2, _sum([one.unrealized_pnl for one in members]), formats.money)
+        _number(sheet, at, 3, _sum([one.weight for one in members]), formats.share)
 
 
 def _sum(parts: Sequence[Decimal | None]) -> Decimal | None:
@@ -196,10 +196,10 @@ def _sum(parts: Sequence[Decimal | None]) -> Decimal | None:
     return sum(known, Decimal(0)) if known else None
 
 
-def _number(sheet: Worksheet, row: int, column: int, number: Decimal | int | None, look: Format) -> None:
+def _number(sheet: Worksheet, row: int, column: int, number: Decimal | int | None, style: Format) -> None:
     """A number to 15 digits, as spreadsheets have them; not known stays empty."""
     if number is not None:
-        sheet.write_number(row, column, float(number), look)
+        sheet.write_number(row, column, float(number), style)
 
 
 def _plain(number: Decimal | None) -> str:

@@ -102,7 +102,7 @@ class ImportPreview:
 
 
 def notation_of(table: Table, columns: Mapping[Field, int]) -> Notation | None:
-    """How the table's numbers are written, as far as it can be told from them and from the separator."""
+    """How the table's numbers are written, as far as it follows from them and from the separator."""
     cells = {
         field: [line.cell(columns[field]) for line in table.lines if _shape(line, table) is None]
         for field in _NUMBERS

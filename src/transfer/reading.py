@@ -70,10 +70,10 @@ def read(
     text, used_encoding = encodings.decode(data, encoding)
     if not text.strip():
         raise InvalidInput("The file is empty.")
-    text, skipped, told = _told_separator(text)
+    text, skipped, declared = _declared_separator(text)
     if separator is not None and separator not in SEPARATORS:
         raise InvalidInput(f"{separator!r} is no separator; there are {', '.join(SEPARATORS.values())}.")
-    used_separator = separator or told or _separator(text)
+    used_separator = separator or declared or _separator(text)
     lines = _lines(text, used_separator, skipped)
     at = _header(lines) if header_number is None else _line_at(lines, header_number)
     columns = _columns(lines[at].cells)
@@ -92,12 +92,12 @@ def read(
     )
 
 
-def _told_separator(text: str) -> tuple[str, int, str | None]:
+def _declared_separator(text: str) -> tuple[str, int, str | None]:
     """Spreadsheets write `sep=;` as a first line: the text without it, how many lines that were, and the separator."""
     first, _, rest = text.partition("\n")
-    told = first.rstrip("\r")
-    if told.lower().startswith("sep=") and told[4:] in SEPARATORS:
-        return rest, 1, told[4:]
+    declared = first.rstrip("\r")
+    if declared.lower().startswith("sep=") and declared[4:] in SEPARATORS:
+        return rest, 1, declared[4:]
     return text, 0, None
 
 
@@ -121,7 +121,7 @@ def _lines(text: str, separator: str, skipped: int) -> list[FileRow]:
             found.append(FileRow(number, tuple(cells)))
     except csv.Error as error:
         raise InvalidInput(
-            f"Row {len(found) + skipped + 1} cannot be read as columns ({error}): look for a quotation mark that is "
+            f"Row {len(found) + skipped + 1} cannot be read as columns ({error}): find a quotation mark that is "
             "not closed, or choose another separator."
         ) from error
     return found

@@ -156,7 +156,7 @@ def test_take_a_fresh_copy_and_undo_it(v3: str, open_page: OpenPage) -> None:
     assert held(v3, "TRY") == held(v3, "DEFAULT")
     assert any("Nothing was changed on either side" in one.value for one in app.caption)
     manager = DatabaseManager(v3)
-    manager.undo_save(manager.get_saves("TRY")[0].save_id)
+    manager.undo_revision(manager.revisions("TRY")[0].revision_id)
     assert held(v3, "TRY") == before
     manager.close()
 

@@ -68,7 +68,7 @@ def test_what_will_change_is_shown_before_it_is_saved(editing: Any) -> None:
     assert "50 shares are less than a board lot of 100" in text
     # 2,159,168.00 + 50 × 320.50 + 500 × 45.50 − 13,428 × 38.50
     assert "1,680,965.00" in text
-    assert manager.get_saves("DEFAULT") == ()
+    assert manager.revisions("DEFAULT") == ()
 
 
 def test_a_save_is_all_of_it_with_who_it_was_and_undo_takes_it_back(editing: Any) -> None:
@@ -79,13 +79,13 @@ def test_a_save_is_all_of_it_with_who_it_was_and_undo_takes_it_back(editing: Any
     assert app.success[0].value == "Saved: 1 changed, 1 removed."
     assert "3,200" in shown(app)
     assert "0005.HK" not in shown(app).split("Signals")[0]
-    [save] = manager.get_saves("DEFAULT")
+    [save] = manager.revisions("DEFAULT")
     assert (save.by, save.kind, len(save.rows)) == ("Ann", "edit", 2)
     app.button("undo_mine").click().run()
     assert "Undone" in app.success[0].value
     assert "2,177,898.90" in shown(app)
     assert not [one for one in app.button if one.key == "undo_mine"]
-    assert [save.kind for save in manager.get_saves("DEFAULT")] == ["undo", "edit"]
+    assert [save.kind for save in manager.revisions("DEFAULT")] == ["undo", "edit"]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_save_is_all_of_it_with_who_it_was_and_undo_takes_it_back(editing: Any
         ({0: {"symbol": "0388.HK"}}, "This row is 0700.HK"),
     ],
 )
-def test_what_cannot_be_stored_is_told_by_row_and_nothing_can_be_saved(editing: Any, typed: Any, why: str) -> None:
+def test_what_cannot_be_stored_is_reported_by_row_and_nothing_can_be_saved(editing: Any, typed: Any, why: str) -> None:
     manager, app = editing()
     type_in(app, {**typed, 1: {"quantity": "5"}})
     assert "Nothing can be saved until this is corrected" in app.error[0].value
@@ -108,7 +108,7 @@ def test_what_cannot_be_stored_is_told_by_row_and_nothing_can_be_saved(editing: 
     app.button("discard_positions").click().run()
     assert not app.error
     assert "Nothing was saved" in app.info[0].value
-    assert manager.get_saves("DEFAULT") == ()
+    assert manager.revisions("DEFAULT") == ()
 
 
 def test_a_symbol_that_is_an_attack_is_a_symbol_that_is_wrong(editing: Any) -> None:
@@ -174,7 +174,7 @@ def test_each_row_is_decided_by_itself_and_seen_again_before_it_is_saved(editing
     assert "0005.HK" not in found
 
 
-def test_a_change_by_someone_else_is_told_before_saving_too(editing: Any) -> None:
+def test_a_change_by_someone_else_is_reported_before_saving_too(editing: Any) -> None:
     manager, app = editing()
     type_in(app, {0: {"avg_cost": "300"}})
     manager.change_position("DEFAULT", "0700.HK", quantity=3500)
@@ -195,7 +195,7 @@ def test_a_price_that_moves_meanwhile_is_no_conflict(editing: Any) -> None:
     assert prices["0700.HK"] == 333
 
 
-def test_what_was_typed_is_there_after_looking_at_another_view(editing: Any) -> None:
+def test_what_was_typed_is_there_after_another_view_was_open(editing: Any) -> None:
     _, app = editing()
     type_in(app, {0: {"quantity": "3200"}}, {"symbol": "1", "quantity": "5", "avg_cost": "1"}, deleted=(1,))
     app.segmented_control("view").set_value("Positions").run()

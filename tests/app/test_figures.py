@@ -1,4 +1,4 @@
-"""Figures as text, valuation, and the story of a run: no server needed."""
+"""Figures as text, valuation, and the events of a run: no server needed."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""History on System Status: runs and actions, filtered by the address, looked at closely; runs only for traders."""
+"""History on System Status: runs and actions, filtered by the address, with details; runs only for traders."""
 
 import dataclasses
 
@@ -34,12 +34,12 @@ def history(text: str) -> str:
 
 
 def test_runs_and_actions_stand_in_one_list(url: str, open_page: OpenPage) -> None:
-    told = history(tables(open_page(url, "system_status")))
-    order = [told.index(part) for part in ("B-of-ann", "Only an admin", "Run 1: phase1")]
+    reported = history(tables(open_page(url, "system_status")))
+    order = [reported.index(part) for part in ("B-of-ann", "Only an admin", "Run 1: phase1")]
     assert order == sorted(order)
     for part in ("ann", "192.0.2.8", "tom", "192.0.2.7", "refused", "v1.0 → v2.0", "mei", "longest stall"):
-        assert part in told, part
-    assert "<b>may</b>" not in told
+        assert part in reported, part
+    assert "<b>may</b>" not in reported
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,20 @@ def test_runs_and_actions_stand_in_one_list(url: str, open_page: OpenPage) -> No
 def test_the_filter_is_in_the_address(
     url: str, open_page: OpenPage, query: dict[str, str], there: str, gone: str
 ) -> None:
-    told = history(tables(open_page(url, "system_status", **query)))
-    assert there in told
-    assert gone not in told
+    reported = history(tables(open_page(url, "system_status", **query)))
+    assert there in reported
+    assert gone not in reported
 
 
-def test_one_is_looked_at_more_closely(url: str, open_page: OpenPage) -> None:
+def test_one_is_shown_with_its_details(url: str, open_page: OpenPage) -> None:
     app = open_page(url, "system_status")
     before = shown(app).count("comparisons equal before and after")
-    run = next(key for key in app.selectbox("history_look").options if "Run 1" in key)
-    app.selectbox("history_look").set_value("run-1").run()
+    run = next(key for key in app.selectbox("history_details").options if "Run 1" in key)
+    app.selectbox("history_details").set_value("run-1").run()
     assert "Run 1" in run
     assert not app.exception
     assert shown(app).count("comparisons equal before and after") == before + 1
-    action = next(key for key in app.selectbox("history_look").options if "restore" in key)
+    action = next(key for key in app.selectbox("history_details").options if "restore" in key)
     assert action
 
 

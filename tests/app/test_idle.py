@@ -27,7 +27,7 @@ def names(sent: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("version", "markers"), [("v1", "change_single"), ("v2", "change_multi"), ("v3", "change_multi")]
 )
-def test_a_look_takes_two_statements_while_nothing_happens(
+def test_a_poll_takes_two_statements_while_nothing_happens(
     sample_at: MakeAt, settings_env: pytest.MonkeyPatch, version: str, markers: str
 ) -> None:
     settings_env.setenv("DATABASE_URL", sample_at(version))
@@ -41,7 +41,7 @@ def test_a_look_takes_two_statements_while_nothing_happens(
     assert names(sent) == [markers, "own_changes"]
 
 
-def test_what_happens_is_seen_by_that_look(sample_at: MakeAt, settings_env: pytest.MonkeyPatch) -> None:
+def test_what_happens_is_seen_by_that_poll(sample_at: MakeAt, settings_env: pytest.MonkeyPatch) -> None:
     url = sample_at("v1")
     settings_env.setenv("DATABASE_URL", url)
     settings_env.setattr(live_state, "FRESH_S", 0.0)
@@ -69,7 +69,7 @@ def test_fifty_sessions_ask_what_one_asks(make_database: MakeDatabase, settings_
     assert len(sent) <= 2
 
 
-def test_pages_look_a_few_times_a_minute_and_not_more(
+def test_pages_poll_a_few_times_a_minute_and_not_more(
     make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch
 ) -> None:
     """Of all fragments that a page leaves behind to run by themselves."""

@@ -1,4 +1,4 @@
-"""Import, export and the history of saves, as a trader uses them."""
+"""Import, export and the change history, as a trader uses them."""
 
 import codecs
 import random
@@ -94,7 +94,7 @@ def test_the_same_file_again_changes_nothing_and_says_who_imported_it(importing:
     assert "There is nothing to import: nothing in it differs" in app.info[0].value
     assert any("This very file was imported by" in one.value for one in app.caption)
     assert "import_positions" not in [one.key for one in app.button]
-    assert len(manager.get_saves("DEFAULT")) == 1
+    assert len(manager.revisions("DEFAULT")) == 1
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_the_same_file_again_changes_nothing_and_says_who_imported_it(importing:
         (b"Name,Price\nTencent,1\n", "Say which column is the symbol and which is the quantity"),
     ],
 )
-def test_files_that_cannot_be_read_are_told_and_nothing_is_written(importing: Any, data: bytes, why: str) -> None:
+def test_files_that_cannot_be_read_are_reported_and_nothing_is_written(importing: Any, data: bytes, why: str) -> None:
     manager, app = importing()
     upload(app, data)
     assert why in app.error[0].value
     assert "import_positions" not in [one.key for one in app.button]
-    assert manager.get_saves("DEFAULT") == ()
+    assert manager.revisions("DEFAULT") == ()
 
 
 def test_the_guessed_mapping_is_corrected_and_two_columns_for_one_field_are_refused(importing: Any) -> None:

@@ -68,7 +68,7 @@ def test_phase_2_waits_for_v1_clients_unless_a_box_is_ticked(
         assert "Start phase 2" not in [one.label for one in app.button]
         assert "old_app" in app.error[0].value.replace("\\", "")
         assert "tick the box below" in app.error[0].value
-        assert not any("0 B" in one.value for one in app.caption), "what was not looked at is not shown as nothing"
+        assert not any("0 B" in one.value for one in app.caption), "what was not read is not shown as nothing"
         app.checkbox("force").check().run()
         assert "Start phase 2" in [one.label for one in app.button]
         assert "You insisted on it" in app.warning[0].value

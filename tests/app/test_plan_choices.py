@@ -1,4 +1,4 @@
-"""What the plan leaves to an admin is a control on the page, and what was chosen is what the command is told."""
+"""What the plan leaves to an admin is a control on the page, and what was chosen becomes options of the command."""
 
 import time
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def test_a_folder_for_the_backup_is_chosen_on_the_page(
     assert "Choose another folder below" in errors(app) and "--" not in errors(app)
 
     app.text_input("backup_dir").set_value(str(file / "elsewhere")).run()
-    assert "No backup can be made" in errors(app), "the folder that was typed is looked at"
+    assert "No backup can be made" in errors(app), "the folder that was typed is checked"
     folder = tmp_path / "elsewhere"
     app.text_input("backup_dir").set_value(str(folder)).run()
     assert errors(app) == ""

@@ -89,7 +89,7 @@ def test_a_database_that_lets_nobody_in_is_503(
     assert said["components"]["database"] == "down"  # type: ignore[index]
     found = figures()
     assert found["hk_up"] == found["hk_postgres_up"] == 0
-    assert "hk_schema_version" not in found, "what is not known is not told as a figure"
+    assert "hk_schema_version" not in found, "what is not known is not reported as a figure"
     assert found["hk_cache_up"] == 1
 
 
@@ -121,7 +121,7 @@ def test_without_a_cache_all_goes_on(make_database: MakeDatabase, settings_env: 
     assert figures()["hk_cache_up"] == 0
 
 
-def test_taken_connections_and_a_full_disk_are_told_and_no_reason_to_turn_anybody_away(
+def test_taken_connections_and_a_full_disk_are_reported_and_no_reason_to_turn_anybody_away(
     make_database: MakeDatabase, settings_env: pytest.MonkeyPatch
 ) -> None:
     settings_env.setenv("DATABASE_URL", make_database("v3"))

@@ -61,7 +61,7 @@ def test_a_plan_says_of_each_step_why_what_it_locks_and_how_long_and_shows_its_s
         "Not possible any more",
     ):
         assert part in text, part
-    assert "Expected in all: about" in " ".join(one.value for one in app.caption)
+    assert "Estimate of all steps: about" in " ".join(one.value for one in app.caption)
     assert len(app.code) == 0
     chosen = next(one for one in app.selectbox("sql phase1").options if "Add portfolio_id" in one)
     app.selectbox("sql phase1").set_value(chosen).run()
@@ -228,7 +228,7 @@ def test_sample_data_is_said_on_every_page(make_database: MakeDatabase, open_pag
     assert "Sample data" not in shown(open_page(make_database("v1"), "portfolios"))
 
 
-def test_an_empty_database_is_told_what_to_do(make_database: MakeDatabase, open_page: OpenPage) -> None:
+def test_an_empty_database_is_reported_what_to_do(make_database: MakeDatabase, open_page: OpenPage) -> None:
     app = open_page(make_database(None), "system_status")
     assert "run_migration.py init" in shown(app)
     assert "Start phase 1" not in labels(app)
@@ -237,7 +237,7 @@ def test_an_empty_database_is_told_what_to_do(make_database: MakeDatabase, open_
 def test_a_run_that_has_just_ended_is_not_shown_as_it_was_a_moment_ago(
     make_database: MakeDatabase, settings_env: pytest.MonkeyPatch
 ) -> None:
-    """Nothing looks again once a run is over: what is shown last stays."""
+    """Nothing is read again once a run is over: what is shown last stays."""
     url = make_database("v1")
     settings_env.setenv("DATABASE_URL", url)
     run_id = note_run(url, Phase.PHASE1, None)

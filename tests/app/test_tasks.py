@@ -42,9 +42,9 @@ def test_another_session_and_a_dashboard_started_anew_show_what_was_started_and_
     st.cache_data.clear()
     log_in(settings_env, "mei")
     app = open_page(url, "system_status")
-    (told,) = (one.value for one in app.error)
-    assert told.startswith("**verify**, started by anna: ")
-    assert "20260101-none" in told
+    (reported,) = (one.value for one in app.error)
+    assert reported.startswith("**verify**, started by anna: ")
+    assert "20260101-none" in reported
     log_in(settings_env, "tom", Role.TRADER)
     assert "20260101-none" not in shown(open_page(url, "system_status"))
 
@@ -67,7 +67,7 @@ def test_old_news_is_no_news(
     assert not open_page(url, "system_status").error, "a run has begun since"
 
 
-def test_a_database_of_its_own_is_told_of_its_own_commands(
+def test_a_database_of_its_own_is_reported_of_its_own_commands(
     make_database: MakeDatabase, settings_env: pytest.MonkeyPatch
 ) -> None:
     settings_env.setenv("DATABASE_URL", make_database("v1"))
@@ -98,7 +98,7 @@ def test_a_number_that_was_given_to_another_process_is_not_taken_for_the_command
     assert not other.running
 
 
-def test_of_two_that_press_at_the_same_instant_one_starts_and_the_other_is_told(
+def test_of_two_that_press_at_the_same_instant_one_starts_and_the_other_is_reported(
     make_database: MakeDatabase, settings_env: pytest.MonkeyPatch
 ) -> None:
     url = make_database("v1", sample=True)

@@ -89,15 +89,15 @@ def test_the_password_is_in_no_argument(
     script = f'printf "%s\\n" "$@" > {seen}; tr "\\0" "\\n" < /proc/$PPID/cmdline >> {seen}'
     use_only(monkeypatch, stand_in(tmp_path / "bin", script))
     make(make_database("v1"), tmp_path / "backups")
-    told = seen.read_text()
-    assert "--dbname=" in told
-    assert TRADER_PASSWORD not in told
-    assert ENCODED not in told
+    reported = seen.read_text()
+    assert "--dbname=" in reported
+    assert TRADER_PASSWORD not in reported
+    assert ENCODED not in reported
     for path in (tmp_path / "backups").rglob("*.json"):
         assert TRADER_PASSWORD not in path.read_text()
 
 
-def test_a_wrong_password_is_told_without_telling_it(make_database: MakeDatabase, tmp_path: Path) -> None:
+def test_a_wrong_password_is_reported_without_it(make_database: MakeDatabase, tmp_path: Path) -> None:
     name, host = parts(make_database("v1"))
     with pytest.raises(DatabaseUnavailable, match="password authentication failed") as refused:
         make(f"postgresql://trader:hunter2%40home@/{name}?host={host}", tmp_path / "backups")
@@ -105,7 +105,7 @@ def test_a_wrong_password_is_told_without_telling_it(make_database: MakeDatabase
     assert not (tmp_path / "backups").exists()
 
 
-def test_what_pg_dump_says_is_told_without_the_password(
+def test_what_pg_dump_says_is_reported_without_the_password(
     make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = 'echo "pg_dump: error: cannot use $PGPASSWORD here" >&2; exit 1'

@@ -49,7 +49,7 @@ def a_file_in_the_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("obstacle", "told"),
+    ("obstacle", "reported"),
     [
         (no_room, "1 MB are free"),
         (no_pg_dump, "There is no pg_dump"),
@@ -62,12 +62,12 @@ def test_what_prevents_a_backup_is_in_the_plan_and_stops_the_phase_before_anythi
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     obstacle: Callable[[pytest.MonkeyPatch, Path], None],
-    told: str,
+    reported: str,
 ) -> None:
     obstacle(monkeypatch, tmp_path)
     plan = engine.make_plan(v1.url, Phase.PHASE1, Options(), v1.settings)
-    assert [told in finding.title for finding in plan.refusals] == [True]
-    with pytest.raises(PrerequisiteError, match=told):
+    assert [reported in finding.title for finding in plan.refusals] == [True]
+    with pytest.raises(PrerequisiteError, match=reported):
         phase1(v1)
     assert v1.rows("SELECT to_regnamespace('hk_migration')") == [(None,)]
     assert engine.make_plan(v1.url, Phase.PHASE1, Options(backup=False), v1.settings).refusals == ()

@@ -95,8 +95,8 @@ def test_the_history_of_the_live_database_wins_over_the_backups(make_database: M
     backup = backed_up(url, tmp_path)
     add_event(url, "since the backup")
     restore(url, backup, tmp_path)
-    told = value(url, "SELECT string_agg(message, ', ' ORDER BY event_id) FROM hk_migration.event")
-    assert told == "one, two, since the backup"
+    reported = value(url, "SELECT string_agg(message, ', ' ORDER BY event_id) FROM hk_migration.event")
+    assert reported == "one, two, since the backup"
 
 
 def test_settings_grants_and_owner_stay(make_database: MakeDatabase, servers: Servers, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_clients_that_connect_again_at_once_do_not_stop_it(make_database: MakeDa
     assert strange == []
 
 
-def test_a_session_that_may_not_be_ended_is_told_before_anything(
+def test_a_session_that_may_not_be_ended_is_reported_before_anything(
     make_database: MakeDatabase, servers: Servers, tmp_path: Path
 ) -> None:
     url = make_database("v1")

@@ -117,13 +117,13 @@ def test_one_at_a_time(v1: MigrationEnv) -> None:
                 restore(v1, backup)
 
     assert v1.run(Phase.PHASE1, meanwhile).state == "done"
-    told: list[str] = []
+    reported: list[str] = []
 
     def phase2(message: str, done: int | None, total: int | None) -> None:
-        if not told and "Comparing" in message:
+        if not reported and "Comparing" in message:
             with pytest.raises(RunInProgress, match="A restore is in progress") as refused:
                 v1.run(Phase.PHASE2)
-            told.append(str(refused.value))
+            reported.append(str(refused.value))
 
     restore_backup(v1.url, backup, v1.settings.backup_dir, on_progress=phase2)
-    assert told
+    assert reported

@@ -1,4 +1,4 @@
-"""What a restore would do is told before: which rows, which way, who is cut off, what is in the way."""
+"""What a restore would do is reported before: which rows, which way, who is cut off, what is in the way."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -54,7 +54,7 @@ def test_rows_now_and_then_of_every_table(it: MigrationEnv) -> None:
     assert any("never verified" in note for note in seen.notes)
 
 
-def test_a_role_that_may_create_databases_swaps_and_is_told_who_is_cut_off(it: MigrationEnv) -> None:
+def test_a_role_that_may_create_databases_swaps_and_is_reported_who_is_cut_off(it: MigrationEnv) -> None:
     backup = backed_up(it.url, it.settings.backup_dir)
     with session(it.url, "old app"):
         seen = preview_restore(it.url, backup, it.settings.backup_dir)
@@ -111,7 +111,7 @@ def test_the_command_shows_it_before_it_asks(it: MigrationEnv, cli: Cli) -> None
     assert "DROP DATABASE" in shown, "how to be rid of the old one"
 
 
-def test_what_is_kept_aside_is_told_with_how_to_be_rid_of_it(it: MigrationEnv, make_database: MakeDatabase) -> None:
+def test_what_is_kept_aside_is_reported_with_how_to_be_rid_of_it(it: MigrationEnv, make_database: MakeDatabase) -> None:
     backup = backed_up(it.url, it.settings.backup_dir)
     assert kept_databases(it.url) == ()
     outcome = restore_backup(it.url, backup, it.settings.backup_dir, on_progress=quiet)

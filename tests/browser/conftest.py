@@ -39,7 +39,7 @@ def free_port() -> int:
 
 @dataclass
 class Dashboard:
-    """A running dashboard. `said`: what it wrote so far; `link`: what it tells whoever starts it to open."""
+    """A running dashboard. `said`: what it wrote so far; `link`: the address that it prints for whoever started it."""
 
     process: subprocess.Popen[str]
     url: str

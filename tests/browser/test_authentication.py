@@ -79,8 +79,8 @@ def test_health_is_open_and_says_nothing_else(dashboard: Dashboard) -> None:
     answer = ask(dashboard, "/healthz", Host="10.0.0.1", Accept="*/*")
     assert answer.status == 503, "nothing can be shown without the database"
     assert json.loads(answer.text)["components"]["database"] == "down"
-    for told in ("127.0.0.1", "trader", "hk_strategy", str(dashboard.home)):
-        assert told not in answer.text
+    for reported in ("127.0.0.1", "trader", "hk_strategy", str(dashboard.home)):
+        assert reported not in answer.text
 
 
 def test_metrics_are_for_who_is_logged_in_and_for_who_has_the_token(dashboard: Dashboard) -> None:
@@ -190,7 +190,7 @@ def test_the_login_leads_back_and_its_cookie_is_for_this_site_and_no_script(dash
         assert ask(dashboard, "/auth/login", form={**form, "next": elsewhere}).goes_to == "/"
 
 
-def test_tries_are_limited_and_told_for_how_long(dashboard: Dashboard) -> None:
+def test_tries_are_limited_and_reported_for_how_long(dashboard: Dashboard) -> None:
     wrong = {"name": "mei", "password": "wrong", "next": "/"}
     for _ in range(5):
         answer = ask(dashboard, "/auth/login", form=wrong, X_Forwarded_For="203.0.113.5")
@@ -211,7 +211,7 @@ def test_a_request_too_large_or_odd_is_answered_calmly(dashboard: Dashboard) -> 
     assert ask(dashboard, "/%2e%2e/%2e%2e/etc/passwd").status in (303, 401)
 
 
-def test_nobody_is_told_whether_a_name_exists(dashboard: Dashboard) -> None:
+def test_nobody_is_reported_whether_a_name_exists(dashboard: Dashboard) -> None:
     answers = {
         ask(dashboard, "/auth/login", form={"name": name, "password": "wrong password"}).text.replace(
             f'value="{name}"', ""

@@ -150,7 +150,7 @@ def test_nothing_sticks_out_on_a_phone(sample_dashboard: Dashboard, visit: OpenB
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_cleanly_while_someone_looks(
+def test_it_ends_cleanly_while_a_page_is_open(
     make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser, how: signal.Signals
 ) -> None:
     dashboard = start_dashboard(make_database("v1", sample=True))
@@ -160,7 +160,9 @@ def test_it_ends_cleanly_while_someone_looks(
     assert "Traceback" not in dashboard.process.stdout.read()
 
 
-def test_a_taken_port_is_told_with_who_holds_it(make_database: MakeDatabase, start_dashboard: StartDashboard) -> None:
+def test_a_taken_port_is_reported_with_who_holds_it(
+    make_database: MakeDatabase, start_dashboard: StartDashboard
+) -> None:
     dashboard = start_dashboard(make_database("v1"))
     second = subprocess.run(
         [sys.executable, "dashboard.py"], env=dashboard.environment, cwd=PROJECT_ROOT, capture_output=True, text=True
@@ -172,7 +174,7 @@ def test_a_taken_port_is_told_with_who_holds_it(make_database: MakeDatabase, sta
     assert f"Just open {dashboard.url}, or end it with `make stop`" in second.stderr
 
 
-def test_a_port_that_is_taken_in_the_same_instant_is_told_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_that_is_taken_in_the_same_instant_is_reported_as_well(capsys: pytest.CaptureFixture[str]) -> None:
     """Two starts at once: both find it free, and one of them loses."""
     app = Loser()
     try:

@@ -1,4 +1,4 @@
-"""Backups over HTTP, without a browser: for admins only, by their names only, and written down."""
+"""Backups over HTTP, without a browser: for admins only, by their names only, and recorded."""
 
 import http.client
 import io
@@ -86,8 +86,11 @@ def test_an_admin_gets_all_of_it_and_nobody_else_anything(place: Place) -> None:
     for name, file in found.items():
         assert file is not None
         assert file.read() == (made.path.parent / name).read_bytes()
-    story = ended(url, 4)
-    assert story == [("tom", "download", "refused")] * 2 + [("mei", "download", "started"), ("mei", "download", "done")]
+    outcomes = ended(url, 4)
+    assert outcomes == [("tom", "download", "refused")] * 2 + [
+        ("mei", "download", "started"),
+        ("mei", "download", "done"),
+    ]
     assert made.path.exists()
 
 

@@ -97,16 +97,16 @@ def test_a_link_on_another_site_needs_no_second_login(start_dashboard: StartDash
     page = visit(f"{dashboard.url}/system_status")
 
     def chat(route: Route) -> None:
-        route.fulfill(content_type="text/html", body=f'<h1>Chat</h1><a href="{dashboard.url}/system_status">Look</a>')
+        route.fulfill(content_type="text/html", body=f'<h1>Chat</h1><a href="{dashboard.url}/system_status">Open</a>')
 
     page.route("http://chat.example/", chat)
     page.goto("http://chat.example/")
-    page.get_by_role("link", name="Look").click()
+    page.get_by_role("link", name="Open").click()
     expect(page).to_have_url(f"{dashboard.url}/system_status")
     expect(page.get_by_role("heading", name="System Status")).to_be_visible()
     page.context.clear_cookies()
     page.goto("http://chat.example/")
-    page.get_by_role("link", name="Look").click()
+    page.get_by_role("link", name="Open").click()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
 
 

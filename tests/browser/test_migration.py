@@ -1,4 +1,4 @@
-"""An admin migrates by button, and traders go on looking."""
+"""An admin migrates by button, and traders go on reading."""
 
 from concurrent.futures import ThreadPoolExecutor
 

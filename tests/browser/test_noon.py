@@ -62,8 +62,8 @@ def is_proved(page: Page, url: str, run_id: int, phase: Phase) -> None:
         page.wait_for_timeout(200)
     assert (records[0].run_id, records[0].phase, records[0].state) == (run_id, phase, "done")
     expect(page.get_by_role("heading", name="Last run")).to_be_visible()
-    told = phase.value[0].upper() + phase.value[1:]
-    expect(page.locator(".hk-figures").get_by_text(f"{told} is complete")).to_be_visible()
+    reported = phase.value[0].upper() + phase.value[1:]
+    expect(page.locator(".hk-figures").get_by_text(f"{reported} is complete")).to_be_visible()
     expect(page.get_by_text(re.compile(r"Proof: \d+ of \d+ comparisons"))).to_be_visible()
     expect(page.get_by_text(re.compile("unrealized P&L")).first).to_be_visible()
     expect(page.get_by_text("✕ differs")).to_have_count(0)

@@ -1,4 +1,4 @@
-"""Logging in by an OpenID Connect provider: one that speaks the real protocol, and vouches for whom it is told to."""
+"""Logging in by an OpenID Connect provider: one that speaks the real protocol, and vouches for whom the test names."""
 
 import json
 import threading

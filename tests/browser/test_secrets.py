@@ -18,11 +18,11 @@ ENCODED = "s3cret%2Fp%40ss%3Aword"
 
 @contextmanager
 def argument_lists() -> Iterator[set[str]]:
-    """Those of all processes of this machine, looked at again and again."""
+    """Those of all processes of this machine, read again and again."""
     seen: set[str] = set()
     over = threading.Event()
 
-    def look() -> None:
+    def collect() -> None:
         while not over.wait(0.01):
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
@@ -30,7 +30,7 @@ def argument_lists() -> Iterator[set[str]]:
                 except OSError:
                     continue
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=collect)
     thread.start()
     try:
         yield seen

@@ -34,7 +34,7 @@ def ask(
     dashboard: Dashboard, path: str, *, cookie: str = "", form: Mapping[str, str] | None = None, method: str = "",
     **headers: str | None,
 ) -> Answer:  # fmt: skip
-    """One request, as a browser that looks for a page would send it; a header of None is left out."""
+    """One request, as a browser that opens a page would send it; a header of None is left out."""
     place = dashboard.url.removeprefix("http://")
     sent: dict[str, str | None] = {"Host": place, "Accept": "text/html"}
     if cookie:

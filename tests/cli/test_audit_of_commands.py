@@ -1,4 +1,4 @@
-"""The audit tells of each command who began it, when, and how it ended; a restore loses none of it."""
+"""The audit has of each command who began it, when, and how it ended; a restore loses none of it."""
 
 import signal
 from pathlib import Path
@@ -30,8 +30,8 @@ def url(make_database: MakeDatabase) -> str:
     return made
 
 
-def story(url: str) -> list[tuple[str, str]]:
-    """What the audit tells, the oldest first."""
+def outcomes(url: str) -> list[tuple[str, str]]:
+    """What the audit has, the oldest first."""
     return [(entry.action, entry.outcome) for entry in reversed(audit.read(url))]
 
 
@@ -43,7 +43,7 @@ def test_each_command_leaves_its_start_and_its_end(cli: Cli, url: str) -> None:
     assert cli(url, "restore", backup.name, "--yes").exit_code == 0
     assert cli(url, "delete", backup.name, "--yes").exit_code == 1, "the only verified one"
     commands = ("phase1", "backup", "verify", "restore")
-    assert story(url) == [(command, outcome) for command in commands for outcome in ("started", "done")]
+    assert outcomes(url) == [(command, outcome) for command in commands for outcome in ("started", "done")]
     lines = audit.read(url)
     assert {line.role for line in lines} == {"command line"}
     assert all("@" in line.by and line.address == "a script" for line in lines)
@@ -57,13 +57,13 @@ def test_each_command_leaves_its_start_and_its_end(cli: Cli, url: str) -> None:
     assert "_before_" in str(ends["restore"]["old_database"])
 
 
-def test_what_failed_is_told_with_its_reason(cli: Cli, url: str) -> None:
+def test_what_failed_is_reported_with_its_reason(cli: Cli, url: str) -> None:
     assert cli(url, "backup").exit_code == 0
     (backup,) = list_backups(cli.folder / "backups")
     file = next(backup.data.glob("*.gz"))
     file.write_bytes(file.read_bytes()[:-1])
     assert cli(url, "verify", backup.name).exit_code == 1
-    assert story(url)[-2:] == [("verify", "started"), ("verify", "failed")]
+    assert outcomes(url)[-2:] == [("verify", "started"), ("verify", "failed")]
     assert "not as it was written" in str(audit.read(url)[0].detail["message"])
 
 
@@ -78,7 +78,7 @@ def test_a_fresh_database_begins_with_its_making(cli: Cli, make_database: MakeDa
     empty = make_database(None)
     assert cli(empty, "init", "--schema", "v3", "--sample").exit_code == 0
     assert cli(empty, "remove-sample", "--yes").exit_code == 0
-    assert story(empty) == [(name, outcome) for name in ("init", "remove-sample") for outcome in ("started", "done")]
+    assert outcomes(empty) == [(name, outcome) for name in ("init", "remove-sample") for outcome in ("started", "done")]
     assert audit.read(empty)[-1].detail["schema"] == "v3"
 
 
@@ -93,10 +93,12 @@ def test_a_command_of_the_dashboard_gets_its_end_only(cli: Cli, url: str) -> Non
 
 def test_one_that_was_stopped_says_so(cli: Cli, url: str) -> None:
     process = cli.start(url, "backup", "--json")
-    wait_for("the start of the backup", lambda: story(url) == [("backup", "started")])
+    wait_for("the start of the backup", lambda: outcomes(url) == [("backup", "started")])
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
-    assert story(url)[-1] in (("backup", "stopped"), ("backup", "done")), "done: it was through before the signal came"
+    assert outcomes(url)[-1] in (("backup", "stopped"), ("backup", "done")), (
+        "done: it was through before the signal came"
+    )
 
 
 def test_it_is_no_hindrance_where_it_cannot_be_written(cli: Cli, url: str) -> None:
@@ -165,4 +167,4 @@ def test_a_restore_that_fails_leaves_its_trace_in_the_database_that_stays(it: Mi
         restore_backup(it.url, backup, it.settings.backup_dir, on_progress=quiet)
     audit.record(it.url, line(1))
     assert cli(it.url, "restore", backup.name, "--yes").exit_code == 1
-    assert story(it.url) == [("action 1", "done"), ("restore", "started"), ("restore", "failed")]
+    assert outcomes(it.url) == [("action 1", "done"), ("restore", "started"), ("restore", "failed")]

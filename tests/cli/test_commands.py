@@ -81,7 +81,7 @@ def test_there_and_back_again(make_database: MakeDatabase, cli: Cli, pg_version:
     assert fetch(url, "SELECT count(*), sum(quantity) FROM public.portfolio_positions") == [(2, 16528)]
 
 
-def test_the_history_of_one_run_tells_its_outcome_checksums_and_proof(v1: str, cli: Cli) -> None:
+def test_the_history_of_one_run_shows_its_outcome_checksums_and_proof(v1: str, cli: Cli) -> None:
     migrate(cli, v1, "phase1", *QUICK)
     said = cli(v1, "history", "1")
     assert said.exit_code == 0, said.all
@@ -120,7 +120,7 @@ def test_a_pipe_without_yes_is_refused_and_nothing_is_touched(v1: str, cli: Cli,
     assert cli.logs() == []
 
 
-def test_usage_is_told(cli: Cli) -> None:
+def test_usage_is_reported(cli: Cli) -> None:
     said = cli(None, "phase3")
     assert said.exit_code == 2
     assert "phase3" in said.err
@@ -148,7 +148,7 @@ def test_a_server_that_is_down_is_no_version(cli: Cli, tmp_path: Path) -> None:
         assert "Traceback" not in said.all
 
 
-def test_check_tells_the_health_of_every_part_and_names_drift(v1: str, cli: Cli) -> None:
+def test_check_shows_the_health_of_every_part_and_names_drift(v1: str, cli: Cli) -> None:
     execute(v1, "DROP INDEX public.idx_signals_created")
     assert "missing: index idx_signals_created on trading_signals" in cli(v1, "check").out
     health = cli(v1, "--json", "check").records[0]["health"]
@@ -185,7 +185,7 @@ def test_check_does_not_send_the_reader_to_check(v1: str, cli: Cli) -> None:
     assert "run_migration.py check" not in noticed
 
 
-def test_an_empty_database_is_told_as_empty(make_database: MakeDatabase, cli: Cli) -> None:
+def test_an_empty_database_is_reported_as_empty(make_database: MakeDatabase, cli: Cli) -> None:
     url = make_database(None)
     said = cli(url, "check")
     assert said.exit_code == 0
@@ -237,7 +237,7 @@ def test_prerequisites_that_are_not_met_touch_nothing(v1: str, cli: Cli, make_da
         assert fetch(url, "SELECT to_regnamespace('hk_migration')") == [(None,)]
 
 
-def test_a_role_without_rights_is_told_which(v1: str, servers: Mapping[int, str], cli: Cli) -> None:
+def test_a_role_without_rights_is_reported_which(v1: str, servers: Mapping[int, str], cli: Cli) -> None:
     role = f"guest_{os.getpid()}"
     superuser = servers[18].replace("/postgres?", v1[v1.index("@/") + 1 : v1.index("?") + 1])
     execute(
@@ -262,7 +262,7 @@ def test_phase2_is_refused_while_v1_clients_are_connected(v1: str, cli: Cli) -> 
     assert forced.exit_code == 0, forced.all
 
 
-def test_a_second_run_is_told_whose_the_first_is_and_since_when(blocked: str, cli: Cli) -> None:
+def test_a_second_run_is_reported_whose_the_first_is_and_since_when(blocked: str, cli: Cli) -> None:
     first = started(cli, blocked, "phase1")
     try:
         run = runs.fetch_current_run(blocked)
@@ -299,7 +299,7 @@ def test_a_signal_pauses_and_says_what_to_type(v1: str, cli: Cli, number: signal
 
 
 @pytest.mark.parametrize("way", ["resume", "rollback"])
-def test_a_killed_run_is_told_then_resumed_or_undone(blocked: str, cli: Cli, way: str) -> None:
+def test_a_killed_run_is_reported_then_resumed_or_undone(blocked: str, cli: Cli, way: str) -> None:
     process = started(cli, blocked, "phase1")
     process.kill()
     process.communicate(timeout=60)
@@ -317,8 +317,8 @@ def test_a_killed_run_is_told_then_resumed_or_undone(blocked: str, cli: Cli, way
     assert "interrupted" not in check
 
 
-def test_what_is_told_to_undo_a_run_killed_in_its_backup_ends_it(v1: str, cli: Cli) -> None:
-    """Nothing was done yet, so there is nothing to undo; the run must not be told of for ever."""
+def test_what_is_reported_to_undo_a_run_killed_in_its_backup_ends_it(v1: str, cli: Cli) -> None:
+    """Nothing was done yet, so there is nothing to undo; the run must not be reported for ever."""
     process = cli.start(v1, "phase1", "--yes", "--legacy-role", "trader")
     assert process.stdout is not None
     assert any("Back up" in line for line in process.stdout)

@@ -83,7 +83,7 @@ def test_the_finding_of_a_locked_table_names_exactly_that_table(database: Databa
     url = database("v2", 18)
     with locked(url, "trading_signals") as pid:
         said = cli(url, "check")
-    assert "The rows of trading_signals could not be looked at: someone has locked them." in said.out
+    assert "The rows of trading_signals could not be read: someone has locked them." in said.out
     assert f"trading_signals is locked by pid {pid}" in said.out.split("Noticed:")[1]
 
 
@@ -140,10 +140,10 @@ def test_a_right_revoked_in_the_middle_of_a_phase_pauses_it(
             if len(done) == 2:
                 execute(owner, revoke)
 
-    with pytest.raises(RunPaused) as told:
+    with pytest.raises(RunPaused) as reported:
         engine.run(url, Phase.PHASE1, options, settings, revoke_after_the_second_step)
-    assert grant in str(told.value)
-    assert "run_migration.py resume" in told.value.next_step
+    assert grant in str(reported.value)
+    assert "run_migration.py resume" in reported.value.next_step
     execute(owner, grant)
     outcome = engine.resume(url, options, settings, lambda event: None)
     assert outcome.state == "done"

@@ -53,7 +53,7 @@ def test_json_is_one_object_per_line_and_the_last_is_the_outcome(v1: str, cli: C
     assert said.err == ""
 
 
-def test_json_tells_the_steps_and_the_proof_of_a_run(v1: str, cli: Cli) -> None:
+def test_json_shows_the_steps_and_the_proof_of_a_run(v1: str, cli: Cli) -> None:
     records = cli(v1, "--json", "phase1", *QUICK, "--yes").records
     plan = next(record for record in records if record["type"] == "plan")
     steps = [r for r in records if r["type"] == "event" and r["kind"] == "step"]
@@ -104,7 +104,7 @@ def test_each_run_has_a_log_of_its_own_and_says_where(v1: str, cli: Cli) -> None
     assert cli.logs() == [log]
 
 
-def test_a_log_folder_that_cannot_be_written_is_told_before_anything(v1: str, cli: Cli, tmp_path: Path) -> None:
+def test_a_log_folder_that_cannot_be_written_is_reported_before_anything(v1: str, cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("in the way")
     said = cli(v1, "phase1", "--yes")
     assert said.exit_code == 3

@@ -59,7 +59,7 @@ def test_what_json_cannot_hold_is_refused(cache: Cache) -> None:
         cache.set("key", object())
 
 
-def test_status_tells_what_a_page_shows(cache: Cache) -> None:
+def test_status_shows_what_a_page_shows(cache: Cache) -> None:
     cache.set("key", 1)
     cache.get("key")
     status = cache.status()

@@ -83,14 +83,14 @@ def test_copies_while_v1_updates_prices(url: str, manager: DatabaseManager) -> N
 
 def test_two_editors_of_one_position(url: str, manager: DatabaseManager, manager_of: ManagerOf) -> None:
     other = manager_of(url)
-    told: list[Conflict] = []
+    reported: list[Conflict] = []
 
     def edit(by: DatabaseManager, quantity: int) -> Callable[[], None]:
         def work() -> None:
             try:
                 by.change_position("DEFAULT", SYMBOLS[0], quantity=quantity, expected={"quantity": 100})
             except Conflict as conflict:
-                told.append(conflict)
+                reported.append(conflict)
 
         return work
 
@@ -98,8 +98,8 @@ def test_two_editors_of_one_position(url: str, manager: DatabaseManager, manager
     assert raised == []
     ((quantity,),) = execute(url, "SELECT quantity FROM portfolio_positions WHERE symbol = %s", (SYMBOLS[0],))
     assert quantity in (111, 222)
-    assert len(told) == 1
-    assert f"quantity is {quantity} now, not 100" in str(told[0])
+    assert len(reported) == 1
+    assert f"quantity is {quantity} now, not 100" in str(reported[0])
 
 
 def test_editors_of_the_same_symbols_in_two_portfolios(url: str, manager: DatabaseManager) -> None:
@@ -224,7 +224,7 @@ def test_connections_that_are_lost_are_replaced(url: str, manager: DatabaseManag
     assert execute(url, "SELECT current_price FROM portfolio_positions WHERE symbol = %s", (SYMBOLS[0],)) == [(7,)]
 
 
-def test_a_statement_that_takes_too_long_is_told(url: str, manager_of: ManagerOf) -> None:
+def test_a_statement_that_takes_too_long_is_reported(url: str, manager_of: ManagerOf) -> None:
     manager = manager_of(url)
     with manager.get_connection() as conn, conn.cursor() as cursor:
         cursor.execute("SHOW statement_timeout")

@@ -123,23 +123,23 @@ class Player:
             if after is not None and edit.before is None and after.price is None:
                 after = replace(after, price=known[edit.symbol])
             self.model.put(owner, edit.symbol, after)
-        self.model.gone_signals |= {(save.save_id, symbol): number for symbol, number in lost.items()}
+        self.model.gone_signals |= {(save.revision_id, symbol): number for symbol, number in lost.items()}
         self.saves.append(save)
 
     def undo(self) -> None:
         alive = [save for save in self.saves if save.portfolio_id in self.model.rows]
-        alive = [save for save in alive if save.save_id not in self.model.dead]
+        alive = [save for save in alive if save.revision_id not in self.model.dead]
         if not alive:
             return
         save = self.dice.choice(alive[-4:])
         if not self.model.undo_is_possible(save):
             with pytest.raises(SaveConflict):
-                self.manager.undo_save(save.save_id)
+                self.manager.undo_revision(save.revision_id)
             return
         owner = save.portfolio_id
         market = {one.symbol: self.model.price(one.symbol) for one in save.rows}
         lost = {one.symbol: self.model.signals[owner, one.symbol] for one in save.rows if one.before is None}
-        undo = self.manager.undo_save(save.save_id)
+        undo = self.manager.undo_revision(save.revision_id)
         for one in save.rows:
             back = one.before
             if back is not None and one.after is None and market[one.symbol] is not None:
@@ -148,9 +148,9 @@ class Player:
                 back = replace(back, price=market[one.symbol])
             self.model.put(owner, one.symbol, back)
             if one.after is None:
-                self.model.signals[owner, one.symbol] = self.model.gone_signals[save.save_id, one.symbol]
-        self.model.gone_signals |= {(undo.save_id, symbol): number for symbol, number in lost.items()}
-        self.model.dead.add(save.save_id)
+                self.model.signals[owner, one.symbol] = self.model.gone_signals[save.revision_id, one.symbol]
+        self.model.gone_signals |= {(undo.revision_id, symbol): number for symbol, number in lost.items()}
+        self.model.dead.add(save.revision_id)
         self.saves.append(undo)
 
     def price(self) -> None:
@@ -200,7 +200,7 @@ class Player:
             del self.model.rows[owner]
             for key in [key for key in self.model.signals if key[0] == owner]:
                 del self.model.signals[key]
-            self.model.dead |= {save.save_id for save in self.saves if save.portfolio_id == owner}
+            self.model.dead |= {save.revision_id for save in self.saves if save.portfolio_id == owner}
 
     def rename(self) -> None:
         self.manager.rename_portfolio(self.some(), "Renamed", strategy="Other")
@@ -233,7 +233,7 @@ def replay(saves: tuple[Revision, ...], start: dict[str, PositionValues]) -> dic
     for save in reversed(saves):
         for row in save.rows:
             before = None if row.before is None else replace(row.before, price=None)
-            assert held.pop(row.symbol, None) == before, f"save {save.save_id} does not follow on those before it"
+            assert held.pop(row.symbol, None) == before, f"save {save.revision_id} does not follow on those before it"
             if row.after is not None:
                 held[row.symbol] = replace(row.after, price=None)
     return held
@@ -266,7 +266,7 @@ class Editor:
 
     def undo(self) -> None:
         last = self.saves.pop()
-        self.manager.undo_save(last.save_id)
+        self.manager.undo_revision(last.revision_id)
         for one in last.rows:
             self.put(one.symbol, None if one.before is None else replace(one.before, price=None))
 
@@ -298,7 +298,7 @@ def test_editors_at_once_in_portfolios_of_their_own(
     assert after["DEFAULT"] == start["DEFAULT"]
     for editor in editors:
         assert after[editor.owner] == editor.mine
-        assert replay(manager.get_saves(editor.owner, limit=1000)[:-1], start[editor.owner]) == editor.mine
+        assert replay(manager.revisions(editor.owner, limit=1000)[:-1], start[editor.owner]) == editor.mine
     differing = "SELECT symbol FROM public.portfolio_positions GROUP BY symbol HAVING count(DISTINCT current_price) > 1"
     assert execute(url, differing) == []
 
@@ -307,7 +307,7 @@ def test_editors_at_once_in_portfolios_of_their_own(
 def test_editors_of_the_same_position_lose_nothing(
     database: Database, manager_of: ManagerOf, schema: str, version: int
 ) -> None:
-    """Each adds one share at a time, and looks again when another was first: every share is there at the end."""
+    """Each adds one share at a time, and reads again when another was first: every share is there at the end."""
     url = database(schema, version)
     start = rows_of(manager_of(url))
 
@@ -327,6 +327,6 @@ def test_editors_of_the_same_position_lose_nothing(
 
     assert at_once(*map(editor, range(4))) == []
     assert execute(url, "SELECT quantity FROM public.portfolio_positions WHERE symbol = '0700.HK'") == [(3160,)]
-    saves = manager_of(url).get_saves("DEFAULT", limit=1000)
+    saves = manager_of(url).revisions("DEFAULT", limit=1000)
     assert Counter(save.by for save in saves) == {f"editor {number}": 15 for number in range(4)}
     assert replay(saves, start)["0700.HK"].quantity == 3160

@@ -193,7 +193,7 @@ def test_health_of_a_database_without_a_cache(manager: DatabaseManager, schema: 
     assert health["schema"]["details"]["version"] == f"{schema[1]}.0"
 
 
-def test_a_role_without_rights_is_told_which(database: Database, manager_of: ManagerOf) -> None:
+def test_a_role_without_rights_is_reported_which(database: Database, manager_of: ManagerOf) -> None:
     url = database("v3", 18)
     execute(url, "REVOKE INSERT ON public.portfolios FROM trader")
     with pytest.raises(ConfigurationError, match="lacks a right: permission denied for table portfolios"):
@@ -218,7 +218,7 @@ def test_without_arguments_the_environment_says_which(
     manager.close()
 
 
-def test_a_named_database_is_the_only_one_that_is_looked_at(
+def test_a_named_database_is_the_only_one_that_is_read(
     database: Database, cache_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nowhere")

@@ -124,7 +124,7 @@ def test_connections_of_scripts_live_through_the_phases(
 
 
 def test_a_schema_that_moves_several_times_in_a_row(database: Database, pg_version: int) -> None:
-    """A reader waits for a step's lock, and when it looks again it comes to the lock of the next step."""
+    """A reader waits for a step's lock, and when it reads again it comes to the lock of the next step."""
     url = database("v1", pg_version)
     db = transactions.Database(url)
     steps = [f"ALTER TABLE public.{one} RENAME TO {two}" for one, two in (("a", "b"), ("b", "c"), ("c", "d"))]
@@ -143,7 +143,7 @@ def test_a_schema_that_moves_several_times_in_a_row(database: Database, pg_versi
     db.close()
 
 
-def test_a_look_for_a_plan_begins_anew_where_the_schema_moves(
+def test_a_survey_for_a_plan_begins_anew_where_the_schema_moves(
     database: Database, pg_version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = database("v1", pg_version)

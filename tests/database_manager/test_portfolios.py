@@ -186,7 +186,7 @@ def test_a_price_too_high_for_the_holding_changes_nothing(multi: DatabaseManager
     assert position(multi, "DEFAULT", "0700.HK")["current_price"] == Decimal("315.200")
 
 
-def test_who_saves_second_is_told(multi: DatabaseManager) -> None:
+def test_who_saves_second_is_reported(multi: DatabaseManager) -> None:
     multi.change_position("DEFAULT", "0700.HK", quantity=3000, expected={"quantity": 3100, "avg_cost": "320.5"})
     with pytest.raises(Conflict, match="quantity is 3000 now, not 3100"):
         multi.change_position("DEFAULT", "0700.HK", quantity=2900, expected={"quantity": 3100})

@@ -47,7 +47,7 @@ READS: list[tuple[str, int, Callable[[DatabaseManager], object]]] = [
     ("get_positions_of", 2, lambda m: m.get_positions_of(list(m_ids(m)))),
     ("get_value_curves", 2, lambda m: m.get_value_curves(list(m_ids(m)), date(2026, 1, 1))),
     ("get_lineage", 4, lambda m: m.get_lineage("TRY")),
-    ("get_saves", 4, lambda m: m.get_saves()),
+    ("revisions", 4, lambda m: m.revisions()),
 ]
 _ids: dict[int, list[str]] = {}
 
@@ -70,7 +70,7 @@ def test_reading_little_and_much_takes_the_same_statements(manager: DatabaseMana
     manager.copy_portfolio("DEFAULT", "TRY", "Try")
     for quantity in (1, 2):
         saved = manager.save_positions("TRY", [changed(manager, "0700.HK", quantity)])
-    manager.undo_save(saved.save_id)
+    manager.undo_revision(saved.revision_id)
     expected = {name: number for name, number, _ in READS}
     assert counts(manager) == expected
     execute(url, MANY)
@@ -98,7 +98,7 @@ def test_saving_little_and_much_takes_the_same_statements(manager: DatabaseManag
         with counted() as sent:
             save = manager.save_positions(portfolio_id, edits)
         with counted() as undone:
-            manager.undo_save(save.save_id)
+            manager.undo_revision(save.revision_id)
         assert len(save.rows) == 4 * number
         sent_by.append((len(sent), len(undone)))
     assert sent_by[0] == sent_by[1]

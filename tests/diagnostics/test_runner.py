@@ -209,7 +209,7 @@ def test_other_peoples_things_are_no_fault(make_database: MakeDatabase, diagnose
     assert "watchlist" in report.output
 
 
-def test_an_empty_database_is_told_as_empty(make_database: MakeDatabase, diagnose: Diagnose) -> None:
+def test_an_empty_database_is_reported_as_empty(make_database: MakeDatabase, diagnose: Diagnose) -> None:
     report = diagnose(make_database(None))
     assert report.failed == {"schema"}
     assert "empty" in str(report.checks["schema"]["reason"])
@@ -232,7 +232,7 @@ def test_a_cache_that_is_down_fails_only_the_cache(
     assert "only slower" in str(report.checks["cache"]["advice"])
 
 
-def test_a_read_only_database_is_told(make_database: MakeDatabase, diagnose: Diagnose) -> None:
+def test_a_read_only_database_is_reported(make_database: MakeDatabase, diagnose: Diagnose) -> None:
     url = make(make_database, "v1")
     name = url.split("@/")[1].split("?")[0]
     conn = psycopg2.connect(url)
@@ -257,7 +257,7 @@ def reader(servers: Mapping[int, str], make_database: MakeDatabase) -> Iterator[
     execute(superuser, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
-def test_a_role_without_rights_is_told_which(reader: str, diagnose: Diagnose) -> None:
+def test_a_role_without_rights_is_reported_which(reader: str, diagnose: Diagnose) -> None:
     report = diagnose(reader)
     assert {"rights on the data", "rights to migrate"} <= report.failed
     assert "INSERT on portfolio_positions" in str(report.checks["rights on the data"]["reason"])
@@ -268,7 +268,7 @@ def test_a_role_without_rights_is_told_which(reader: str, diagnose: Diagnose) ->
 def test_the_expected_catalog_is_that_of_a_real_database(
     make_database: MakeDatabase, pg_version: int, schema: str
 ) -> None:
-    """Where it is not: `python -m tests.schema.expected_catalogs` writes the files anew, to be looked through."""
+    """Where it is not: `python -m tests.schema.expected_catalogs` writes the files anew, to be reviewed."""
     version = {"v1": SchemaVersion.V1, "v2": SchemaVersion.V2, "v3": SchemaVersion.V3}[schema]
     conn = psycopg2.connect(make(make_database, schema, version=pg_version))
     live = read_catalog(conn)

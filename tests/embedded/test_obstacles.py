@@ -27,13 +27,13 @@ def test_a_cache_that_cannot_start_is_done_without(cold: Path, caplog: pytest.Lo
     assert "valkey" in caplog.text
 
 
-def test_a_home_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ConfigurationError, match="HK_STRATEGY_HOME"):
         embedded.database_url(settings_for(tmp_path / "file" / "home"))
 
 
-def test_a_home_that_cannot_be_written_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_that_cannot_be_written_to_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
@@ -55,26 +55,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_disk_that_is_full_is_told_without_the_noise(small_disk: Path) -> None:
+def test_a_disk_that_is_full_is_reported_without_the_noise(small_disk: Path) -> None:
     """What initdb says is many lines, of which two matter."""
     with pytest.raises(DatabaseUnavailable) as caught:
         embedded.database_url(settings_for(small_disk))
     embedded.stop(settings_for(small_disk))
-    told = str(caught.value)
-    assert re.search("No space left on device|Check free disk space", told)
-    assert "removing contents" not in told
-    assert "\n" not in told
+    reported = str(caught.value)
+    assert re.search("No space left on device|Check free disk space", reported)
+    assert "removing contents" not in reported
+    assert "\n" not in reported
     assert "DATABASE_URL right" not in ending_of(caught.value).next_step, "there is none"
 
 
-def test_a_damaged_data_directory_is_told_with_the_log(home: Path) -> None:
+def test_a_damaged_data_directory_is_reported_with_the_log(home: Path) -> None:
     (home / "pgdata18" / "global" / "pg_control").unlink()
     with pytest.raises(DatabaseUnavailable, match=r"does not start.*postgresql18\.log"):
         embedded.database_url(settings_for(home))
 
 
 def test_programs_below_a_closed_directory_can_still_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A project below /root: the server's user may not look into it."""
+    """A project below /root: the server's user may not read it."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     original = binaries.wheel_directory()

@@ -114,16 +114,16 @@ def test_the_backup_is_listed_verified_and_restored(
     assert {run["run_id"] for run in runs} >= {1, 2, 3}, "the history comes along where there was none"
 
 
-def test_the_history_is_told(left: Left, cli: Cli) -> None:
+def test_the_history_is_reported(left: Left, cli: Cli) -> None:
     url = left("v2_history")
-    told = record(cli, url, "history")
-    runs = {run["run_id"]: run for run in told["runs"]}
+    reported = record(cli, url, "history")
+    runs = {run["run_id"]: run for run in reported["runs"]}
     assert {number: (run["phase"], run["state"]) for number, run in runs.items()} == {
         1: ("phase1", "done"),
         2: ("rollback to v1", "done"),
         3: ("phase1", "done"),
     }
-    names = [(one["name"], one["by"], one["outcome"]) for one in told["happenings"] if one["kind"] == "action"]
+    names = [(one["name"], one["by"], one["outcome"]) for one in reported["happenings"] if one["kind"] == "action"]
     assert ("delete", "anna", "refused") in names
     assert ("interrupt", "anna", "done") in names
     assert any(name == "backup" and outcome == "done" for name, _, outcome in names)
@@ -136,11 +136,11 @@ def test_the_history_is_told(left: Left, cli: Cli) -> None:
 
 def test_the_dashboard_shows_the_same_history(left: Left, open_page: OpenPage) -> None:
     app = open_page(left("v2_history"), "system_status")
-    told = tables(app)
+    reported = tables(app)
     for part in ("Run 1", "Run 2", "Run 3", "anna", "192.0.2.7", "Only an admin may do that."):
-        assert part in told, part
+        assert part in reported, part
     before = shown(app).count("comparisons equal before and after")
-    app.selectbox("history_look").set_value("run-1").run()
+    app.selectbox("history_details").set_value("run-1").run()
     assert not app.exception
     assert shown(app).count("comparisons equal before and after") == before + 1
 
@@ -152,7 +152,7 @@ def test_the_dashboard_shows_a_paused_run(left: Left, open_page: OpenPage) -> No
 
 
 @pytest.mark.parametrize("dump", ["v2_history", "v3_saves"])
-def test_what_was_saved_is_told_and_can_be_undone(left: Left, dump: str) -> None:
+def test_what_was_saved_is_reported_and_can_be_undone(left: Left, dump: str) -> None:
     manager = DatabaseManager(database_url=left(dump))
     try:
         saves = manager.get_saves("DEFAULT")
@@ -169,7 +169,7 @@ def test_what_was_saved_is_told_and_can_be_undone(left: Left, dump: str) -> None
 
 
 @pytest.mark.parametrize("dump", ["v2_history", "v3_saves"])
-def test_what_a_copy_was_taken_from_is_told(left: Left, dump: str, open_page: OpenPage) -> None:
+def test_what_a_copy_was_taken_from_is_reported(left: Left, dump: str, open_page: OpenPage) -> None:
     url = left(dump)
     manager = DatabaseManager(database_url=url)
     try:
@@ -183,4 +183,4 @@ def test_what_a_copy_was_taken_from_is_told(left: Left, dump: str, open_page: Op
     finally:
         manager.close()
     text = shown(open_page(url, "portfolio", id="TRY"))
-    assert "0002.HK" in text, "what the copy no longer holds is told of"
+    assert "0002.HK" in text, "what the copy no longer holds is listed"

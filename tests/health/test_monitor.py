@@ -325,7 +325,7 @@ def test_a_killed_run_is_interrupted_and_says_how_to_go_on(database: Database, t
     assert "run_migration.py resume" in run.advice
 
 
-def test_a_finished_run_tells_its_stall(database: Database, migrate: Migrate, tmp_path: Path) -> None:
+def test_a_finished_run_shows_its_stall(database: Database, migrate: Migrate, tmp_path: Path) -> None:
     url = database("v1", 18)
     migrate(url, Phase.PHASE1)
     run = of(read(url, tmp_path), "run")

@@ -106,7 +106,7 @@ def other_role(servers: Servers) -> Iterator[str]:
         cur.execute(f"DROP ROLE {role}")
 
 
-def test_what_this_role_may_not_end_is_told_plainly(other_role: str, servers: Servers, v1: MigrationEnv) -> None:
+def test_what_this_role_may_not_end_is_reported_plainly(other_role: str, servers: Servers, v1: MigrationEnv) -> None:
     v1.v1(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {other_role}")
     database = str(psycopg2.extensions.parse_dsn(v1.url)["dbname"])
     with session(servers.url(18, other_role, database), "theirs") as theirs, theirs.cursor() as cur:

@@ -1,4 +1,4 @@
-"""Ctrl-C, a kill inside an index build, a server that goes away, a second run, a role without rights: each is told for
+"""Ctrl-C, a kill inside an index build, a server that goes away, a second run, a role without rights: each is shown for
 what it is, and nothing of it is felt by v1 clients.
 """
 
@@ -65,7 +65,7 @@ def test_killed_inside_an_index_build(v1: MigrationEnv) -> None:
 
     assert v1.resume().state == "done"
     assert invalid_indexes(v1) == []
-    assert [e.detail["rebuilt"] for e in v1.told if e.step == INDEX_STEP and e.detail["state"] == "done"] == [True]
+    assert [e.detail["rebuilt"] for e in v1.reported if e.step == INDEX_STEP and e.detail["state"] == "done"] == [True]
     v1_clients_work(v1)
 
 
@@ -77,7 +77,7 @@ def test_ctrl_c_inside_an_index_build(v1: MigrationEnv) -> None:
         wait_until(lambda: invalid_indexes(v1), "an index that is being built", run.process)
         run.interrupt()
         run.end()
-        raised = run.told[-1]
+        raised = run.reported[-1]
         assert (raised["kind"], raised["step"]) == ("raised", "RunPaused")
         assert "interrupted" in raised["message"].lower() and "resume" in raised["message"]
         record = runs.fetch_current_run(v1.url)
@@ -86,7 +86,7 @@ def test_ctrl_c_inside_an_index_build(v1: MigrationEnv) -> None:
     assert v1.resume().state == "done"
 
 
-def test_ctrl_c_while_looking_for_a_lock(v1: MigrationEnv) -> None:
+def test_ctrl_c_while_trying_for_a_lock(v1: MigrationEnv) -> None:
     """It stops at once, though the limit for locks is five minutes; and nothing of the step is there."""
     v1.run(Phase.PHASE1)
     before = whole_dump(v1.url)
@@ -96,7 +96,7 @@ def test_ctrl_c_while_looking_for_a_lock(v1: MigrationEnv) -> None:
         run.wait_for(kind="blocked")
         run.interrupt()
         run.end()
-    assert run.told[-1]["step"] == "RunPaused"
+    assert run.reported[-1]["step"] == "RunPaused"
     assert difference(before, whole_dump(v1.url)) == ""
     assert v1.resume().state == "done"
 
@@ -112,7 +112,7 @@ def stop_at(step: str) -> Callable[[Event], None]:
 
 
 def test_a_session_that_outlived_its_client_is_ended(v1: MigrationEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that cannot tell that a client is gone goes on with its statement: `resume` ends that."""
+    """A server that cannot notice that a client is gone goes on with its statement: `resume` ends that."""
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("backfill"))
     monkeypatch.setattr("src.journal.run_lock.ORPHAN_LIMIT_S", 0.3)
@@ -162,7 +162,7 @@ def test_a_phase_with_nothing_to_do_does_not_end_another_run(v1: MigrationEnv) -
     assert v1.resume().state == "done"
 
 
-def test_a_second_run_is_told_of_the_first(v1: MigrationEnv) -> None:
+def test_a_second_run_is_reported_of_the_first(v1: MigrationEnv) -> None:
     first = Apart(v1, Phase.PHASE1, hold_at="columns")
     first.wait_for(step="columns", state="started")
     record = runs.fetch_current_run(v1.url)
@@ -233,7 +233,7 @@ def poor(servers: Servers) -> Iterator[str]:
         cur.execute(f"DROP ROLE {role}")
 
 
-def test_a_role_without_rights_is_told_which(poor: str, servers: Servers, v1: MigrationEnv) -> None:
+def test_a_role_without_rights_is_reported_which(poor: str, servers: Servers, v1: MigrationEnv) -> None:
     v1.v1(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {poor}")
     before = whole_dump(v1.url)
     theirs = MigrationEnv(servers.url(18, poor, parse_dsn(v1.url)["dbname"]), v1.settings)

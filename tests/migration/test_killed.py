@@ -73,7 +73,7 @@ def test_killed_between_any_two_steps(
     with copied(it, servers[version]) as undisturbed:
         undisturbed.run(phase)
         after = whole_dump(undisturbed.url, version)
-        steps = step_events(undisturbed.told)
+        steps = step_events(undisturbed.reported)
     beginnings = [n for n, event in enumerate(steps) if event.detail["state"] == "started"]
     assert len(beginnings) >= 8
     if case.restoring:

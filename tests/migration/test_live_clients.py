@@ -91,7 +91,7 @@ def other_traders(live: Live, spare: list[str]) -> Iterator[None]:
                 if turn % 3 == 0:
                     manager.remove_position("THEIRS", symbol)
             except Conflict:
-                continue  # someone else held the row: told to try again, nothing was changed
+                continue  # someone else held the row: asked to try again, nothing was changed
             stop.wait(0.01)
         finished.set()
 

@@ -31,7 +31,7 @@ def test_no_step_takes_a_stronger_lock_on_clients_tables_than_its_plan_says(
     phase = Phase.PHASE1
     note = Runner._note_writes
 
-    def look(runner: Runner, cur: Cursor, step: Step) -> None:
+    def compare(runner: Runner, cur: Cursor, step: Step) -> None:
         """At the end of the step's transaction, which still holds all its locks."""
         cur.execute(
             "SELECT DISTINCT l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
@@ -47,7 +47,7 @@ def test_no_step_takes_a_stronger_lock_on_clients_tables_than_its_plan_says(
             seen[(phase.value, step.name)] = f"{strongest}, and the plan says {promised}"
         note(runner, cur, step)
 
-    monkeypatch.setattr(Runner, "_note_writes", look)
+    monkeypatch.setattr(Runner, "_note_writes", compare)
     for phase in (Phase.PHASE1, Phase.PHASE2, Phase.ROLLBACK_V2, Phase.ROLLBACK_V1, Phase.PHASE1):
         if phase is Phase.PHASE2:
             it.rows(OTHER_PORTFOLIOS)

@@ -1,4 +1,4 @@
-"""Locks are looked for and never queued for: nobody waits behind the migration, and nobody is in a deadlock with it."""
+"""Locks are tried for and never queued for: nobody waits behind the migration, and nobody is in a deadlock with it."""
 
 import contextlib
 import threading
@@ -63,7 +63,7 @@ class TimeLimitedClient:
 
 
 def blocked(it: MigrationEnv) -> list[str]:
-    return [event.message for event in it.told if event.kind == "blocked"]
+    return [event.message for event in it.reported if event.kind == "blocked"]
 
 
 @contextlib.contextmanager

@@ -98,9 +98,9 @@ def test_portfolio_id_on_some_tables_only_is_filled(make_lab: MakeEnv, pg_versio
     it.v1("ALTER TABLE portfolio_positions ADD COLUMN portfolio_id varchar(50)")
     it.v1("UPDATE portfolio_positions SET portfolio_id = 'DEFAULT' WHERE symbol = '0005.HK'")
     it.v1("ALTER TABLE price_history ADD COLUMN portfolio_id varchar(50) DEFAULT 'X'")
-    told = titles(planned(it, Phase.PHASE1), "info")
-    assert any("portfolio_positions already has a column portfolio_id" in t and "1 row without" in t for t in told)
-    assert any("price_history has a column portfolio_id: kept and ignored" in t for t in told)
+    reported = titles(planned(it, Phase.PHASE1), "info")
+    assert any("portfolio_positions already has a column portfolio_id" in t and "1 row without" in t for t in reported)
+    assert any("price_history has a column portfolio_id: kept and ignored" in t for t in reported)
 
     phase_1_done(it)
     assert it.rows("SELECT DISTINCT portfolio_id FROM public.portfolio_positions") == [("DEFAULT",)]
@@ -121,7 +121,7 @@ def mark_invalid(it: MigrationEnv, servers: Servers, *indexes: str) -> None:
         )
 
 
-def test_invalid_indexes_are_rebuilt_or_told(make_lab: MakeEnv, pg_version: int, servers: Servers) -> None:
+def test_invalid_indexes_are_rebuilt_or_reported(make_lab: MakeEnv, pg_version: int, servers: Servers) -> None:
     it = make_lab(pg_version)
     it.v1("ALTER TABLE trading_signals ADD COLUMN portfolio_id varchar(50) DEFAULT 'DEFAULT'")
     it.v1("CREATE INDEX idx_signals_portfolio_created ON trading_signals (portfolio_id, created_at DESC)")
@@ -147,11 +147,11 @@ def test_what_others_have_stays(make_lab: MakeEnv, pg_version: int) -> None:
         CREATE VIEW last_prices AS SELECT symbol, max(timestamp) AS at FROM price_history GROUP BY symbol"""
     )
     before = whole_dump(it.url, pg_version)
-    told = titles(planned(it, Phase.PHASE1), "info")
-    assert any("Other tables in schema public: notes" in title for title in told)
-    assert any("notes_position_id_fkey" in title and "stays" in title for title in told)
-    assert any("Trigger count_it" in title for title in told)
-    assert any("missing: portfolio_analyses and portfolio_value_history" in title for title in told)
+    reported = titles(planned(it, Phase.PHASE1), "info")
+    assert any("Other tables in schema public: notes" in title for title in reported)
+    assert any("notes_position_id_fkey" in title and "stays" in title for title in reported)
+    assert any("Trigger count_it" in title for title in reported)
+    assert any("missing: portfolio_analyses and portfolio_value_history" in title for title in reported)
 
     phase_1_done(it)
     joined = "SELECT count(*) FROM public.notes n JOIN public.portfolio_positions p ON p.id = n.position_id"
@@ -160,7 +160,7 @@ def test_what_others_have_stays(make_lab: MakeEnv, pg_version: int) -> None:
     assert difference(before, whole_dump(it.url, pg_version)) == ""
 
 
-def test_missing_foreign_keys_are_told_and_made(make_lab: MakeEnv, pg_version: int) -> None:
+def test_missing_foreign_keys_are_reported_and_made(make_lab: MakeEnv, pg_version: int) -> None:
     it = make_lab(pg_version)
     it.v1("ALTER TABLE trading_signals DROP CONSTRAINT trading_signals_symbol_fkey")
     it.v1("ALTER TABLE price_history DROP CONSTRAINT price_history_symbol_fkey")
@@ -250,7 +250,7 @@ def test_a_rollback_refuses_sums_that_v1_cannot_hold(make_lab: MakeEnv, pg_versi
     assert any("A of DEFAULT" in title for title in warnings)
 
     assert it.run(Phase.ROLLBACK_V1, keep=Keep.DEFAULT).state == "done"
-    told = titles(planned(it, Phase.PHASE1), "info")
-    assert any("2 portfolios of an earlier rollback will be restored: A and B" in title for title in told)
+    reported = titles(planned(it, Phase.PHASE1), "info")
+    assert any("2 portfolios of an earlier rollback will be restored: A and B" in title for title in reported)
     left = titles(planned(it, Phase.PHASE1, restore_archive=False), "info")
     assert any("stay in the archive" in title for title in left)

@@ -33,8 +33,8 @@ def pause(it: MigrationEnv) -> None:
 def paused(it: MigrationEnv, run: Apart) -> RunRecord:
     """The run that has paused as anna asked for it."""
     run.end()
-    assert (run.told[-1]["kind"], run.told[-1]["step"]) == ("raised", "RunPaused")
-    assert "anna asked for it" in run.told[-1]["message"] and "resume" in run.told[-1]["message"]
+    assert (run.reported[-1]["kind"], run.reported[-1]["step"]) == ("raised", "RunPaused")
+    assert "anna asked for it" in run.reported[-1]["message"] and "resume" in run.reported[-1]["message"]
     record = runs.fetch_current_run(it.url)
     assert record is not None and record.state == "paused"
     assert "anna asked for it" in record.message
@@ -57,7 +57,7 @@ def test_between_two_steps(v1: MigrationEnv) -> None:
     assert v1.rows("SELECT count(*) FROM hk_migration.event WHERE kind = 'pause'") == [(1,)]
 
 
-def test_while_it_looks_for_a_lock(v1: MigrationEnv) -> None:
+def test_while_it_tries_for_a_lock(v1: MigrationEnv) -> None:
     with session(v1.url, "month-end report") as reader, reader.cursor() as cur:
         cur.execute("BEGIN; SELECT * FROM portfolio_positions")
         run = Apart(v1, Phase.PHASE1)

@@ -1,4 +1,4 @@
-"""The proof fails when it should, and tells clients' writes from the migration's own."""
+"""The proof fails when it should, and distinguishes clients' writes from the migration's own."""
 
 import shutil
 from decimal import Decimal
@@ -93,7 +93,7 @@ def test_a_rollback_that_loses_shares_fails_the_proof(
         v1.run(Phase.ROLLBACK_V1, keep=keep)
 
 
-def test_what_clients_changed_is_told_and_is_no_failure(v1: MigrationEnv) -> None:
+def test_what_clients_changed_is_reported_and_is_no_failure(v1: MigrationEnv) -> None:
     def client(event: Event) -> None:
         if event.step == "switch" and event.detail.get("state") == "started":
             v1.v1("UPDATE portfolio_positions SET quantity = 77 WHERE symbol = '0001.HK'")

@@ -76,7 +76,7 @@ def test_a_price_that_only_another_portfolio_knows_survives_the_merge(
     assert row == [(15, Decimal("3.5"), Decimal("52.50"))]
 
 
-def test_the_preview_says_when_it_cannot_look(make_database: MakeDatabase, pg_version: int) -> None:
+def test_the_preview_says_when_it_cannot_read(make_database: MakeDatabase, pg_version: int) -> None:
     url = make_database("v3", version=pg_version)
     with session(url) as other, other.cursor() as cur:
         cur.execute("BEGIN")

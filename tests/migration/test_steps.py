@@ -85,7 +85,7 @@ def test_a_malformed_file_is_refused(tmp_path: Path, text: str, complaint: str) 
         load_steps(Phase.PHASE1, tmp_path)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(MigrationError, match=FILES[Phase.PHASE1]):
         load_steps(Phase.PHASE1, tmp_path)
     with pytest.raises(MigrationError, match=FILES[Phase.PHASE1]):
@@ -100,7 +100,7 @@ def stop_at(step: str) -> Callable[[Event], None]:
     return on_event
 
 
-def test_a_file_that_changed_since_the_run_began_is_told_on_resume(v1: MigrationEnv, files: Path) -> None:
+def test_a_file_that_changed_since_the_run_began_is_reported_on_resume(v1: MigrationEnv, files: Path) -> None:
     name = FILES[Phase.PHASE1]
     with pytest.raises(RunPaused):
         v1.run(Phase.PHASE1, stop_at("columns"))
@@ -109,11 +109,11 @@ def test_a_file_that_changed_since_the_run_began_is_told_on_resume(v1: Migration
 
     with pytest.raises(RunPaused):
         v1.resume(stop_at("columns"))
-    assert not [e for e in v1.told if name in e.message]
+    assert not [e for e in v1.reported if name in e.message]
 
     change(files / name, "-- step: backfill\n", "-- step: backfill\n-- when: SELECT true\n")
     assert v1.resume().state == "done"
-    assert [e.kind for e in v1.told if name in e.message] == ["log"]
+    assert [e.kind for e in v1.reported if name in e.message] == ["log"]
 
 
 def test_a_step_that_fails_leaves_all_before_it_and_can_be_repaired(v1: MigrationEnv, files: Path) -> None:
@@ -165,7 +165,7 @@ def test_what_a_run_leaves_in_the_history(v1: MigrationEnv) -> None:
     assert record.proof and all(row.equal for row in record.proof)
     assert record.longest_stall_ms is not None
     stored = runs.fetch_events(v1.url, record.run_id)
-    assert [event.message for _, event in stored] == [event.message for event in v1.told]
+    assert [event.message for _, event in stored] == [event.message for event in v1.reported]
     half = stored[len(stored) // 2][0]
     assert runs.fetch_events(v1.url, record.run_id, after=half) == [entry for entry in stored if entry[0] > half]
 

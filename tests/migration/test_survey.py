@@ -1,4 +1,4 @@
-"""What the survey tells of servers, roles, sessions and locks, and what it leaves as it was."""
+"""What the survey finds of servers, roles, sessions and locks, and what it leaves as it was."""
 
 import threading
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def test_it_leaves_the_database_and_the_connection_as_they_were(
     ("schema", "version", "title"),
     [("v1", "1.0", "single-portfolio (v1.0)"), ("v3", "3.0", "multi-portfolio (v3.0)"), (None, None, "empty database")],
 )
-def test_a_healthy_database_has_nothing_to_tell(
+def test_a_healthy_database_has_no_findings(
     make_database: MakeDatabase, pg_version: int, schema: str | None, version: str | None, title: str
 ) -> None:
     found = survey_of(make_database(schema, version=pg_version), None)
@@ -89,7 +89,7 @@ def test_a_locked_table_is_not_waited_for(make_database: MakeDatabase, pg_versio
         cur.execute("BEGIN")
         cur.execute("LOCK TABLE trading_signals IN ACCESS EXCLUSIVE MODE")
         found = survey_of(url)
-        assert "trading_signals could not be looked at: someone has locked them" in said(found, "warning")
+        assert "trading_signals could not be read: someone has locked them" in said(found, "warning")
         assert found.version == "1.0"
         cur.execute("ROLLBACK")
 
@@ -256,7 +256,7 @@ def test_a_prepared_transaction_is_named(tmp_path_factory: pytest.TempPathFactor
         server.stop()
 
 
-def test_old_transactions_are_told(make_database: MakeDatabase, pg_version: int) -> None:
+def test_old_transactions_are_reported(make_database: MakeDatabase, pg_version: int) -> None:
     url = make_database("v1", version=pg_version)
     conn = connect(url, autocommit=True)
     with session(url, "forgotten") as other, other.cursor() as cur:
@@ -280,7 +280,7 @@ def test_who_holds_the_lock_of_a_run(make_database: MakeDatabase, pg_version: in
     conn.close()
 
 
-def test_a_publication_is_told(make_database: MakeDatabase, servers: Servers, pg_version: int) -> None:
+def test_a_publication_is_reported(make_database: MakeDatabase, servers: Servers, pg_version: int) -> None:
     url = make_database("v1", version=pg_version)
     execute(superuser(servers, pg_version, url), "CREATE PUBLICATION feed FOR TABLE portfolio_positions")
     assert "Publication feed replicates portfolio_positions." in said(survey_of(url), "warning")

@@ -114,10 +114,10 @@ def test_an_import_is_undone_as_one_with_prices_and_signals(make_database: MakeD
     rows = "Symbol,Quantity,Cost,Price\n700,3200,321,400\n5,1,,\n1,500,45,50\n"
     found = imported(rows.encode(), before)
     save = manager.save_positions("DEFAULT", found.edits, by="Ann", kind="import", digest=found.digest)
-    assert [(one.digest, len(one.rows)) for one in manager.get_saves("DEFAULT")] == [(found.digest, 3)]
+    assert [(one.digest, len(one.rows)) for one in manager.revisions("DEFAULT")] == [(found.digest, 3)]
     after = {one.symbol: one for one in held(manager, "DEFAULT")}
     assert (after["0700.HK"].quantity, after["0700.HK"].price) == (3200, Decimal(400))
     assert imported(rows.encode(), tuple(after.values())).edits == ()
-    manager.undo_save(save.save_id)
+    manager.undo_revision(save.revision_id)
     assert set(held(manager, "DEFAULT")) == set(before)
     manager.close()

@@ -67,9 +67,9 @@ def test_applied_to_the_parent_and_undone(manager: DatabaseManager) -> None:
     save = manager.apply_to_parent("TRY", diff(positions(manager, "DEFAULT"), positions(manager, "TRY")), by="Ada")
     assert (save.portfolio_id, save.kind, save.by, len(save.rows)) == ("DEFAULT", "apply", "Ada", 3)
     assert rows_of(manager) == rows_of(manager, "TRY") == base_of(manager)
-    undo = manager.undo_save(save.save_id)
+    undo = manager.undo_revision(save.revision_id)
     assert rows_of(manager) == then == base_of(manager), "the former base counts again"
-    manager.undo_save(undo.save_id)
+    manager.undo_revision(undo.revision_id)
     assert base_of(manager) == rows_of(manager, "TRY")
 
 
@@ -81,12 +81,12 @@ def test_a_fresh_copy_and_undone(manager: DatabaseManager) -> None:
     save = manager.refresh_copy("TRY", diff(positions(manager, "TRY"), positions(manager, "DEFAULT")))
     assert (save.portfolio_id, save.kind, len(save.rows)) == ("TRY", "fresh copy", 3)
     assert rows_of(manager, "TRY") == rows_of(manager) == base_of(manager)
-    manager.undo_save(save.save_id)
+    manager.undo_revision(save.revision_id)
     assert rows_of(manager, "TRY") == tried
     assert base_of(manager) == then
     manager.save_positions("TRY", [edit_of(manager, "0005.HK", "TRY", quantity=9)])
     again = manager.refresh_copy("TRY", diff(positions(manager, "TRY"), positions(manager, "DEFAULT")))
-    assert manager.get_saves("TRY")[0] == again
+    assert manager.revisions("TRY")[0] == again
     assert rows_of(manager, "TRY") == rows_of(manager) == base_of(manager)
 
 
@@ -156,17 +156,17 @@ def test_lineage_and_saves_survive_a_rollback_to_v1(
     assert manager.get_lineage("DEFAULT") is None
     with pytest.raises(PortfolioNotFound):
         manager.get_lineage("TRY")
-    assert [entry.kind for entry in manager.get_saves("TRY")] == ["edit", "copy"]
+    assert [entry.kind for entry in manager.revisions("TRY")] == ["edit", "copy"]
     with pytest.raises(PortfolioNotFound):
-        manager.undo_save(save.save_id)
+        manager.undo_revision(save.revision_id)
     with pytest.raises(CapabilityMissing, match="Phase 1"):
         manager.apply_to_parent("TRY", [])
     on_v1 = manager.save_positions("DEFAULT", [edit_of(manager, "0005.HK", quantity=100)])
-    manager.undo_save(on_v1.save_id)
+    manager.undo_revision(on_v1.revision_id)
     migrate(url, Phase.PHASE1)
     assert manager.get_lineage("TRY") == lineage
     assert rows_of(manager, "TRY") == rows
-    manager.undo_save(save.save_id)
+    manager.undo_revision(save.revision_id)
     assert rows_of(manager, "TRY") == rows_of(manager)
 
 
@@ -184,12 +184,12 @@ def test_a_restored_backup_leaves_the_audit_alone(database: Database, manager_of
     late = manager.save_positions("TRY", [edit_of(manager, "0005.HK", "TRY", quantity=6)])
     outcome = restore_backup(url, backup, tmp_path, on_progress=quiet)
     try:
-        assert manager.get_saves("TRY")[:2] == (late, early)
+        assert manager.revisions("TRY")[:2] == (late, early)
         assert manager.get_lineage("TRY") == lineage
         assert rows_of(manager, "TRY")["0005.HK"].quantity == 13428
         with pytest.raises(SaveConflict, match="quantity is 13428 now, not 6"):
-            manager.undo_save(late.save_id)
-        manager.undo_save(early.save_id)
+            manager.undo_revision(late.revision_id)
+        manager.undo_revision(early.revision_id)
         assert rows_of(manager, "TRY") == rows_of(manager)
     finally:
         manager.close()

@@ -56,7 +56,7 @@ def test_first_saves_at_once_make_the_tables_once(
         ("v2", ["save", "REVOKE ALL ON SCHEMA hk_migration FROM trader"]),
     ],
 )
-def test_a_role_without_the_right_is_told_what_to_grant(
+def test_a_role_without_the_right_is_reported_what_to_grant(
     database: Database, manager_of: ManagerOf, servers: Servers, schema: str, taken: list[str]
 ) -> None:
     url = database(schema, 18)
@@ -67,10 +67,10 @@ def test_a_role_without_the_right_is_told_what_to_grant(
         else:
             execute(url, statement.format(db=f'"{database_name(url)}"'))
     before = rows_of(manager)
-    with pytest.raises(ConfigurationError, match=r"lacks a right\. Let the owner of the database run: ") as told:
+    with pytest.raises(ConfigurationError, match=r"lacks a right\. Let the owner of the database run: ") as reported:
         save(manager)
     assert rows_of(manager) == before
-    grants = re.findall(r"GRANT [^;]+;", str(told.value))
+    grants = re.findall(r"GRANT [^;]+;", str(reported.value))
     assert grants
     with (
         closing(psycopg2.connect(servers.url(18, "postgres", database_name(url)))) as owner,
@@ -81,7 +81,7 @@ def test_a_role_without_the_right_is_told_what_to_grant(
             cur.execute(grant)
     save(manager)
     assert rows_of(manager)["0700.HK"].quantity == 1
-    assert len(manager.get_saves()) == 1 + ("save" in taken)
+    assert len(manager.revisions()) == 1 + ("save" in taken)
 
 
 def test_reading_without_the_right_says_so(database: Database, manager_of: ManagerOf) -> None:
@@ -90,7 +90,7 @@ def test_reading_without_the_right_says_so(database: Database, manager_of: Manag
     save(manager)
     execute(url, "REVOKE ALL ON SCHEMA hk_migration FROM trader")
     with pytest.raises(ConfigurationError, match=r'run: GRANT USAGE ON SCHEMA hk_migration TO "trader"; GRANT SELECT'):
-        manager.get_saves()
+        manager.revisions()
 
 
 def test_a_read_only_server_says_so(database: Database, manager_of: ManagerOf) -> None:
@@ -99,7 +99,7 @@ def test_a_read_only_server_says_so(database: Database, manager_of: ManagerOf) -
     with pytest.raises(CapabilityMissing, match="read-only"):
         save(manager)
     save(manager_of(url))
-    assert len(manager.get_saves()) == 1
+    assert len(manager.revisions()) == 1
 
 
 def test_phases_and_their_rollback_leave_the_database_and_the_audit_as_they_were(
@@ -108,12 +108,12 @@ def test_phases_and_their_rollback_leave_the_database_and_the_audit_as_they_were
     url = database("v1", pg_version)
     manager = manager_of(url)
     save(manager)
-    before, saves = whole_dump(url, pg_version), manager.get_saves()
+    before, saves = whole_dump(url, pg_version), manager.revisions()
     for phase in (Phase.PHASE1, Phase.PHASE2, Phase.ROLLBACK_V2, Phase.ROLLBACK_V1):
         migrate(url, phase)
-        assert manager.get_saves() == saves
+        assert manager.revisions() == saves
     assert difference(before, whole_dump(url, pg_version)) == ""
-    manager.undo_save(saves[0].save_id)
+    manager.undo_revision(saves[0].revision_id)
     assert rows_of(manager)["0700.HK"].quantity == 3100
 
 
@@ -124,12 +124,12 @@ def test_diagnostics_pass_and_leave_no_trace_in_the_audit(
     url = database(schema, 18)
     manager = manager_of(url)
     save(manager)
-    before, saves = whole_dump(url), manager.get_saves()
+    before, saves = whole_dump(url), manager.revisions()
     settings = Settings(url, None, tmp_path, tmp_path / "backups", tmp_path / "logs", "127.0.0.1", 8501)
     results = diagnose(url, settings, None, lambda result: None)
     assert [r.name for r in results if not r.passed and r.name not in ("cache", "backup folder", "log folder")] == []
     assert difference(before, whole_dump(url)) == ""
-    assert manager.get_saves() == saves
+    assert manager.revisions() == saves
 
 
 def test_a_database_with_nothing_but_an_audit_counts_as_empty(database: Database, manager_of: ManagerOf) -> None:

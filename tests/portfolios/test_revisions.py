@@ -60,19 +60,19 @@ def test_a_save_changes_all_and_says_what_it_did(manager: DatabaseManager) -> No
     assert {row.symbol: (row.before, row.after) for row in save.rows} == {
         symbol: (before[symbol], after[symbol]) for symbol in ("0005.HK", "0700.HK", "9988.HK")
     }
-    assert manager.get_saves("DEFAULT") == (save,)
-    assert manager.get_saves() == (save,)
+    assert manager.revisions("DEFAULT") == (save,)
+    assert manager.revisions() == (save,)
 
 
 def test_nothing_is_saved_before_the_first_save_and_reading_makes_nothing(manager: DatabaseManager, url: str) -> None:
-    assert manager.get_saves() == ()
+    assert manager.revisions() == ()
     assert manager.get_lineage("DEFAULT") is None
     assert execute(url, "SELECT to_regclass('hk_migration.save')") == [(None,)]
-    for unknown in (manager.get_saves, manager.get_lineage):
+    for unknown in (manager.revisions, manager.get_lineage):
         with pytest.raises(PortfolioNotFound):
             unknown("NOPE")
     with pytest.raises(InvalidInput, match="There is no revision number 7"):
-        manager.undo_save(7)
+        manager.undo_revision(7)
 
 
 def test_who_saves_second_is_shown_every_clash_and_nothing_is_changed(manager: DatabaseManager) -> None:
@@ -84,13 +84,13 @@ def test_who_saves_second_is_shown_every_clash_and_nothing_is_changed(manager: D
     manager.save_positions("DEFAULT", [edit_of(manager, "0700.HK", quantity=3000)])
     manager.update_position_price("9988.HK", Decimal(119))
     seen = rows_of(manager)
-    with pytest.raises(SaveConflict, match=r"0700\.HK, 9988\.HK\. Nothing was changed") as told:
+    with pytest.raises(SaveConflict, match=r"0700\.HK, 9988\.HK\. Nothing was changed") as reported:
         manager.save_positions("DEFAULT", stale)
-    assert [(c.symbol, c.seen, c.now, c.wanted) for c in told.value.clashes] == [
+    assert [(c.symbol, c.seen, c.now, c.wanted) for c in reported.value.clashes] == [
         (edit.symbol, edit.before, seen[edit.symbol], edit.after) for edit in stale[:2]
     ]
     assert rows_of(manager) == seen
-    assert len(manager.get_saves()) == 1
+    assert len(manager.revisions()) == 1
     with pytest.raises(SaveConflict, match="quantity is 3000 now, not 3100"):
         manager.save_positions("DEFAULT", stale[:1])
 
@@ -112,26 +112,26 @@ def test_an_undo_brings_back_everything_and_can_be_undone(manager: DatabaseManag
     ]
     save = manager.save_positions("DEFAULT", edits, by="Ada")
     after = rows_of(manager)
-    undo = manager.undo_save(save.save_id, by="Bob")
+    undo = manager.undo_revision(save.revision_id, by="Bob")
     assert rows_of(manager) == before
     assert execute(url, TIMES) == times, "a price that comes back is as old as it was"
-    assert (undo.kind, undo.by, undo.undoes) == ("undo", "Bob", save.save_id)
-    assert [entry.undone_by for entry in manager.get_saves()] == [None, undo.save_id]
+    assert (undo.kind, undo.by, undo.undoes) == ("undo", "Bob", save.revision_id)
+    assert [entry.undone_by for entry in manager.revisions()] == [None, undo.revision_id]
     with pytest.raises(InvalidInput, match=f"was undone already, by revision {undo.revision_id}"):
-        manager.undo_save(save.save_id)
-    redo = manager.undo_save(undo.save_id)
+        manager.undo_revision(save.revision_id)
+    redo = manager.undo_revision(undo.revision_id)
     assert rows_of(manager) == after
-    assert [entry.undone_by for entry in manager.get_saves()] == [None, redo.save_id, None]
-    again = manager.undo_save(save.save_id)
+    assert [entry.undone_by for entry in manager.revisions()] == [None, redo.revision_id, None]
+    again = manager.undo_revision(save.revision_id)
     assert rows_of(manager) == before
-    assert [entry.undone_by for entry in manager.get_saves()] == [None, None, redo.save_id, again.save_id]
+    assert [entry.undone_by for entry in manager.revisions()] == [None, None, redo.revision_id, again.revision_id]
 
 
 def test_an_undo_does_not_overwrite_what_came_after(manager: DatabaseManager) -> None:
     save = manager.save_positions("DEFAULT", [edit_of(manager, "0700.HK", quantity=3200)])
     manager.save_positions("DEFAULT", [edit_of(manager, "0700.HK", quantity=3300)])
     with pytest.raises(SaveConflict, match="quantity is 3300 now, not 3200"):
-        manager.undo_save(save.save_id)
+        manager.undo_revision(save.revision_id)
     assert rows_of(manager)["0700.HK"].quantity == 3300
 
 
@@ -162,7 +162,7 @@ def test_bad_edits_are_refused_and_nothing_is_done(manager: DatabaseManager) -> 
     with pytest.raises(InvalidInput, match="edit or an import"):
         manager.save_positions("DEFAULT", [good], kind="undo")
     assert rows_of(manager) == seen
-    assert manager.get_saves() == ()
+    assert manager.revisions() == ()
 
 
 def test_on_v1_adding_and_removing_says_what_it_needs(database: Database, manager_of: ManagerOf) -> None:
@@ -180,7 +180,7 @@ def test_adding_and_removing_and_taking_it_back(multi: DatabaseManager, multi_ur
     assert "0700.HK" not in rows_of(multi)
     assert len(execute(multi_url, SIGNALS)) == 1
     assert save.digest == "ab" * 32
-    multi.undo_save(save.save_id)
+    multi.undo_revision(save.revision_id)
     assert rows_of(multi) == before
     assert execute(multi_url, SIGNALS) == signals, "signals come back as they were"
     with pytest.raises(SaveConflict, match="is there already"):
@@ -206,15 +206,15 @@ def test_a_removed_position_comes_back_with_the_market_s_price_of_now(multi: Dat
     multi.copy_portfolio("DEFAULT", "A", "A")
     shared = multi.save_positions("A", [removal_of(multi, "0700.HK", "A")])
     multi.update_position_price("0700.HK", 330)
-    multi.undo_save(shared.save_id)
+    multi.undo_revision(shared.revision_id)
     assert rows_of(multi, "A")["0700.HK"].price == Decimal(330)
     multi.save_positions("DEFAULT", [new("1810.HK", price="13")])
     alone = multi.save_positions("DEFAULT", [removal_of(multi, "1810.HK")])
-    multi.undo_save(alone.save_id)
+    multi.undo_revision(alone.revision_id)
     assert rows_of(multi)["1810.HK"].price == Decimal(13), "nobody knows better"
     alone = multi.save_positions("DEFAULT", [removal_of(multi, "1810.HK")])
     execute(multi_url, "INSERT INTO price_history (symbol, price, timestamp) VALUES ('1810.HK', 14, now() + '1 hour')")
-    multi.undo_save(alone.save_id)
+    multi.undo_revision(alone.revision_id)
     assert rows_of(multi)["1810.HK"].price == Decimal(14)
     assert rows_of(multi)["0700.HK"].price == Decimal(330)
 
@@ -224,11 +224,11 @@ def test_a_price_is_changed_in_every_portfolio_and_back(multi: DatabaseManager, 
     times = execute(multi_url, TIMES)
     save = multi.save_positions("A", [edit_of(multi, "0700.HK", "A", price=Decimal("316.4"))])
     assert rows_of(multi)["0700.HK"].price == Decimal("316.4")
-    multi.undo_save(save.save_id)
+    multi.undo_revision(save.revision_id)
     assert execute(multi_url, TIMES) == times
     save = multi.save_positions("A", [edit_of(multi, "0700.HK", "A", price=None)])
     assert rows_of(multi)["0700.HK"].price is None
-    multi.undo_save(save.save_id)
+    multi.undo_revision(save.revision_id)
     assert execute(multi_url, TIMES) == times
 
 
@@ -243,7 +243,7 @@ def test_every_change_is_in_the_audit(multi: DatabaseManager) -> None:
     multi.restore_portfolio("TECH")
     multi.copy_portfolio("TECH", "TRY", "Try", by="Ada")
     multi.delete_portfolio("TECH", by="Eve")
-    entries = [(entry.portfolio_id, entry.kind, entry.by, len(entry.rows)) for entry in multi.get_saves()]
+    entries = [(entry.portfolio_id, entry.kind, entry.by, len(entry.rows)) for entry in multi.revisions()]
     nobody = entries[2][2]
     assert "@" in nobody
     assert entries == [
@@ -257,10 +257,10 @@ def test_every_change_is_in_the_audit(multi: DatabaseManager) -> None:
         ("TECH", "edit", "Ada", 1),
         ("TECH", "create", "Ada", 0),
     ]
-    assert len(multi.get_saves("TECH")) == 8, "the history of a deleted portfolio stays"
-    assert len(multi.get_saves("TECH", limit=2)) == 2
+    assert len(multi.revisions("TECH")) == 8, "the history of a deleted portfolio stays"
+    assert len(multi.revisions("TECH", limit=2)) == 2
     with pytest.raises(InvalidInput, match="changed no position"):
-        multi.undo_save(multi.get_saves("TRY")[0].save_id)
+        multi.undo_revision(multi.revisions("TRY")[0].revision_id)
 
 
 def test_a_deleted_portfolio_cannot_be_undone_into(multi: DatabaseManager) -> None:
@@ -268,11 +268,11 @@ def test_a_deleted_portfolio_cannot_be_undone_into(multi: DatabaseManager) -> No
     save = multi.save_positions("TECH", [new("1810.HK")])
     multi.delete_portfolio("TECH")
     with pytest.raises(PortfolioNotFound):
-        multi.undo_save(save.save_id)
+        multi.undo_revision(save.revision_id)
     multi.create_portfolio("TECH", "Another")
     multi.save_positions("TECH", [new("1810.HK")])
     with pytest.raises(InvalidInput, match="an earlier portfolio named TECH"):
-        multi.undo_save(save.save_id)
+        multi.undo_revision(save.revision_id)
     assert list(rows_of(multi, "TECH")) == ["1810.HK"]
 
 

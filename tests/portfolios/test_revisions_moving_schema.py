@@ -32,7 +32,7 @@ def v1(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
 def test_phase_1_runs_in_the_middle_of_a_save(
     v1: MigrationEnv, manager_of: ManagerOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The save holds its rows while the phase wants the tables: the phase looks again, and comes after it."""
+    """The save holds its rows while the phase wants the tables: the phase tries again, and comes after it."""
     manager = manager_of(v1.url)
     manager.save_positions("DEFAULT", [edit_of(manager, "0005.HK", quantity=1)])
     saving, go_on = threading.Event(), threading.Event()
@@ -59,8 +59,8 @@ def test_phase_1_runs_in_the_middle_of_a_save(
         patched.setattr(edits, "_update", update_and_wait)
         assert at_once(save, phase1) == []
     assert execute(v1.url, QUANTITIES) == [("DEFAULT", 3000)]
-    saved, _ = manager.get_saves()
-    manager.undo_save(saved.save_id)
+    saved, _ = manager.revisions()
+    manager.undo_revision(saved.revision_id)
     assert execute(v1.url, QUANTITIES) == [("DEFAULT", 3100)]
     manager.copy_portfolio("DEFAULT", "TRY", "Try")
 
@@ -110,7 +110,7 @@ def test_an_editor_goes_on_through_all_phases(
     def editor() -> None:
         while not stop.is_set():
             save = manager.save_positions("DEFAULT", [edit_of(manager, "0700.HK", quantity=3101)])
-            manager.undo_save(save.save_id)
+            manager.undo_revision(save.revision_id)
             manager.save_positions("DEFAULT", [edit_of(manager, "0005.HK", price=Decimal(40 + saved[0] % 5))])
             saved[0] += 1
 
@@ -138,7 +138,7 @@ def test_an_editor_goes_on_through_all_phases(
 
     assert at_once(watched_editor, phases) == []
     assert execute(url, QUANTITIES) == [("DEFAULT", 3100)]
-    assert len(manager.get_saves("DEFAULT", 10_000)) == 3 * saved[0]
+    assert len(manager.revisions("DEFAULT", 10_000)) == 3 * saved[0]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Why a connection could not be opened is told by its SQLSTATE, whatever language the server speaks."""
+"""Why a connection could not be opened is reported by its SQLSTATE, whatever language the server speaks."""
 
 import socket
 import struct
@@ -23,9 +23,9 @@ from tests.support.health_cases import black_hole
 
 
 def failure_of(url: str, timeout_s: int = 2) -> DatabaseUnavailable:
-    with pytest.raises(DatabaseUnavailable) as told:
+    with pytest.raises(DatabaseUnavailable) as reported:
         connect(url, within_s=timeout_s)
-    return told.value
+    return reported.value
 
 
 def alter(servers: Servers, statement: str, name: str) -> None:
@@ -171,7 +171,7 @@ WRONG_PASSWORD = ("FATAL", "28P01", "password authentication failed")
 
 
 @pytest.mark.parametrize(("timeout_s", "delay_s"), [(10, 3.0), (2, 3.0)])
-def test_a_slow_refusal_is_told_as_what_it_is(timeout_s: int, delay_s: float) -> None:
+def test_a_slow_refusal_is_reported_as_what_it_is(timeout_s: int, delay_s: float) -> None:
     with answering(error_response(*WRONG_PASSWORD), delay_s) as url:
         assert failure_of(url, timeout_s).reason == Reason.AUTHENTICATION_FAILED
 
@@ -212,7 +212,7 @@ def test_a_host_that_starts_does_not_hide_the_next() -> None:
         assert failure_of(several(nowhere, one)).reason == Reason.STARTING_OR_STOPPING
 
 
-def test_hosts_after_one_that_refuses_are_not_told() -> None:
+def test_hosts_after_one_that_refuses_are_not_reported() -> None:
     with answering(error_response(*WRONG_PASSWORD)) as one, black_hole() as other:
         failure = failure_of(several(one, other))
         assert str(failure).startswith(WORDS[Reason.AUTHENTICATION_FAILED][0])
@@ -237,10 +237,10 @@ def test_hosts_after_one_that_refuses_are_not_told() -> None:
     ],
 )
 def test_a_setting_that_libpq_cannot_use_is_named(url: str, setting: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"Correct {setting} in DATABASE_URL, in .env") as told:
+    with pytest.raises(ConfigurationError, match=f"Correct {setting} in DATABASE_URL, in .env") as reported:
         connect(url, within_s=2)
-    assert "s3cret" not in str(told.value)
-    assert "server" not in str(told.value)
+    assert "s3cret" not in str(reported.value)
+    assert "server" not in str(reported.value)
 
 
 def test_a_setting_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,9 +256,9 @@ def test_a_root_certificate_that_cannot_be_read_is_named(tmp_path: Path, content
         file.write_text(content, encoding="utf-8")
     with answering(b"S") as url:
         secure = url.replace("sslmode=disable", f"sslmode=verify-full&sslrootcert={file}")
-        with pytest.raises(ConfigurationError, match=r"Correct sslrootcert in DATABASE_URL, in .env") as told:
+        with pytest.raises(ConfigurationError, match=r"Correct sslrootcert in DATABASE_URL, in .env") as reported:
             connect(secure, within_s=2)
-    assert str(file) in str(told.value)
+    assert str(file) in str(reported.value)
 
 
 @pytest.mark.parametrize(
@@ -271,11 +271,11 @@ def test_a_root_certificate_that_cannot_be_read_is_named(tmp_path: Path, content
         "trader:s3cr@et",
     ],
 )
-def test_nothing_of_a_url_that_cannot_be_read_is_told(url: str) -> None:
-    with pytest.raises(ConfigurationError) as told:
+def test_nothing_of_a_url_that_cannot_be_read_is_reported(url: str) -> None:
+    with pytest.raises(ConfigurationError) as reported:
         connect(url, within_s=2)
-    assert "DATABASE_URL cannot be read" in str(told.value)
-    assert not any(piece in str(told.value) for piece in ("s3cr", "et?", "et="))
+    assert "DATABASE_URL cannot be read" in str(reported.value)
+    assert not any(piece in str(reported.value) for piece in ("s3cr", "et?", "et="))
 
 
 def test_the_text_of_every_host_is_kept_and_the_one_that_answered_decides(make_database: MakeDatabase) -> None:

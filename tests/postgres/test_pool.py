@@ -17,7 +17,7 @@ def url(database: Database) -> str:
     return database("v1", 18)
 
 
-def test_who_finds_none_free_is_told_which_limit(url: str) -> None:
+def test_who_finds_none_free_is_reported_which_limit(url: str) -> None:
     pool = Pool(url, size=2, wait_s=0.05)
     taken = [pool.take(), pool.take()]
     with pytest.raises(DatabaseUnavailable, match="All 2 database connections of this process have been in use"):
@@ -94,9 +94,9 @@ def test_a_dead_connection_is_replaced(url: str) -> None:
 def test_a_server_that_does_not_answer_leaves_the_pool_whole() -> None:
     pool = Pool("postgresql://trader:secret@127.0.0.1:1/nowhere", size=1, wait_s=0.05)
     for _ in range(3):
-        with pytest.raises(DatabaseUnavailable, match="PostgreSQL does not answer") as told:
+        with pytest.raises(DatabaseUnavailable, match="PostgreSQL does not answer") as reported:
             pool.take()
-        assert "secret" not in str(told.value)
+        assert "secret" not in str(reported.value)
     with pytest.raises(ConfigurationError):
         Pool("no url at all=").take()
 

@@ -69,7 +69,7 @@ def test_no_day_moves_like_no_real_one() -> None:
         closes = [row.close_price for row in rows if row.symbol == symbol]
         moves = [float(after / before - 1) for before, after in itertools.pairwise(closes)]
         assert max(abs(move) for move in moves) < 0.12
-        assert len({round(move, 4) for move in moves}) > 100, "a price that never moves tells nothing"
+        assert len({round(move, 4) for move in moves}) > 100, "a price that never moves is no sample"
 
 
 def test_signals_are_of_all_kinds_and_from_the_prices() -> None:
@@ -100,7 +100,7 @@ def test_the_last_session_is_one_that_is_over(now: datetime, last: str) -> None:
 
 def test_v1_keeps_the_prices_of_the_index_in_the_archive(make_database: MakeDatabase, pg_version: int) -> None:
     url = make_database("v1", version=pg_version)
-    assert not is_sample(url), "asked before there is a mark to look at"
+    assert not is_sample(url), "asked before there is a mark to read"
     load_sample(url, "v1", now=NOW)
     sessions = len(session_closes(NOW))
     assert count(url, "portfolio_positions") == 12

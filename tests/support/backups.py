@@ -65,7 +65,7 @@ def data_file(backup: Backup, table: str) -> Path:
 
 
 def accept_files(backup: Backup) -> Backup:
-    """Write the manifest anew for files that were changed: what a faulty backup would look like, not a damaged one."""
+    """Write the manifest anew for files that were changed: what a faulty backup would be, not a damaged one."""
     changed = replace(backup, files=hash_files(backup.path))
     write_manifest(changed, backup.path)
     return changed

@@ -55,7 +55,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 
 class User:
-    """A process that uses the embedded server, until it is told to end or is killed."""
+    """A process that uses the embedded server, until it is ended or killed."""
 
     def __init__(self, home: Path) -> None:
         self.process = start(USER, home=home)

@@ -1,4 +1,4 @@
-"""What the tests of health share: a look at a database, and an address that never answers."""
+"""What the tests of health share: all components of a database, and an address that never answers."""
 
 import socket
 from collections.abc import Callable, Iterator

@@ -76,24 +76,24 @@ V1_COLUMNS = [
 
 @dataclass
 class MigrationEnv:
-    """One database, and what the last run of the engine on it told."""
+    """One database, and what the last run of the engine on it reported."""
 
     url: str
     settings: Settings
     version: int = 18
-    told: list[Event] = field(default_factory=list)
+    reported: list[Event] = field(default_factory=list)
 
     def run(self, phase: Phase, on_event: Callable[[Event], None] | None = None, **choices: Any) -> RunOutcome:
-        self.told = []
+        self.reported = []
         return engine.run(self.url, phase, Options(backup=False, **choices), self.settings, self._listen(on_event))
 
     def resume(self, on_event: Callable[[Event], None] | None = None, **choices: Any) -> RunOutcome:
-        self.told = []
+        self.reported = []
         return engine.resume(self.url, Options(backup=False, **choices), self.settings, self._listen(on_event))
 
     def _listen(self, on_event: Callable[[Event], None] | None) -> Callable[[Event], None]:
         def listen(event: Event) -> None:
-            self.told.append(event)
+            self.reported.append(event)
             if on_event:
                 on_event(event)
 
@@ -226,17 +226,17 @@ class Apart:
         self.process.start()
 
     @property
-    def told(self) -> list[dict[str, Any]]:
+    def reported(self) -> list[dict[str, Any]]:
         with contextlib.suppress(FileNotFoundError):
             text = self._files.with_suffix(".events").read_text(encoding="utf-8")
             return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
         return []
 
     def wait_for(self, **what: str) -> None:
-        """Until the run tells an event with these values (kind, step, state)."""
+        """Until the run reports an event with these values (kind, step, state)."""
         wait_until(
-            lambda: any(all(event[key] == value for key, value in what.items()) for event in self.told),
-            f"the run tells of {what}", self.process,
+            lambda: any(all(event[key] == value for key, value in what.items()) for event in self.reported),
+            f"the run reports {what}", self.process,
         )  # fmt: skip
 
     def let_go(self) -> None:

@@ -5,7 +5,7 @@
     assert len(sent) == 1
 
 Covers every manager of this process, so also the pages that AppTest runs. What each transaction sends anyway (its lock
-timeout, and a look at the schema where none is remembered) is not counted.
+timeout, and a read of the schema where none is remembered) is not counted.
 """
 
 from collections.abc import Iterator

@@ -65,12 +65,12 @@ def test_a_relative_folder_means_the_same_wherever_it_is_started(
     assert settings.backup_dir == PROJECT_ROOT.parent / "backups"
 
 
-def test_the_home_of_a_user_who_is_not_there_is_told(tmp_path: Path) -> None:
+def test_the_home_of_a_user_who_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="HK_STRATEGY_LOGS"):
         load_settings(env_file(tmp_path, "HK_STRATEGY_LOGS=~nobody-of-this-name/logs\n"))
 
 
-def test_an_env_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_an_env_file_that_is_no_text_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes("DASHBOARD_PORT=9000\n".encode("utf-16"))
     with pytest.raises(ConfigurationError, match=r"\.env cannot be read"):
         load_settings(tmp_path / ".env")

@@ -61,7 +61,7 @@ def test_a_mistake_in_the_program_is_one_sentence_and_a_traceback_in_the_log(
     assert "p%40ss" not in text + said[0]
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file")
     with pytest.raises(PrerequisiteError, match="HK_STRATEGY_LOGS"):
         new_log_file(tmp_path / "logs", "phase1")

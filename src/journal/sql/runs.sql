@@ -1,4 +1,4 @@
--- == records: Runs, newest first, each with the state that its events tell. A run that never ended and that no session
+-- == records: Runs, newest first, each with the state that follows from its events. A run that never ended and that no session
 -- holds the lock for any more is interrupted; so is the first half of a rollback from v3 to v1 whose second half did
 -- not begin. One that a later run undid is undone.
 WITH held AS (

@@ -13,7 +13,7 @@ from typing import Any
 
 from src.journal.model import Phase
 from src.journal.runs import own_schema_exists
-from src.migration.model import Expected, Step, StepKind, TableSize
+from src.migration.model import Step, StepEstimate, StepKind, TableSize
 from src.postgres.connection import Connection
 from src.postgres.queries import query
 
@@ -45,9 +45,9 @@ def earlier_runs(conn: Connection) -> tuple[Measured, ...]:
         return tuple(Measured(*row) for row in cur.fetchall())
 
 
-def expected(
+def estimates(
     steps: Sequence[tuple[Phase, Step]], tables: Sequence[TableSize], earlier: Sequence[Measured]
-) -> tuple[Expected | None, ...]:
+) -> tuple[StepEstimate | None, ...]:
     """Of each step, in order; None where nothing is known."""
     sizes = {size.table: size.bytes for size in tables}
     return tuple(_by_history(phase, step, sizes, earlier) or _by_bench(phase, step, sizes) for phase, step in steps)
@@ -67,7 +67,7 @@ def _bytes(tables: Sequence[str], sizes: Mapping[str, int]) -> int:
     return sum(sizes.get(table, 0) for table in tables)
 
 
-def _by_history(phase: Phase, step: Step, sizes: Mapping[str, int], earlier: Sequence[Measured]) -> Expected | None:
+def _by_history(phase: Phase, step: Step, sizes: Mapping[str, int], earlier: Sequence[Measured]) -> StepEstimate | None:
     """The quickest of those that fit: the others waited for somebody."""
     if not _is_known(step):
         return None
@@ -78,9 +78,9 @@ def _by_history(phase: Phase, step: Step, sizes: Mapping[str, int], earlier: Seq
             continue
         now, then = _bytes(tables, sizes), _bytes(tables, one.tables)
         if not tables or max(now, then) < SMALL_BYTES:
-            found.append(Expected(one.seconds, one.run_at))
+            found.append(StepEstimate(one.seconds, one.run_at))
         elif then and 1 / FARTHEST <= now / then <= FARTHEST:
-            found.append(Expected(one.seconds * now / then, one.run_at))
+            found.append(StepEstimate(one.seconds * now / then, one.run_at))
     return min(found, key=lambda one: one.seconds, default=None)
 
 
@@ -91,7 +91,7 @@ def rates() -> Mapping[str, Any]:
     return found
 
 
-def _by_bench(phase: Phase, step: Step, sizes: Mapping[str, int]) -> Expected | None:
+def _by_bench(phase: Phase, step: Step, sizes: Mapping[str, int]) -> StepEstimate | None:
     """On the line through the small and the large database."""
     if not _is_known(step):
         return None
@@ -101,7 +101,7 @@ def _by_bench(phase: Phase, step: Step, sizes: Mapping[str, int]) -> Expected | 
         return None
     tables = _grows(step, sizes)
     if not tables:
-        return Expected(max(times), None)
+        return StepEstimate(max(times), None)
     small, large = (_bytes(tables, measured[size]["tables"]) for size in ("small", "large"))
     share = max((_bytes(tables, sizes) - small) / (large - small), 0.0)
-    return Expected(times[0] + max(times[1] - times[0], 0.0) * share, None)
+    return StepEstimate(times[0] + max(times[1] - times[0], 0.0) * share, None)

@@ -1,4 +1,4 @@
-"""A plan: ordered steps, without side effects. Looks at the catalog, changes nothing, waits for nobody."""
+"""A plan: ordered steps, without side effects. Reads the catalog, changes nothing, waits for nobody."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from src.journal.model import Phase
 from src.journal.sessions import long_transactions
 from src.migration.findings import Choice, Finding
 from src.migration.model import Options, Plan, Step, StepKind, StepMode
-from src.migration.plan.estimate import earlier_runs, expected
+from src.migration.plan.estimate import earlier_runs, estimates
 from src.migration.preflight.rollback_preview import merge_preview, portfolios_to_archive
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal
 from src.migration.preflight.survey import Survey, survey
@@ -48,7 +48,7 @@ PROVE = Step(
     StepMode.ENGINE,
     (),
     "",
-    why="The same figures again, from one snapshot. What clients changed meanwhile is told apart; anything else fails "
+    why="The same figures again, from one snapshot. What clients changed meanwhile is shown apart; anything else fails "
     "the run, which can then be rolled back.",
 )
 
@@ -75,7 +75,7 @@ FILE_CHANGED = info(
 
 
 def configure(conn: Connection, legacy_roles: Sequence[str], options: Options) -> None:
-    """Tell the steps' SQL the choices of this run, as settings of the session."""
+    """Set the choices of this run as settings of the session, for the steps' SQL."""
     with conn.cursor() as cur:
         cur.execute(
             query("migration.plan.planner.configure"),
@@ -111,7 +111,7 @@ def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, setti
         blockers=long_transactions(conn),
         archived_portfolios=found.archived_portfolios if phase is Phase.PHASE1 else (),
         nothing_to_do=nothing,
-        expected=expected(tuple(zip(phases, planned, strict=True)), found.tables, earlier_runs(conn)),
+        expected=estimates(tuple(zip(phases, planned, strict=True)), found.tables, earlier_runs(conn)),
     )
     if nothing:
         return plan

@@ -271,13 +271,13 @@ def session_findings(facts: Facts, clients: tuple[Client, ...], old: tuple[Clien
         )
     if not clients or Phase.PHASE2 not in facts.phases:
         return
-    told = [_described(client) for client in clients]
+    clients_text = [_described(client) for client in clients]
     if facts.asked is not Phase.PHASE2:
-        yield V1_CLIENTS_CONNECTED(number=len(clients), clients=told)
+        yield V1_CLIENTS_CONNECTED(number=len(clients), clients=clients_text)
     elif not facts.options.force:
-        yield V1_CLIENTS_WORKING(number=len(clients), clients=told)
+        yield V1_CLIENTS_WORKING(number=len(clients), clients=clients_text)
     else:
-        yield V1_CLIENTS_CUT_OFF(number=len(clients), clients=told)
+        yield V1_CLIENTS_CUT_OFF(number=len(clients), clients=clients_text)
 
 
 def _described(client: Client) -> str:

@@ -37,18 +37,18 @@ def in_the_way(url: str) -> tuple[Client, ...]:
     Raises DatabaseUnavailable.
     """
     with reading_session(url) as conn:
-        return tuple(_client(row) for row in _look(conn))
+        return tuple(_client(row) for row in _sessions(conn))
 
 
 def interrupt(url: str, pid: int, since: datetime, how: How) -> tuple[Client, bool]:
     """Cancel the statement of session `pid`, or end that session, if it still is the one that began at `since`, and in
-    the way. Returns it, and whether that has happened (False: it was told to, and has not obeyed within seconds).
+    the way. Returns it, and whether that has happened (False: it was asked to, and has not within seconds).
 
     Raises Conflict when it is not in the way any more, PrerequisiteError when this role may not, DatabaseUnavailable.
     """
     with reading_session(url) as conn:
-        # Looked at again just before: a number that was given to somebody else's session meanwhile is not touched.
-        client = next((one for one in map(_client, _look(conn)) if (one.pid, one.since) == (pid, since)), None)
+        # Read again just before: a number that was given to somebody else's session meanwhile is not touched.
+        client = next((one for one in map(_client, _sessions(conn)) if (one.pid, one.since) == (pid, since)), None)
         if client is None:
             raise Conflict(f"The session with pid {pid} is not in the way any more. Nobody was interrupted.")
         try:
@@ -64,7 +64,7 @@ def interrupt(url: str, pid: int, since: datetime, how: How) -> tuple[Client, bo
     return client, bool(row and row[0])
 
 
-def _look(conn: Connection) -> list[Row]:
+def _sessions(conn: Connection) -> list[Row]:
     with conn.cursor() as cur:
         cur.execute("SELECT pg_catalog.pg_stat_clear_snapshot()")
         values = {"tables": [*OUR_TABLES], "older_than_s": OLDER_THAN_S}

@@ -57,7 +57,7 @@ class Facts:
     """Everything a judgement needs.
 
     `phases`: what is asked for, or what may come next where nothing is. `path_in_options`: this connection was opened
-    with a search_path of its own, so it cannot tell the server's.
+    with a search_path of its own, so it cannot read the server's.
     """
 
     transaction: ReadOnlyTransaction

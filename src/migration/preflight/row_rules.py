@@ -298,5 +298,5 @@ def archive_findings(facts: Facts, archived: tuple[str, ...]) -> Iterator[Findin
     """What a rollback has archived, and phase 1 can bring back."""
     if not archived or Phase.PHASE1 not in facts.phases:
         return
-    told = ARCHIVE_RESTORED if facts.options.restore_archive else ARCHIVE_STAYS
-    yield told(number=len(archived), portfolios=archived)
+    rule = ARCHIVE_RESTORED if facts.options.restore_archive else ARCHIVE_STAYS
+    yield rule(number=len(archived), portfolios=archived)

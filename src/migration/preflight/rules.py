@@ -103,5 +103,5 @@ def warning(code: str, phases: tuple[Phase, ...], title: str, advice: str, **mor
 
 
 def info(code: str, phases: tuple[Phase, ...], title: str, advice: str = "", **more: Any) -> Rule:
-    """A rule that tells what will be so."""
+    """A rule that says what will be so."""
     return _add(Severity.INFO, code, phases, title, advice, **more)

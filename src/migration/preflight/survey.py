@@ -43,13 +43,13 @@ UNEXPECTED_PARTS = info("unexpected-parts", EVERY_PHASE, "{reason}")
 NOT_READ_IN_TIME = warning(
     "tables-not-read",
     EVERY_PHASE,
-    "The rows of {tables} could not be looked at in time.",
+    "The rows of {tables} could not be read in time.",
     "Try again in a moment.",
 )
 TABLES_LOCKED = warning(
     "tables-locked",
     EVERY_PHASE,
-    "The rows of {tables} could not be looked at: someone has locked them.",
+    "The rows of {tables} could not be read: someone has locked them.",
     "{holders}. Try again when that transaction has ended.",
 )
 
@@ -82,7 +82,7 @@ class Survey:
 
 
 def survey(conn: Connection, phase: Phase | None, options: Options) -> Survey:
-    """Look at the database that `conn` is connected to, for `phase`, or for whatever may come next.
+    """Inspect the database that `conn` is connected to, for `phase`, or for whatever may come next.
 
     The connection is left as it was, in a transaction or not. Raises DatabaseUnavailable when the server is gone.
     """
@@ -129,7 +129,7 @@ def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | N
 
 
 def _unseen(conn: Connection, unseen: Iterable[str]) -> Finding:
-    """Which tables could not be looked at, and who holds them: what could not be said of each rule is asked now."""
+    """Which tables could not be read, and who holds them: what could not be said of each rule is asked now."""
     locks = [lock for lock in exclusive_locks(conn) if lock.table in (*OUR_TABLES, HOLDINGS)]
     if not locks:
         return NOT_READ_IN_TIME(tables=sorted(set(unseen)))
@@ -210,7 +210,7 @@ def _findings(facts: Facts, marks: frozenset[str], archived: tuple[str, ...]) ->
 
 
 def _of(facts: Facts, rule: Callable[[Facts], Iterable[Finding]]) -> list[Finding]:
-    """What a rule finds. One that a locked table keeps from looking finds nothing where no phase is asked for; a phase
+    """What a rule finds. One whose table is locked finds nothing where no phase is asked for; a phase
     is not planned without it."""
     if facts.asked is not None:
         return list(rule(facts))

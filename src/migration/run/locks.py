@@ -21,7 +21,7 @@ FIRST_WAIT_MS = 10
 # Longer than deadlock_timeout (1 s), so that an autovacuum in the way is asked to give way.
 CLAIM_WAIT_MS = 3000
 REPORT_EVERY_S = 1.0
-STOPPED = "Interrupted while looking for a lock."
+STOPPED = "Interrupted while trying for a lock."
 
 
 @dataclass(frozen=True)

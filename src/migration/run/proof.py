@@ -202,34 +202,34 @@ def _compare_positions(
 ) -> ProofRow:
     """Every row was compared. Where no client changed one, a difference is the run's, as it must be or wrongly."""
     difference = after[0] - before[0]
-    verdict: bool | None
+    result: bool | None
     if before == after:
-        verdict, note = True, "digests equal"
+        result, note = True, "fingerprints equal"
     elif changed.by_clients or changed.wrongly:
-        verdict, note = None, _clients_wrote(difference - moved)
+        result, note = None, _clients_wrote(difference - moved)
     elif changed.by_the_run or reshaped:
-        verdict, note = difference == moved, _moved(moved)
+        result, note = difference == moved, _moved(moved)
     else:
-        verdict, note = False, "no client changed a row, yet the digests differ"
-    return _table_row(name, before, after, verdict, note)
+        result, note = False, "no client changed a row, yet the fingerprints differ"
+    return _table_row(name, before, after, result, note)
 
 
 def _compare_table(name: str, before: tuple[int, str], after: tuple[int, str], *, moved: int) -> ProofRow:
     difference = after[0] - before[0]
-    verdict: bool | None
+    result: bool | None
     if before == after:
-        verdict, note = True, "digests equal"
+        result, note = True, "fingerprints equal"
     elif moved and difference == moved:
-        verdict, note = True, _moved(moved)
+        result, note = True, _moved(moved)
     else:
-        verdict, note = None, _clients_wrote(difference - moved)
-    return _table_row(name, before, after, verdict, note)
+        result, note = None, _clients_wrote(difference - moved)
+    return _table_row(name, before, after, result, note)
 
 
-def _table_row(name: str, before: tuple[int, str], after: tuple[int, str], verdict: bool | None, note: str) -> ProofRow:
+def _table_row(name: str, before: tuple[int, str], after: tuple[int, str], result: bool | None, note: str) -> ProofRow:
     difference = after[0] - before[0]
     return ProofRow(
-        f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", verdict, note, "table", _signed(f"{difference:+,}"),
+        f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", result, note, "table", _signed(f"{difference:+,}"),
         (before[1], after[1]), name,
     )  # fmt: skip
 
@@ -255,20 +255,20 @@ def _compare_figures(
 ) -> list[ProofRow]:
     """`certain`: no client changed a position, so a difference is the run's. `why`: what explains one otherwise."""
     rows = []
-    verdict: bool | None
+    result: bool | None
     for label, a, b in (
         ("cost, HKD", before.cost, after.cost),
         ("market value, HKD", before.value, after.value),
         ("unrealized P&L, HKD", before.pnl, after.pnl),
     ):
         if a == b:
-            verdict, note = True, ""
+            result, note = True, ""
         elif certain:
-            verdict, note = False, "differs, though no client changed a position"
+            result, note = False, "differs, though no client changed a position"
         else:
-            verdict, note = None, why
+            result, note = None, why
         difference = _signed(f"{b - a:+,.2f}")
-        rows.append(ProofRow(f"{name}, {label}", _show(a), _show(b), verdict, note, "portfolio", difference))
+        rows.append(ProofRow(f"{name}, {label}", _show(a), _show(b), result, note, "portfolio", difference))
     return rows
 
 

@@ -1,4 +1,4 @@
--- == detect: one row that tells the schema. Catalogs only, by join: no user table is opened, so nothing is locked.
+-- == detect: one row that identifies the schema. Catalogs only, by join: no user table is opened, so nothing is locked.
 WITH names(relname) AS (
     VALUES ('portfolio_positions'), ('trading_signals'), ('price_history'), ('portfolios')
 ), tables AS (

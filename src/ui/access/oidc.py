@@ -45,7 +45,7 @@ def _start(name: str) -> str:
 
 
 def _id_token(cookies: Mapping[str, str]) -> IdToken | None:
-    """What Streamlit's callback wrote down about the user, while it is fresh and of this dashboard."""
+    """What Streamlit's callback stored about the user, while it is fresh and of this dashboard."""
 
     def signed(name: str) -> bytes | None:
         value = cookies.get(name)

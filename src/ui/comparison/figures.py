@@ -11,12 +11,12 @@ from src.ui.widgets.markup import Cell, Column
 
 @dataclass(frozen=True)
 class _Figure:
-    """A line of the table. `tell` draws a value; `differ` draws right − left, where that makes sense."""
+    """A line of the table. `text` writes a value; `differ` draws right − left, where that makes sense."""
 
     label: str
     why: str
     value: Callable[[Side], Decimal | None]
-    tell: Callable[[Decimal | None], str]
+    text: Callable[[Decimal | None], str]
     differ: Callable[[Decimal | None], str] | None
     toned: bool = False
     note: Callable[[Side], str] = lambda _: ""
@@ -123,7 +123,7 @@ def figures(left: Side, right: Side, more: Sequence[Side]) -> tuple[tuple[Column
 
 def _cell(figure: _Figure, one: Side) -> Cell:
     found = figure.value(one)
-    return Cell(figure.tell(found), fmt.tone(found) if figure.toned else "", note=figure.note(one))
+    return Cell(figure.text(found), fmt.tone(found) if figure.toned else "", note=figure.note(one))
 
 
 def _difference(figure: _Figure, left: Side, right: Side) -> Cell:

@@ -155,6 +155,6 @@ def _name(*found: PositionValues | None) -> str:
 def _save(way: Way, edits: Sequence[Edit], drawn: dict[str, str]) -> str:
     # Chosen and pressed at once, the press arrives before the preview of the new choice was drawn.
     if any(st.session_state.get(key) != choice for key, choice in drawn.items()):
-        raise Conflict("The preview was of another choice. Nothing was changed; look at it again.")
+        raise Conflict("The preview was of another choice. Nothing was changed; check it again.")
     way.save(edits)
     return f"{plural(len(edits), 'position')} changed in {way.target}. Its page can undo that."

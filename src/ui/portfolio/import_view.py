@@ -184,7 +184,7 @@ def _import(portfolio_id: str, name: str, edits: Sequence[Edit], digest: str, ro
         names = ", ".join(clash.symbol for clash in error.clashes[:10])
         components.flash(
             f"Someone else changed {names} meanwhile, so nothing was imported. The preview below is made anew, "
-            "against what is there now: look at it again.",
+            "against what is there now: check it again.",
             "error",
         )
     except HKStrategyError as error:

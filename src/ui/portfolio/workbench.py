@@ -1,4 +1,4 @@
-"""What can be done with a portfolio's positions: look at them, edit them, import, export, and see who changed what."""
+"""What can be done with a portfolio's positions: show them, edit them, import, export, and see who changed what."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -162,7 +162,7 @@ async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
 
 
 def run_options(settings: Settings) -> Mapping[str, Any]:
-    """What Streamlit is to be told beyond .streamlit/config.toml."""
+    """Streamlit's options beyond .streamlit/config.toml."""
     return {
         "server.address": settings.dashboard_address,
         "server.port": settings.dashboard_port,
@@ -193,7 +193,7 @@ def serve(app: st.App) -> int:
         return 1
     if _say_port(settings):
         return 1
-    # Uvicorn believes X-Forwarded headers from this machine, unless it is told whose to believe.
+    # Uvicorn believes X-Forwarded headers from this machine, unless it is configured whose to believe.
     os.environ["FORWARDED_ALLOW_IPS"] = settings.trusted_proxy or ""
     # Uvicorn closes the connections on a signal and then hands it on: these make that an orderly exit.
     signal.signal(signal.SIGTERM, _end)

@@ -25,7 +25,7 @@ from src.config import Settings
 # Runs of the migration write their events to the database; the others only here.
 OF_A_RUN = ("phase1", "phase2", "rollback", "resume")
 NOTE = ".task"
-# A clock that was set meanwhile moves the time at which a process was created, as the system tells it, a little.
+# A clock that was set meanwhile moves the time at which a process was created, as the system reports it, a little.
 SAME_PROCESS_S = 2.0
 NEWS_S = 15 * 60
 
@@ -96,7 +96,7 @@ class StartedCommand:
 
 
 def _database(settings: Settings) -> str:
-    """Tells the databases of dashboards apart that share a log folder, without saying where they are."""
+    """Distinguishes the databases of dashboards that share a log folder, without saying where they are."""
     return hashlib.sha256((settings.database_url or str(settings.home)).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Where the dashboard's data comes from: the settings, the database's address, and the one door to it."""
+"""Where the dashboard's data comes from: the settings, the database's address, and its DatabaseManager."""
 
 import streamlit as st
 
@@ -27,7 +27,7 @@ def _database_url(_settings: Settings, url: str, home: str) -> str:
 
 
 def manager() -> DatabaseManager:
-    """The one door to the data, shared by all sessions of this process."""
+    """The one way to the data, shared by all sessions of this process."""
     found = settings()
     return _manager(found, database_url(), found.redis_url or str(found.home))
 

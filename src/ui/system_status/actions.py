@@ -38,7 +38,7 @@ class Asked:
     action: str
     detail: dict[str, object]
 
-    def write_down(self, outcome: AuditOutcome, **more: object) -> None:
+    def record(self, outcome: AuditOutcome, **more: object) -> None:
         """In the audit, and in the log file: that is there also where the database is not."""
         by, role = ("nobody", "none") if self.who is None else (self.who.name, self.who.role.value)
         entry = audit.AuditEntry(by, role, self.address, self.action, outcome, {**self.detail, **more})
@@ -51,7 +51,7 @@ class Asked:
 
 @contextmanager
 def as_admin(action: str, **detail: object) -> Iterator[Asked]:
-    """Only an admin comes to what is within; whoever is refused, here or there, is written down."""
+    """Only an admin comes to what is within; a refusal, here or there, is recorded."""
     with asked_by(current_user.user(), current_user.address(), action, **detail) as asked:
         yield asked
 
@@ -64,7 +64,7 @@ def asked_by(who: User | None, address: str, action: str, **detail: object) -> I
         current_user.check_admin(who)
         yield asked
     except HKStrategyError as error:
-        asked.write_down(AuditOutcome.REFUSED, why=str(error))
+        asked.record(AuditOutcome.REFUSED, why=str(error))
         raise
 
 
@@ -81,7 +81,7 @@ def _start(argv: Sequence[str], asked: Asked) -> StartedCommand:
         if run is not None and run.is_running:
             since = fmt.clock(run.started_at)
             raise RunInProgress(f"{run.phase} is under way since {since}, started by {run.started_by}.")
-        asked.write_down(AuditOutcome.STARTED)
+        asked.record(AuditOutcome.STARTED)
         return commands.start(settings, url, argv, by)
 
 
@@ -93,7 +93,7 @@ def _check_typed(typed: str, name: str) -> None:
 def start_phase(phase: Phase, typed: str, shown_version: str | None, options: Options) -> StartedCommand:
     """Start a phase or a rollback, with an admin's choices, as a process of its own.
 
-    `shown_version`: the schema version that the admin was looking at. Raises Conflict when the database has moved on.
+    `shown_version`: the schema version that the admin's page showed. Raises Conflict when the database has moved on.
     """
     chosen = {"keep": options.keep.value, "force": options.force}
     with as_admin(phase.subcommand, phase=phase.value, **chosen) as asked:
@@ -103,7 +103,7 @@ def start_phase(phase: Phase, typed: str, shown_version: str | None, options: Op
 
 
 def _arguments(phase: Phase, options: Options) -> list[str]:
-    """The choices as run_migration.py is told them."""
+    """The choices as options of run_migration.py."""
     argv: list[str] = []
     if phase is Phase.ROLLBACK_V1:
         argv += ["--keep", options.keep.value]
@@ -125,7 +125,7 @@ def _check_still(shown_version: str | None) -> None:
         raise Conflict(now.problem)
     if now.version != shown_version:
         raise Conflict(
-            f"The schema is {now.version or 'not recognised'} by now, not {shown_version}: look at the plan again. "
+            f"The schema is {now.version or 'not recognised'} by now, not {shown_version}: read the plan again. "
             "Nothing was started."
         )
 
@@ -136,12 +136,12 @@ def resume() -> StartedCommand:
 
 
 def pause() -> str:
-    """Ask the run that is under way to pause. What to tell whoever asked."""
+    """Ask the run that is under way to pause. Returns the message."""
     with as_admin("pause") as asked:
         run = engine.request_pause(queries.database_url(), str(actor(asked.who.name if asked.who else None)))
         if run is None:
             raise Conflict("No run is under way any more: there is nothing to pause.")
-        asked.write_down(AuditOutcome.DONE, run=run.run_id)
+        asked.record(AuditOutcome.DONE, run=run.run_id)
         return f"{run.phase} was asked to pause. It stops at its next safe point."
 
 
@@ -151,12 +151,12 @@ def interrupt(pid: int, since: datetime, how: blocking_sessions.How, *, insists:
         if not insists:
             raise InvalidInput("Tick the box first: a client loses what it has not committed. Nobody was interrupted.")
         client, obeyed = blocking_sessions.interrupt(queries.database_url(), pid, since, how)
-        asked.write_down(
+        asked.record(
             AuditOutcome.DONE if obeyed else AuditOutcome.FAILED, client=f"{client.role}, {client.application_name}"
         )
         name = f"{client.role}, {client.application_name or 'no application name'} (pid {pid})"
         if not obeyed:
-            raise Conflict(f"{name} was told to end, and has not within five seconds. Look again in a moment.")
+            raise Conflict(f"{name} was asked to end, and has not within five seconds. Check again in a moment.")
         cancelled = how is blocking_sessions.How.CANCEL
         return f"{'Cancelled the statement of' if cancelled else 'Ended the session of'} {name}."
 
@@ -208,12 +208,12 @@ def _check_word(typed: str) -> None:
 
 
 def delete(name: str, typed: str) -> str:
-    """Delete one backup. What to tell whoever asked. Raises BackupError where it must stay."""
+    """Delete one backup. Returns the message. Raises BackupError where it must stay."""
     with as_admin("delete", backup=name) as asked:
         _check_word(typed)
         found = backup.find_backup(queries.settings().backup_dir, name)
         backup.delete_backup(found, wanted=backup.usage_of(queries.database_url()).wanted)
-        asked.write_down(AuditOutcome.DONE)
+        asked.record(AuditOutcome.DONE)
         return f"Deleted {name}: {fmt.size(found.bytes)} freed."
 
 
@@ -222,7 +222,7 @@ def prune(keep: int, days: int, shown: Sequence[str], typed: str) -> str:
     with as_admin("prune", keep=keep, days=days) as asked:
         _check_word(typed)
         gone = backup.prune(queries.database_url(), queries.settings().backup_dir, RetentionRule(keep, days), shown)
-        asked.write_down(AuditOutcome.DONE, deleted=[one.name for one in gone])
+        asked.record(AuditOutcome.DONE, deleted=[one.name for one in gone])
         if not gone:
-            return "Nothing was deleted: look at what goes now."
+            return "Nothing was deleted: check what goes now."
         return f"Deleted {plural(len(gone), 'backup')}: {fmt.size(sum(one.bytes for one in gone))} freed."

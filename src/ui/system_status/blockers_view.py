@@ -43,7 +43,7 @@ def table(clients: Sequence[Client], caption: str) -> None:
 
 
 def _interrupt(pid: int, since: datetime, how: How) -> None:
-    """The number and the beginning name one session for ever: it is looked for again before anything is done to it."""
+    """The number and the beginning name one session for ever: it is read again before anything is done to it."""
     insists = bool(st.session_state.get(INSIST))
     components.attempt(lambda: actions.interrupt(pid, since, how, insists=insists))
 

@@ -13,7 +13,7 @@ EVERY_S = 60  # what is urgent, a database that is gone, every page notices with
 
 
 def show() -> None:
-    """Looked at when the page is drawn, and then once a minute."""
+    """Read when the page is drawn, and then once a minute."""
     st.fragment(_cards, run_every=EVERY_S)()
 
 
@@ -29,7 +29,7 @@ def _card(of: Component) -> str:
 
 
 def summary(found: Sequence[Component]) -> str:
-    """What to look at first."""
+    """What needs attention first."""
     bad = [one.name for one in found if one.known and one.state is not State.HEALTHY]
     if not bad:
         return f"All {len(found)} components are healthy."

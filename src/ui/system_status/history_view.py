@@ -121,7 +121,7 @@ def _exports(shown: Sequence[ActivityEntry]) -> None:
 def _closer(shown: Sequence[ActivityEntry], may: bool) -> None:
     by_key = {one.key: one for one in shown}
     chosen = st.selectbox(
-        "Look closer at", list(by_key), index=None, key="history_look", placeholder="Choose an entry",
+        "Details of", list(by_key), index=None, key="history_details", placeholder="Choose an entry",
         format_func=lambda key: _named(by_key[key]) if key in by_key else key, width=480,
     )  # fmt: skip
     one = by_key.get(chosen or "")

@@ -24,7 +24,7 @@ def show(who: User) -> None:
     live = queries.live_state()
     health_view.show()
     if live.problem is not None:
-        st.caption("This page looks again every few seconds; nothing needs to be restarted here.")
+        st.caption("This page checks again every few seconds; nothing needs to be restarted here.")
         return
     with components.error_boundary():
         _schema(live)

@@ -120,7 +120,7 @@ def attempt(action: Callable[[], str]) -> None:
 
 
 def _running_text(live: queries.LiveState) -> str | None:
-    """What a run means for whoever reads this page; only an admin is told what to do about it."""
+    """What a run means for whoever reads this page; only an admin sees what to do about it."""
     run = live.run
     if run is None:
         return None

@@ -267,7 +267,7 @@ def log(lines: Sequence[tuple[str, str]]) -> str:
 
 
 def file_link(href: str, text: str) -> str:
-    """A link that a browser saves as a file, and that looks like a button."""
+    """A link that a browser stores as a file, drawn as a button."""
     return f'<a class="hk-file" href="{escape(href)}" target="_self" download>{escape(text)}</a>'
 
 

@@ -1,4 +1,4 @@
-"""Every write that the database acknowledged to the old application, and a look whether it is there."""
+"""Every write that the database acknowledged to the old application, and whether it is there."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal

@@ -88,7 +88,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
 }
 
-# A row of another portfolio carries one of these marks, so that a v1 client can tell that it sees what it must not.
+# A row of another portfolio carries one of these marks, so that a v1 client notices that it sees what it must not.
 FOREIGN_PREFIX = "90"  # of symbols that exist nowhere else: 90000.HK to 90999.HK
 FOREIGN_NUMBER = 777_777
 

@@ -63,7 +63,7 @@ def test_a_session_says_who_and_what_role_also_after_a_restart(
 
 
 @pytest.mark.parametrize(("name", "password"), [("mei", "wrong"), ("nobody", SECRET), ("", ""), ("mei", "")])
-def test_the_wrong_name_and_the_wrong_password_are_told_the_same(
+def test_the_wrong_name_and_the_wrong_password_are_reported_the_same(
     authenticator: Authenticator, name: str, password: str
 ) -> None:
     with pytest.raises(LoginRefused, match=r"^Name or password is wrong\.$"):
@@ -284,7 +284,7 @@ def test_neither_way_in_opens_with_the_others_session(
     assert authenticator.authenticate(identities.log_in_identity("mei@hk.example", "t", clock.now + 60, HERE)) is None
 
 
-def test_the_log_tells_who_and_from_where_and_no_secret(
+def test_the_log_shows_who_and_from_where_and_no_secret(
     authenticator: Authenticator, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -121,7 +121,7 @@ def test_how_it_is_typed() -> None:
         (["delete"], "BACKUP"),
     ],
 )
-def test_what_makes_no_sense_is_told(argv: list[str], said: str) -> None:
+def test_what_makes_no_sense_is_reported(argv: list[str], said: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(argv)
     assert said in str(caught.value)

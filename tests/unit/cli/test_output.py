@@ -137,7 +137,7 @@ def test_a_merge_shows_cost_value_and_rounding() -> None:
     assert "no price" in text
 
 
-def test_proof_tells_equal_from_different_and_from_explained() -> None:
+def test_proof_distinguishes_equal_different_and_explained() -> None:
     rows = [ProofRow("rows", "1", "1", True), ProofRow("P&L", "1", "2", False), ProofRow("x", "1", "2", None, "3 rows")]
     lines = proof_lines(rows)
     assert lines[1].endswith("equal")
@@ -145,7 +145,7 @@ def test_proof_tells_equal_from_different_and_from_explained() -> None:
     assert lines[3].endswith("explained: 3 rows")
 
 
-def test_an_outcome_tells_the_stall_and_the_backup() -> None:
+def test_an_outcome_shows_the_stall_and_the_backup() -> None:
     outcome = RunOutcome(1, Phase.PHASE1, "done", "Done.", "", 75.2, 8.25, 6.5, "b-1")
     text = "\n".join(outcome_lines(outcome))
     assert "Longest wait of a client: 8.2 ms" in text

@@ -82,7 +82,7 @@ def test_choices_of_a_run(tmp_path: Path) -> None:
         (["phase1", "--backup-dir", ""], "Name a folder"),
     ],
 )
-def test_what_makes_no_sense_is_told(argv: list[str], said: str) -> None:
+def test_what_makes_no_sense_is_reported(argv: list[str], said: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(argv)
     assert said in str(caught.value)

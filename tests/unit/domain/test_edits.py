@@ -33,7 +33,7 @@ def test_what_is_added_changed_and_removed() -> None:
         replace(HSBC, portfolio_id="OTHER"),
     ],
 )
-def test_what_only_looks_different_is_no_change(same: Position) -> None:
+def test_what_is_only_written_differently_is_no_change(same: Position) -> None:
     assert diff([HSBC], [same]) == ()
 
 

@@ -58,7 +58,7 @@ def test_any_text_is_normalised_once_for_all_or_refused(text: str) -> None:
     assert len(symbol) <= 10
 
 
-def test_spellings_look_for_the_normal_form_first_and_for_what_was_written() -> None:
+def test_spellings_have_the_normal_form_first_and_then_what_was_written() -> None:
     assert spellings("700.HK") == ("0700.HK", "700.HK")
     assert spellings("0700.HK") == ("0700.HK",)
     assert spellings("AAPL") == ("AAPL",)

@@ -1,4 +1,4 @@
-"""Runs and actions as one history: each told once, with who, when and how it ended; filtered and written to files."""
+"""Runs and actions as one history: each listed once, with who, when and how it ended; filtered and written to files."""
 
 import csv
 import io
@@ -51,7 +51,7 @@ def test_one_without_an_end_says_so() -> None:
     assert (one.outcome, one.ended, one.message) == ("begun", None, NO_END)
 
 
-def test_a_run_is_told_once_with_where_it_was_started() -> None:
+def test_a_run_is_reported_once_with_where_it_was_started() -> None:
     lines = [line(41, "phase1", "done", task="a", run=7), line(0, "phase1", "started", task="a", phase="phase1")]
     (one,) = merged([run(7, 1)], lines)
     assert (one.kind, one.name, one.by, one.address, one.outcome) == ("run", "phase1", "mei", "192.0.2.7", "done")
@@ -148,7 +148,7 @@ def test_how_a_filter_is_typed() -> None:
     assert timedelta(days=7) <= datetime.now(UTC) - since < timedelta(days=7, minutes=5)
     for argv, said in (
         (["history", "--since", "soon"], "--since is 'soon'"),
-        (["history", "3", "--who", "mei"], "told as a whole"),
+        (["history", "3", "--who", "mei"], "shown as a whole"),
         (["--who", "mei", "check"], "belongs to history"),
     ):
         with pytest.raises(UsageError, match=said):

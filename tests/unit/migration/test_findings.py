@@ -46,8 +46,8 @@ def test_a_finding_holds_on_every_face(rule: Rule) -> None:
     assert all(statement in typed for statement in finding.statements)
     if finding.severity is Severity.REFUSAL:
         assert typed and any(findings_view.advice(finding)), "a refusal says what to do"
-    told = command_line.as_json(finding)
-    assert told["code"] == rule.code and told["facts"] == Facts(rule)
+    reported = command_line.as_json(finding)
+    assert reported["code"] == rule.code and reported["facts"] == Facts(rule)
 
 
 def test_every_choice_has_words_on_both_faces() -> None:

@@ -17,7 +17,7 @@ from src.postgres.connection import connect, redact
         "postgresql://trader:s3cret%zzt0ken@127.0.0.1:1/db",
     ],
 )
-def test_a_failed_connection_does_not_tell_the_password(url: str) -> None:
+def test_a_failed_connection_does_not_show_the_password(url: str) -> None:
     with pytest.raises(HKStrategyError) as failure:
         connect(url)
     assert "s3cret" not in str(failure.value)
@@ -25,7 +25,7 @@ def test_a_failed_connection_does_not_tell_the_password(url: str) -> None:
     assert failure.value.__suppress_context__ or failure.value.__context__ is None
 
 
-def test_an_unencoded_at_sign_is_told_with_what_to_write() -> None:
+def test_an_unencoded_at_sign_is_reported_with_what_to_write() -> None:
     with pytest.raises(ConfigurationError, match="@ as %40"):
         connect("postgresql://trader:a@b@127.0.0.1/db")
 

@@ -64,7 +64,7 @@ def test_an_export_imports_again_unchanged(holdings: list[Position]) -> None:
 @settings(max_examples=200)
 @given(portfolios)
 def test_an_export_into_an_empty_portfolio_brings_the_same_positions(holdings: list[Position]) -> None:
-    """What may be typed comes back as it was; the rest (an odd symbol, a name of spaces) is told or trimmed."""
+    """What may be typed comes back as it was; the rest (an odd symbol, a name of spaces) is reported or trimmed."""
     usual = [
         replace(one, symbol=f"{number:04}.HK", company_name=(one.company_name or "").strip()[:200] or None, sector=None)
         for number, one in enumerate(holdings, 1)

@@ -144,7 +144,7 @@ def test_emoji_and_markup_are_texts_like_others() -> None:
     assert row.company_name == "🚀 <b>Tencent</b> 騰訊"
 
 
-def test_decimals_that_the_database_does_not_hold_are_told() -> None:
+def test_decimals_that_the_database_does_not_hold_are_reported() -> None:
     found = imported("700,3100,320.12345,,,315.2")
     assert found.rows[0].notes == ("Average cost 320.12345 is kept as 320.123.",)
 
@@ -220,7 +220,7 @@ def test_a_time_without_a_zone_is_in_that_of_ours() -> None:
         assert found.edits[0].after.price == Decimal(price), text
 
 
-def test_a_time_that_is_none_is_told() -> None:
+def test_a_time_that_is_none_is_reported() -> None:
     ours = replace(TENCENT, last_updated=datetime(2026, 3, 2, 9, 31, 7))
     for text, why in (("yesterday", "is not a time like"), ("2026-03-02T09:31:00+08:00", "mind its time zone")):
         found = imported(f"700,3200,300,{text}", header="Symbol,Quantity,Price,price_as_of", current=(ours,))

@@ -39,7 +39,7 @@ def test_the_encoding_is_found(text: str, python: str, shown: str) -> None:
     assert set(guess(table.columns).values()) == {Field.SYMBOL, Field.COMPANY_NAME, Field.QUANTITY, Field.AVG_COST}
 
 
-def test_names_alone_tell_big5_and_gb18030_apart() -> None:
+def test_names_alone_distinguish_big5_and_gb18030() -> None:
     """Headers in English: only the characters of the names are there to go by."""
     rows = "Code,Name,Qty\n0939,中國建設銀行,1\n0388,香港交易所,1\n0823,領展房產基金,1\n"
     assert read(rows.encode("big5")).encoding == "Big5"
@@ -147,7 +147,7 @@ def test_files_that_are_too_large_are_refused() -> None:
         read(b"Symbol,Quantity\n" + b",".join([b"1"] * 101))
 
 
-def test_a_quotation_mark_that_is_never_closed_is_told_with_its_row() -> None:
+def test_a_quotation_mark_that_is_never_closed_is_reported_with_its_row() -> None:
     with pytest.raises(InvalidInput, match="Row 3 cannot be read as columns"):
         read(b'Symbol,Quantity\n0700,1\n0005,"2\n0006,3\n')
     with pytest.raises(InvalidInput, match="Row 2 cannot be read as columns"):

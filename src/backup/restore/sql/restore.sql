@@ -35,7 +35,7 @@ SELECT statement FROM (
 ) AS drops
  ORDER BY step, statement
 
--- == tables: Every table whose rows can be counted, without a look into it: that would wait for whoever has locked it.
+-- == tables: Every table whose rows can be counted, without reading it: that would wait for whoever has locked it.
 SELECT n.nspname, c.relname, c.reltuples::bigint
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -29,7 +29,7 @@ SELECT %(run_id)s, id, hk_migration.position_digest(symbol, company_name, quanti
 ON CONFLICT DO NOTHING
 
 -- == changed_positions: Positions that are not as they were when the run began, and who changed them. The row's xmin
--- tells: a row's last writer was a transaction of this run, or somebody else. Of rows that are gone, the run took those
+-- shows: a row's last writer was a transaction of this run, or somebody else. Of rows that are gone, the run took those
 -- that are in an archive which it filled or restored, and those that its step restore_done deleted (these leave only
 -- their number behind).
 WITH archives AS (

@@ -102,7 +102,7 @@ def _clients(preview: Preview) -> None:
 def _still(drawn: str) -> str:
     """The backup that is chosen in the moment of the press, if the page has shown what will become of that one."""
     if st.session_state.get(CHOSEN) != drawn:
-        raise Conflict("Another backup has been chosen meanwhile: look at what will be done. Nothing was done.")
+        raise Conflict("Another backup has been chosen meanwhile: check what will be done. Nothing was done.")
     return drawn
 
 

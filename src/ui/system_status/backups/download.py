@@ -28,7 +28,7 @@ def path_of(name: str) -> str:
 
 
 class Download(StreamingResponse):
-    """Sends the tarball, and writes down whether all of it was sent."""
+    """Sends the tarball, and records in the audit whether all of it was sent."""
 
     def __init__(self, tarball: BackupTarball, asked: actions.Asked) -> None:
         self._asked = asked
@@ -55,7 +55,7 @@ class Download(StreamingResponse):
         message = f"Sent, {fmt.size(self._sent)}."
         if not whole:
             message = f"{fmt.size(self._sent)} of {fmt.size(self._length)} were sent: the browser went away."
-        self._asked.write_down(AuditOutcome.DONE if whole else AuditOutcome.FAILED, message=message, bytes=self._sent)
+        self._asked.record(AuditOutcome.DONE if whole else AuditOutcome.FAILED, message=message, bytes=self._sent)
 
 
 def headers_of(tarball: BackupTarball) -> dict[str, str]:
@@ -79,7 +79,7 @@ def answer(request: Request) -> Response:
             if request.method == "HEAD":
                 return Response(media_type="application/x-tar", headers=headers_of(tarball))
             asked.detail["task"] = secrets.token_hex(8)
-            asked.write_down(AuditOutcome.STARTED)
+            asked.record(AuditOutcome.STARTED)
             return Download(tarball, asked)
     except Forbidden as error:
         return PlainTextResponse(f"{error}\n", 403)

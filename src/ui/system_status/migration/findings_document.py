@@ -22,7 +22,7 @@ _HEADINGS = {
 _FACT = re.compile(r"\{(\w+)(?::([^}]*))?\}")
 _INTRODUCTION = """# Findings
 
-What `check`, a plan and System Status may tell of a database before a phase or a rollback, each with its code.
+What `check`, a plan and System Status may report of a database before a phase or a rollback, each with its code.
 `--json` gives the code and the facts, which stand in *italics* here. Generated from the rules in
 `src/migration/preflight` and `src/migration/plan` by `make findings`.
 """

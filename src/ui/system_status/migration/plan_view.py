@@ -7,7 +7,7 @@ from itertools import count
 
 import streamlit as st
 
-from src.cli.text import expected_sum, expected_texts
+from src.cli.text import estimate_sum, estimate_texts
 from src.journal.model import Phase
 from src.migration.model import Options, Plan, Step
 from src.migration.plan.lock_notes import CONSEQUENCES, lock_of
@@ -33,7 +33,7 @@ EFFECTS = {
 }
 REFRESH_S = 5
 WHOLE_REFRESH_S = 60
-INSPECTED = "hk_plan_looked"
+INSPECTED = "hk_plan_inspected"
 
 
 def offers(live: queries.LiveState) -> bool:
@@ -65,7 +65,7 @@ def show(live: queries.LiveState) -> None:
     options = plan_choices.chosen(phase)
     plan = queries.plan(phase, options)
     if plan.refusals and queries.moved_on(live):
-        st.caption("The schema has just changed; looking again…")
+        st.caption("The schema has just changed; reading it again…")
         return
     _effect(plan)
     if plan.nothing_to_do:
@@ -77,9 +77,9 @@ def show(live: queries.LiveState) -> None:
     _merged(plan)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        lines = zip(count(1), plan.steps, expected_texts(plan), strict=False)
+        lines = zip(count(1), plan.steps, estimate_texts(plan), strict=False)
         st.html(markup.steps([_line(*line) for line in lines]))
-        st.caption(expected_sum(plan))
+        st.caption(estimate_sum(plan))
         st.fragment(_sql)(plan)
     with right:
         _afterwards(plan)
@@ -92,7 +92,7 @@ def _state(plan: Plan) -> tuple[int, int]:
 
 
 def _surroundings() -> tuple[object, ...]:
-    """Who else is in the database; and, now and then, that it is time to look for all else. A whole plan costs more."""
+    """Who else is in the database; and, now and then, that it is time to read all else. A whole plan costs more."""
     return queries.other_sessions(), int(time.monotonic() // WHOLE_REFRESH_S)
 
 
@@ -107,9 +107,9 @@ def _refresh_plan(phase: Phase, options: Options, shown: tuple[int, int]) -> Non
             st.rerun()
 
 
-def _line(number: int, step: Step, expected: str) -> StepLine:
+def _line(number: int, step: Step, estimate: str) -> StepLine:
     lock = lock_of(step)
-    facts = (f"Lock: {lock.mode}, {lock.felt}", expected)
+    facts = (f"Lock: {lock.mode}, {lock.felt}", estimate)
     return StepLine(f"{number}. {step.title}", step.kind.value, StepMark.PLANNED, step.why, facts=facts)
 
 

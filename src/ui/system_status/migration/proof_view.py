@@ -25,7 +25,7 @@ TABLES = (
     EQUAL,
 )
 OTHERS = (Column("What", "title"), BEFORE, AFTER, EQUAL)
-VERDICTS = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("explained", "warn")}
+RESULTS = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("explained", "warn")}
 
 
 def summary(proof: Sequence[ProofRow]) -> str:
@@ -51,10 +51,10 @@ def show(run_id: int, proof: Sequence[ProofRow]) -> None:
 
 
 def _row(row: ProofRow) -> list[Cell | str]:
-    text, tone = VERDICTS[row.equal]
-    verdict = Cell(text, tone, note=row.note)
+    text, tone = RESULTS[row.equal]
+    result = Cell(text, tone, note=row.note)
     if row.about == "portfolio":
-        return [Cell(row.subject), row.before, row.after, row.difference or fmt.MISSING, verdict]
+        return [Cell(row.subject), row.before, row.after, row.difference or fmt.MISSING, result]
     if row.about == "table":
         before, after = row.digests or (fmt.MISSING, fmt.MISSING)
         return [
@@ -64,9 +64,9 @@ def _row(row: ProofRow) -> list[Cell | str]:
             row.difference,
             _hash(before),
             _hash(after),
-            verdict,
+            result,
         ]
-    return [Cell(row.subject), row.before, row.after, verdict]
+    return [Cell(row.subject), row.before, row.after, result]
 
 
 def _hash(digest: str) -> Cell:

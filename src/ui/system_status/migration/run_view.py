@@ -1,4 +1,4 @@
-"""The run that is under way, or the last one: looked at from the database, so that it survives reload and restart."""
+"""The run that is under way, or the last one: read from the database, so that it survives reload and restart."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -82,7 +82,7 @@ def test_the_nearest_valid_prices_are_valid_and_nothing_valid_lies_between(price
         assert not [one for one in between if on_tick(one, table) is True]
 
 
-def test_a_price_off_the_steps_is_told_with_its_neighbours() -> None:
+def test_a_price_off_the_steps_is_reported_with_its_neighbours() -> None:
     assert tick_warning(Decimal("315.2"), EQUITY_TICKS) is None
     assert tick_warning(Decimal("12000"), EQUITY_TICKS) is None
     assert tick_warning(Decimal("285.5"), EQUITY_TICKS) == (
@@ -93,12 +93,12 @@ def test_a_price_off_the_steps_is_told_with_its_neighbours() -> None:
     )
 
 
-def test_odd_lots_are_told_and_unknown_lots_are_not() -> None:
+def test_odd_lots_are_reported_and_unknown_lots_are_not() -> None:
     assert lot_warning(800, 400) is None
     assert lot_warning(13_428, None) is None
-    told = lot_warning(13_428, 400)
-    assert told is not None
-    assert told.startswith("228 of the 13,428 shares are less than a board lot of 400")
+    reported = lot_warning(13_428, 400)
+    assert reported is not None
+    assert reported.startswith("228 of the 13,428 shares are less than a board lot of 400")
     assert (lot_warning(-50, 400) or "").startswith("50 shares are less than a board lot of 400")
 
 

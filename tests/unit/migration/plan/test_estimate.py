@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from src.cli.text import expected_sum
+from src.cli.text import estimate_sum
 from src.journal.model import Phase
-from src.migration.model import Expected, Plan, Step, StepKind, TableSize
+from src.migration.model import Plan, Step, StepEstimate, StepKind, TableSize
 from src.migration.plan import estimate as module
-from src.migration.plan.estimate import Measured, expected
+from src.migration.plan.estimate import Measured, estimates
 from src.migration.plan.planner import BACKUP
 from src.migration.steps import load_steps
 
@@ -41,28 +41,30 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "rates", lambda: found)
 
 
-def seconds(step: Step, megabytes: int, *earlier: Measured, phase: Phase = Phase.PHASE1) -> Expected | None:
-    (one,) = expected([(phase, step)], tables(megabytes), earlier)
+def seconds(step: Step, megabytes: int, *earlier: Measured, phase: Phase = Phase.PHASE1) -> StepEstimate | None:
+    (one,) = estimates([(phase, step)], tables(megabytes), earlier)
     return one
 
 
 def test_an_earlier_run_is_scaled_by_the_tables_it_depends_on() -> None:
-    assert seconds(BUILD, 200, ran("index", 4.0, 100)) == Expected(8.0, AT)
-    assert seconds(BACKUP, 200, ran("backup", 4.0, 100, Phase.PHASE2)) == Expected(8.0, AT), "whatever the phase"
-    assert seconds(SWITCH, 200, ran("switch", 0.5, 100)) == Expected(0.5, AT), "it changes the catalog only"
-    assert seconds(BUILD, 2, ran("index", 0.5, 1)) == Expected(0.5, AT), "small tables make no difference"
+    assert seconds(BUILD, 200, ran("index", 4.0, 100)) == StepEstimate(8.0, AT)
+    assert seconds(BACKUP, 200, ran("backup", 4.0, 100, Phase.PHASE2)) == StepEstimate(8.0, AT), "whatever the phase"
+    assert seconds(SWITCH, 200, ran("switch", 0.5, 100)) == StepEstimate(0.5, AT), "it changes the catalog only"
+    assert seconds(BUILD, 2, ran("index", 0.5, 1)) == StepEstimate(0.5, AT), "small tables make no difference"
 
 
 def test_of_several_runs_the_quickest_counts_since_the_others_waited() -> None:
-    assert seconds(BUILD, 100, ran("index", 90.0, 100), ran("index", 4.0, 100)) == Expected(4.0, AT)
+    assert seconds(BUILD, 100, ran("index", 90.0, 100), ran("index", 4.0, 100)) == StepEstimate(4.0, AT)
 
 
 def test_what_does_not_fit_is_left_to_the_bench() -> None:
-    assert seconds(BUILD, 51) == Expected(6.0, None)
-    assert seconds(BUILD, 201) == Expected(21.0, None)
-    assert seconds(BUILD, 0) == Expected(1.0, None)
-    assert seconds(BUILD, 51, ran("index", 4.0, 51, Phase.ROLLBACK_V1)) == Expected(6.0, None), "another phase's step"
-    assert seconds(BUILD, 51, ran("index", 0.1, 1)) == Expected(6.0, None), "a table fifty times smaller"
+    assert seconds(BUILD, 51) == StepEstimate(6.0, None)
+    assert seconds(BUILD, 201) == StepEstimate(21.0, None)
+    assert seconds(BUILD, 0) == StepEstimate(1.0, None)
+    assert seconds(BUILD, 51, ran("index", 4.0, 51, Phase.ROLLBACK_V1)) == StepEstimate(6.0, None), (
+        "another phase's step"
+    )
+    assert seconds(BUILD, 51, ran("index", 0.1, 1)) == StepEstimate(6.0, None), "a table fifty times smaller"
 
 
 def test_nothing_is_invented() -> None:
@@ -72,17 +74,17 @@ def test_nothing_is_invented() -> None:
 
 def test_the_sum_says_where_it_is_from_and_what_it_leaves_out() -> None:
     plan = Plan(Phase.PHASE1, "1.0", "2.0", (BUILD, SWITCH), (), (), (), (), ())
-    known, other = Expected(3.0, AT), Expected(4.0, None)
-    assert "not known" in expected_sum(replace(plan, expected=(None, None)))
-    both = expected_sum(replace(plan, expected=(known, other)))
+    known, other = StepEstimate(3.0, AT), StepEstimate(4.0, None)
+    assert "not known" in estimate_sum(replace(plan, expected=(None, None)))
+    both = estimate_sum(replace(plan, expected=(known, other)))
     assert "about 7.0 s; by earlier runs on this database, and by" in both
-    text = expected_sum(replace(plan, expected=(other, None)))
+    text = estimate_sum(replace(plan, expected=(other, None)))
     assert "about 4.0 s, and what 1 step takes of which nothing is known; by measurements on another machine" in text
 
 
 @pytest.mark.parametrize("phase", list(Phase))
 def test_every_step_that_reads_or_writes_rows_says_which_tables_it_grows_with(phase: Phase) -> None:
-    """Those whose rows lie elsewhere (an archive, a side table) excepted: of these nothing is told."""
+    """Those whose rows lie elsewhere (an archive, a side table) excepted: of these nothing is reported."""
     known = {"portfolio_positions", "trading_signals", "price_history"}
     for step in load_steps(phase):
         assert set(step.grows) <= known, step.name
