@@ -42,7 +42,7 @@ TICK_S = 0.05
 
 @dataclass(frozen=True)
 class Watched:
-    """Medians of some runs of phase 1 with its backup, in seconds; the longest wait of the canary in ms.
+    """Medians of some runs of phase 1 with its backup, in seconds; the longest wait of the stall probe in ms.
 
     `drawn`: parts of pages that were drawn again during a run.
     """

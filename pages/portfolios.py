@@ -1,4 +1,4 @@
-"""Portfolios: all of them at a glance; create, copy, archive, delete."""
+"""Portfolios: all of them; create, copy, archive, delete."""
 
 from src.ui.portfolios import listing, page
 from src.ui.reads import queries

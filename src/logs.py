@@ -78,7 +78,7 @@ def stop_run_log(path: Path) -> None:
             handler.close()
 
 
-def tell_unexpected_errors(redact: Redact, log_file: Path | None, say: Callable[[str], None]) -> None:
+def report_unexpected_errors(redact: Redact, log_file: Path | None, say: Callable[[str], None]) -> None:
     """From now on a mistake in the program itself is reported in one sentence; its traceback, masked, is in the log."""
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

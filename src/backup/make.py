@@ -219,7 +219,7 @@ def _snapshots(url: str) -> Iterator[tuple[list[Connection], str]]:
         except psycopg2.Error as error:
             if errors.is_lost(error):
                 raise errors.lost(errors.server_text(error)) from None
-            text = errors.told(error) or redact(str(error).strip(), url)
+            text = errors.meaning(error) or redact(str(error).strip(), url)
             raise BackupError(f"The backup failed: {text}") from None
 
 

@@ -10,7 +10,7 @@ from src.cli.findings import advice
 from src.cli.output import Ending
 from src.cli.parser import RollbackTarget
 from src.cli.text import current_run_lines, outcome_lines, plan_lines, run_detail_lines
-from src.cli.text_history import happening_lines
+from src.cli.text_history import activity_lines
 from src.errors import InvalidInput
 from src.journal import activity, runs
 from src.journal.model import Keep, OutcomeState, Phase, RunOutcome
@@ -90,7 +90,7 @@ def cmd_history(context: Context) -> Ending:
         return _one_run(context, context.arguments.run)
     found = [one for one in activity.read(context.url) if context.arguments.wanted.fits(one)]
     value = {"runs": [one.run for one in found if one.run is not None], "happenings": found}
-    context.renderer.show("history", value, happening_lines(found))
+    context.renderer.show("history", value, activity_lines(found))
     return done("", value={"count": len(found)})
 
 

@@ -12,7 +12,7 @@ from src.diagnostics.model import Result
 from src.diagnostics.runner import diagnose
 from src.errors import HKStrategyError
 from src.journal.model import OutcomeState
-from src.logs import mask, tell_unexpected_errors
+from src.logs import mask, report_unexpected_errors
 
 
 def run_diagnostics(
@@ -34,7 +34,7 @@ def run_diagnostics(
         settings = load_settings()
         redact = redactor(settings.database_url, settings.redis_url)
         renderer = choose_renderer(as_json=arguments.json, redact=redact)
-        tell_unexpected_errors(
+        report_unexpected_errors(
             redact, None, lambda text: renderer.end(Ending(EXIT_FAILED, OutcomeState.FAILED, text), None)
         )
         ending = _diagnose(settings, renderer, database_url, cache_url)

@@ -20,7 +20,7 @@ from src.cli.parser import ASKING, Arguments, UsageError, parse
 from src.config import Settings, load_settings
 from src.errors import HKStrategyError, MigrationError
 from src.journal.model import OutcomeState
-from src.logs import mask, start_run_log, stop_run_log, tell_unexpected_errors
+from src.logs import mask, report_unexpected_errors, start_run_log, stop_run_log
 
 # These change something, or take long: each has a log file of its own.
 LOGGED = (
@@ -53,7 +53,7 @@ def run_command(argv: Sequence[str]) -> int:
         if arguments.command in LOGGED:
             log_file = start_run_log(settings.log_dir, arguments.command, redact)
             log.info("run_migration.py %s", " ".join(without_url(argv)))
-        tell_unexpected_errors(redact, log_file, partial(_say_unexpected, renderer, log_file))
+        report_unexpected_errors(redact, log_file, partial(_say_unexpected, renderer, log_file))
         ending = _attempt(arguments, settings, renderer)
     except HKStrategyError as error:
         ending = ending_of(error)

@@ -7,10 +7,10 @@ from src.journal.activity import ActivityEntry
 from src.text import duration, milliseconds, moment
 
 
-def happening_lines(happenings: Sequence[ActivityEntry]) -> list[str]:
+def activity_lines(entries: Sequence[ActivityEntry]) -> list[str]:
     """Runs and actions, one a line; a run's number is what `history RUN` wants."""
     rows = []
-    for one in happenings:
+    for one in entries:
         run = one.run
         extra = (
             "" if run is None or run.longest_stall_ms is None else f"longest stall {milliseconds(run.longest_stall_ms)}"

@@ -1,4 +1,4 @@
-"""Why a connection could not be opened, told without reading a text in somebody's language.
+"""Why a connection could not be opened, found without reading a text in somebody's language.
 
 psycopg2 gives no SQLSTATE for it: libpq keeps the fields of the server's answer to itself, and psycopg2 opens a
 connection in one call. So a second attempt is made, of each address by itself, with libpq set to say nothing but the
@@ -27,7 +27,7 @@ from src.postgres.connect_settings import refusal, wrong_file, wrong_setting
 from src.postgres.errors import Reason
 
 MORE_S = 2.0  # the second attempt may take so much longer than the first
-SLOW_S = 5.5  # a refusal that comes so soon is told as one, even where connect_timeout is shorter
+SLOW_S = 5.5  # a refusal that comes so soon is reported as one, even where connect_timeout is shorter
 _PQERRORS_SQLSTATE = 3
 # What libpq says of a server's error in that setting: the severity, a colon, two blanks and the SQLSTATE.
 _SQLSTATE_LINE = re.compile(r":  ([0-9A-Z]{5})$", re.MULTILINE)
@@ -87,10 +87,10 @@ def error_of(failed: Failed) -> HKStrategyError:
             return refusal(file, failed.said)
     if reason is Reason.NO_CONNECT_RIGHT:
         return errors.no_session(reason, failed.said, next_step=_grant(failed.parsed))
-    told = [f"{host.place}: {errors.WORDS[one][0]}" for host, one in zip(hosts, reasons, strict=False)]
+    reported = [f"{host.place}: {errors.WORDS[one][0]}" for host, one in zip(hosts, reasons, strict=False)]
     if len(set(reasons)) == 1:
         return errors.no_session(reason, failed.said)
-    text = f"No host of DATABASE_URL gives a session ({'; '.join(told)}): {failed.said}."
+    text = f"No host of DATABASE_URL gives a session ({'; '.join(reported)}): {failed.said}."
     return errors.no_session(reason, text=text)
 
 
@@ -221,7 +221,7 @@ class _Attempt:
 
 
 def _second_attempt(addresses: Iterable[dict[str, str]], budget_s: float) -> list[Reason | None]:
-    """What each is told, all at the same time; None where no server refuses with a SQLSTATE."""
+    """The refusal that each gets, all at the same time; None where no server refuses with a SQLSTATE."""
     libpq = _libpq()
     if libpq is None:
         return [None for _ in addresses]

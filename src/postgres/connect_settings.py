@@ -1,4 +1,4 @@
-"""Which setting of DATABASE_URL libpq itself cannot use, told without reading what libpq says of it.
+"""Which setting of DATABASE_URL libpq itself cannot use, found without reading what libpq says of it.
 
 Asked only after a connection has failed: libpq is given the same settings for an address of this process, where only
 the settings can be in the way.
@@ -17,7 +17,7 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from src.errors import ConfigurationError
 
-# libpq reads these as integers, and tells of a wrong one too late or not at all.
+# libpq reads these as integers, and reports a wrong one too late or not at all.
 _INTEGERS = (
     "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
 )  # fmt: skip
@@ -64,7 +64,7 @@ def refusal(setting: str, said: str = "") -> ConfigurationError:
 def wrong_setting(parsed: Mapping[str, str]) -> str | None:
     """The setting that libpq refuses before it asks any server; None where it takes them all.
 
-    Of the environment (PGSSLMODE, say) only what is set can be told, not which of it is wrong.
+    Of the environment (PGSSLMODE, say) only what is set can be named, not which of it is wrong.
     """
     ports, hosts = parsed.get("port", "").split(","), parsed.get("host", "").split(",")
     addresses = parsed.get("hostaddr", "").split(",")

@@ -37,7 +37,7 @@ def connect(
 ) -> Connection:
     """Connect to `url` (a libpq URL or keyword string; sockets, sslmode and service files work).
 
-    The session's application_name is "hk_strategy" and the purpose, so that plans can tell this project's
+    The session's application_name is "hk_strategy" and the purpose, so that plans can distinguish this project's
     sessions from v1 clients. Each address that the URL leads to is given `within_s` seconds (libpq waits at least 2)
     where it is given, else what the URL says, or 10.
 

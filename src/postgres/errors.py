@@ -1,4 +1,4 @@
-"""What an error of PostgreSQL means, told by its SQLSTATE: for the dashboard, the command line and health alike.
+"""What an error of PostgreSQL means, by its SQLSTATE: for the dashboard, the command line and health alike.
 
 The text of an error is shown and never read: its language is that of the server (lc_messages) or of libpq.
 How a failed connection gets its SQLSTATE: src/postgres/connect_errors.py.
@@ -288,10 +288,10 @@ def advice(reason: Reason) -> str:
 def translate(error: psycopg2.Error) -> Exception:
     """The project's own error for it; an error that nobody foresaw comes back as it is."""
     unforeseen: Exception = error
-    return told(error) or unforeseen
+    return meaning(error) or unforeseen
 
 
-def told(error: psycopg2.Error) -> HKStrategyError | None:
+def meaning(error: psycopg2.Error) -> HKStrategyError | None:
     """The project's own error for it, with the next step in its text; None for one that nobody foresaw."""
     reason, said = reason_of(error), server_text(error)
     text = f"{sentence(reason, said)} {advice(reason)}"

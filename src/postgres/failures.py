@@ -61,18 +61,18 @@ def failure(conn: Connection, error: psycopg2.Error) -> Exception:
 
     An error that nobody foresaw comes back as it is. `conn` must be in no transaction that has failed.
     """
-    told = errors.told(error)
-    if told is None and not errors.is_moved(error) and is_gone(conn):
-        told = errors.lost(errors.server_text(error))
+    known = errors.meaning(error)
+    if known is None and not errors.is_moved(error) and is_gone(conn):
+        known = errors.lost(errors.server_text(error))
     try:
-        if isinstance(told, TableLocked):
-            told = locked(error, exclusive_locks(conn))
-        elif isinstance(told, NotAllowed):
-            told = not_allowed(error, grants_of_all(conn, READ))
+        if isinstance(known, TableLocked):
+            known = locked(error, exclusive_locks(conn))
+        elif isinstance(known, NotAllowed):
+            known = not_allowed(error, grants_of_all(conn, READ))
     except psycopg2.Error:
-        pass  # the error without those details is told all the same
+        pass  # the error without those details is raised all the same
     unforeseen: Exception = error
-    return told or unforeseen
+    return known or unforeseen
 
 
 def grants_of_all(conn: Connection, rights: Sequence[str]) -> tuple[str, ...]:

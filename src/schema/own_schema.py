@@ -19,7 +19,7 @@ _FILE = re.compile(r"((\d{3})_(journal|revisions)\w*)\.sql")
 
 
 class Part(StrEnum):
-    """A part of the schema. `journal`: runs, audit, archive, proof. `revisions`: saves, and what copies came from."""
+    """A part of the schema. `journal`: runs, audit, archive, proof. `revisions`: those, and what copies came from."""
 
     JOURNAL = "journal"
     REVISIONS = "revisions"

@@ -114,7 +114,7 @@ def test_what_an_earlier_version_recorded_is_shown() -> None:
     assert build.note == "2.0 s · Build: building index · 5 of 20"
 
 
-def test_the_story_of_a_run() -> None:
+def test_the_events_of_a_run() -> None:
     events = [
         event(0, "run", "begins"),
         event(0, "step", "First", detail={"state": "started"}),

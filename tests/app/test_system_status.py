@@ -88,7 +88,7 @@ def test_a_trader_sees_health_and_no_button(
 
 
 @pytest.mark.parametrize("page", ["portfolios", "portfolio", "system_status"])
-def test_nobody_sees_nothing_where_there_is_no_door(
+def test_nobody_sees_nothing_where_there_is_no_authentication(
     make_database: MakeDatabase, settings_env: pytest.MonkeyPatch, page: str
 ) -> None:
     """`streamlit run src/ui/script.py` has no middleware in front of it."""

@@ -81,7 +81,7 @@ class Player:
     def __init__(self, url: str, manager: DatabaseManager, seed: int) -> None:
         self.url, self.manager, self.dice = url, manager, random.Random(seed)
         self.model = Model.of(url)
-        self.saves: list[Revision] = []
+        self.revisions: list[Revision] = []
 
     def step(self) -> str:
         todo = [self.save] * 6 + [self.undo] * 3 + [self.price, self.signal, self.create, self.copy, self.single] * 2
@@ -124,10 +124,10 @@ class Player:
                 after = replace(after, price=known[edit.symbol])
             self.model.put(owner, edit.symbol, after)
         self.model.gone_signals |= {(save.revision_id, symbol): number for symbol, number in lost.items()}
-        self.saves.append(save)
+        self.revisions.append(save)
 
     def undo(self) -> None:
-        alive = [save for save in self.saves if save.portfolio_id in self.model.rows]
+        alive = [save for save in self.revisions if save.portfolio_id in self.model.rows]
         alive = [save for save in alive if save.revision_id not in self.model.dead]
         if not alive:
             return
@@ -151,7 +151,7 @@ class Player:
                 self.model.signals[owner, one.symbol] = self.model.gone_signals[save.revision_id, one.symbol]
         self.model.gone_signals |= {(undo.revision_id, symbol): number for symbol, number in lost.items()}
         self.model.dead.add(save.revision_id)
-        self.saves.append(undo)
+        self.revisions.append(undo)
 
     def price(self) -> None:
         symbol, price = self.dice.choice(SYMBOLS), Decimal(self.dice.randrange(1, 90_000)).scaleb(-3)
@@ -200,7 +200,7 @@ class Player:
             del self.model.rows[owner]
             for key in [key for key in self.model.signals if key[0] == owner]:
                 del self.model.signals[key]
-            self.model.dead |= {save.revision_id for save in self.saves if save.portfolio_id == owner}
+            self.model.dead |= {save.revision_id for save in self.revisions if save.portfolio_id == owner}
 
     def rename(self) -> None:
         self.manager.rename_portfolio(self.some(), "Renamed", strategy="Other")
@@ -227,10 +227,10 @@ def test_random_operations_do_what_the_model_does(
     assert len(done) >= 8, f"the dice were dull: {done}"
 
 
-def replay(saves: tuple[Revision, ...], start: dict[str, PositionValues]) -> dict[str, PositionValues]:
+def replay(revisions: tuple[Revision, ...], start: dict[str, PositionValues]) -> dict[str, PositionValues]:
     """What the audit says that a portfolio holds; prices, which the market moves, aside."""
     held = {symbol: replace(row, price=None) for symbol, row in start.items()}
-    for save in reversed(saves):
+    for save in reversed(revisions):
         for row in save.rows:
             before = None if row.before is None else replace(row.before, price=None)
             assert held.pop(row.symbol, None) == before, f"save {save.revision_id} does not follow on those before it"
@@ -244,11 +244,11 @@ class Editor:
 
     def __init__(self, manager: DatabaseManager, owner: str, start: dict[str, PositionValues]) -> None:
         self.manager, self.owner, self.mine = manager, owner, dict(start)
-        self.dice, self.saves = random.Random(owner), list[Revision]()
+        self.dice, self.revisions = random.Random(owner), list[Revision]()
 
     def work(self) -> None:
         for _ in range(25):
-            if self.saves and self.dice.random() < 0.3:
+            if self.revisions and self.dice.random() < 0.3:
                 self.undo()
             else:
                 self.save()
@@ -261,11 +261,11 @@ class Editor:
             after = PositionValues(
                 self.dice.randrange(1, 999), Decimal(self.dice.randrange(1, 99)), self.owner, self.owner
             )
-        self.saves.append(self.manager.save_positions(self.owner, [Edit(symbol, row, after)]))
+        self.revisions.append(self.manager.save_positions(self.owner, [Edit(symbol, row, after)]))
         self.put(symbol, after)
 
     def undo(self) -> None:
-        last = self.saves.pop()
+        last = self.revisions.pop()
         self.manager.undo_revision(last.revision_id)
         for one in last.rows:
             self.put(one.symbol, None if one.before is None else replace(one.before, price=None))
@@ -327,6 +327,6 @@ def test_editors_of_the_same_position_lose_nothing(
 
     assert at_once(*map(editor, range(4))) == []
     assert execute(url, "SELECT quantity FROM public.portfolio_positions WHERE symbol = '0700.HK'") == [(3160,)]
-    saves = manager_of(url).revisions("DEFAULT", limit=1000)
-    assert Counter(save.by for save in saves) == {f"editor {number}": 15 for number in range(4)}
-    assert replay(saves, start)["0700.HK"].quantity == 3160
+    revisions = manager_of(url).revisions("DEFAULT", limit=1000)
+    assert Counter(save.by for save in revisions) == {f"editor {number}": 15 for number in range(4)}
+    assert replay(revisions, start)["0700.HK"].quantity == 3160

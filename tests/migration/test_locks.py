@@ -33,7 +33,7 @@ def v2(v1: MigrationEnv) -> MigrationEnv:
 
 
 class TimeLimitedClient:
-    """A client that works all the time, and will not wait for a lock longer than the server's smallest patience."""
+    """A client that works all the time, and will not wait for a lock longer than the shortest lock_timeout."""
 
     def __init__(self, it: MigrationEnv) -> None:
         self._it, self._stop = it, threading.Event()

@@ -108,12 +108,12 @@ def test_phases_and_their_rollback_leave_the_database_and_the_audit_as_they_were
     url = database("v1", pg_version)
     manager = manager_of(url)
     save(manager)
-    before, saves = whole_dump(url, pg_version), manager.revisions()
+    before, revisions = whole_dump(url, pg_version), manager.revisions()
     for phase in (Phase.PHASE1, Phase.PHASE2, Phase.ROLLBACK_V2, Phase.ROLLBACK_V1):
         migrate(url, phase)
-        assert manager.revisions() == saves
+        assert manager.revisions() == revisions
     assert difference(before, whole_dump(url, pg_version)) == ""
-    manager.undo_revision(saves[0].revision_id)
+    manager.undo_revision(revisions[0].revision_id)
     assert rows_of(manager)["0700.HK"].quantity == 3100
 
 
@@ -124,12 +124,12 @@ def test_diagnostics_pass_and_leave_no_trace_in_the_audit(
     url = database(schema, 18)
     manager = manager_of(url)
     save(manager)
-    before, saves = whole_dump(url), manager.revisions()
+    before, revisions = whole_dump(url), manager.revisions()
     settings = Settings(url, None, tmp_path, tmp_path / "backups", tmp_path / "logs", "127.0.0.1", 8501)
     results = diagnose(url, settings, None, lambda result: None)
     assert [r.name for r in results if not r.passed and r.name not in ("cache", "backup folder", "log folder")] == []
     assert difference(before, whole_dump(url)) == ""
-    assert manager.revisions() == saves
+    assert manager.revisions() == revisions
 
 
 def test_a_database_with_nothing_but_an_audit_counts_as_empty(database: Database, manager_of: ManagerOf) -> None:

@@ -118,8 +118,8 @@ def fetch(url: str, query: str) -> list[tuple[object, ...]]:
     return rows
 
 
-def wait_for(what: str, condition: Callable[[], bool], patience_s: float = 120.0) -> None:
-    deadline = time.monotonic() + patience_s
+def wait_for(what: str, condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
+    deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, f"never happened: {what}"
         time.sleep(0.05)

@@ -10,7 +10,7 @@ import pytest
 
 from src.cli.exit import redactor, without_url
 from src.errors import PrerequisiteError
-from src.logs import mask, new_log_file, start_run_log, stop_run_log, tell_unexpected_errors
+from src.logs import mask, new_log_file, report_unexpected_errors, start_run_log, stop_run_log
 
 URL = "postgresql://trader:p%40ss%2Fw%3Ard@/hk?host=/tmp"
 
@@ -49,7 +49,7 @@ def test_a_mistake_in_the_program_is_one_sentence_and_a_traceback_in_the_log(
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
     path = start_run_log(tmp_path, "phase1", redactor(URL))
     said: list[str] = []
-    tell_unexpected_errors(redactor(URL), path, said.append)
+    report_unexpected_errors(redactor(URL), path, said.append)
     try:
         raise ZeroDivisionError(URL)
     except ZeroDivisionError as error:

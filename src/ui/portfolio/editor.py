@@ -236,7 +236,7 @@ def _discard(portfolio_id: str) -> None:
 
 
 def _save(portfolio_id: str) -> None:
-    """Callback: saves all edits, or none of them."""
+    """Callback: save all edits, or none of them."""
     found = _state_of(portfolio_id)
     if found is None:
         return

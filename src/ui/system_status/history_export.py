@@ -15,12 +15,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def to_csv(happenings: Sequence[ActivityEntry]) -> bytes:
+def to_csv(entries: Sequence[ActivityEntry]) -> bytes:
     """UTF-8 with a byte order mark, CRLF, comma; times in ISO 8601 with their zone. Not known is empty."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    for one in happenings:
+    for one in entries:
         run = one.run
         writer.writerow(
             [
@@ -45,6 +45,6 @@ def _of_a_run(one: ActivityEntry) -> tuple[object, ...]:
     return run.run_id, run.from_version, run.to_version, stall, equal, len(run.proof)
 
 
-def to_json_file(happenings: Sequence[ActivityEntry]) -> bytes:
+def to_json_file(entries: Sequence[ActivityEntry]) -> bytes:
     """A list of objects, those of runs with their proof and the SQL files' checksums."""
-    return (json.dumps(to_json(list(happenings)), ensure_ascii=False, indent=1) + "\n").encode()
+    return (json.dumps(to_json(list(entries)), ensure_ascii=False, indent=1) + "\n").encode()

@@ -100,10 +100,10 @@ def show(me: User) -> None:
             )
         st.caption("Kept in this browser only.")
         if st.session_state.get(CHANGED):
-            st.html(_keeper(_colours(), _own_name() or ""), unsafe_allow_javascript=True)
+            st.html(_storage_script(_colours(), _own_name() or ""), unsafe_allow_javascript=True)
 
 
-def _keeper(colours: str, name: str) -> str:
+def _storage_script(colours: str, name: str) -> str:
     # Percent-encoded: nothing in it can end an attribute, a cookie or a tag.
     values = f'data-hk_colours="{escape(quote(colours, safe=""))}" data-hk_name="{escape(quote(name, safe=""))}"'
     return f'<div id="hk-keep" {values}></div>{scripts.tag(scripts.KEEP)}'

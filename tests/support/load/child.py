@@ -18,7 +18,7 @@ from tests.support.load.ledger import Ledger
 from tests.support.load.report import Failure, window
 from tests.support.load.session import DRIVER_ERRORS, STYLES, StatementFailed
 
-MAX_FAILURES_TOLD = 2000
+MAX_FAILURES_SHOWN = 2000
 
 
 def _say(**message: object) -> None:
@@ -120,7 +120,7 @@ class Application:
         return {
             "statements": sum(counts.values()),
             "reconnects": sum(record.reconnects for record in records),
-            "failures": [asdict(f) for f in failures[:MAX_FAILURES_TOLD]],
+            "failures": [asdict(f) for f in failures[:MAX_FAILURES_SHOWN]],
             "failure_count": len(failures),
             "wrong": [text for record in records for text in record.wrong],
             "windows": [

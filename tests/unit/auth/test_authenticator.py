@@ -257,12 +257,12 @@ IDENTITIES = Rules(
 
 def test_a_providers_word_counts_for_listed_addresses_once_and_for_a_while(tmp_path: Path, clock: Clock) -> None:
     authenticator = Authenticator(tmp_path, IDENTITIES, now=clock)
-    user = authenticator.authenticate(authenticator.log_in_identity("Mei@HK.example", "ticket", clock.now + 60, HERE))
+    user = authenticator.authenticate(authenticator.log_in_identity("Mei@HK.example", "id-token", clock.now + 60, HERE))
     assert user is not None and user.is_admin and user.name == "mei@hk.example"
     trader = authenticator.authenticate(authenticator.log_in_identity("tom@hk.example", "other", clock.now + 60, HERE))
     assert trader is not None and not trader.is_admin
     with pytest.raises(LoginRefused, match="has been used"):
-        authenticator.log_in_identity("mei@hk.example", "ticket", clock.now + 60, HERE)
+        authenticator.log_in_identity("mei@hk.example", "id-token", clock.now + 60, HERE)
     with pytest.raises(LoginRefused, match="has been used"):
         authenticator.log_in_identity("mei@hk.example", "late", clock.now - 1, HERE)
     with pytest.raises(LoginRefused, match="may not use this dashboard"):

@@ -11,12 +11,12 @@ from src.health.background_poll import BackgroundPoll
 LONG = 60.0
 
 
-def test_what_never_answers_is_said_to_be_overdue_and_asked_once() -> None:
-    gate, begun = threading.Event(), []
+def test_what_never_answers_is_said_to_be_late_and_asked_once() -> None:
+    release, begun = threading.Event(), []
 
     def work() -> str:
         begun.append(1)
-        gate.wait(LONG)
+        release.wait(LONG)
         return "late"
 
     poll = BackgroundPoll(work, name="test", limit_s=0.05)
@@ -24,20 +24,20 @@ def test_what_never_answers_is_said_to_be_overdue_and_asked_once() -> None:
     assert first.value is None and first.silent_s is not None and first.silent_s >= 0.05
     assert second.silent_s is not None and second.silent_s >= first.silent_s
     assert len(begun) == 1
-    gate.set()
+    release.set()
     while (answer := poll.get(LONG)).silent_s is not None:
         time.sleep(0.01)
     assert answer.value == "late"
     assert len(begun) == 1
 
 
-def test_an_earlier_answer_is_known_with_its_age_while_the_next_is_overdue() -> None:
-    gate, answers = threading.Event(), iter(["early"])
+def test_an_earlier_answer_is_known_with_its_age_while_the_next_is_late() -> None:
+    release, answers = threading.Event(), iter(["early"])
 
     def work() -> str:
         known = next(answers, None)
         if known is None:
-            gate.wait(LONG)
+            release.wait(LONG)
         return known or "late"
 
     poll = BackgroundPoll(work, name="test", limit_s=LONG)
@@ -47,7 +47,7 @@ def test_an_earlier_answer_is_known_with_its_age_while_the_next_is_overdue() -> 
     assert (late.value, late.problem) == ("early", None)
     assert late.silent_s is not None
     assert late.age_s >= late.silent_s
-    gate.set()
+    release.set()
 
 
 def test_what_is_fresh_is_not_asked_again_and_what_was_forgotten_is() -> None:
@@ -61,12 +61,12 @@ def test_what_is_fresh_is_not_asked_again_and_what_was_forgotten_is() -> None:
 
 def test_an_answer_to_a_question_asked_before_it_was_forgotten_does_not_count() -> None:
     """What another thread began to read before a change is not taken for what is there after it."""
-    gate, answers = threading.Event(), iter(["before", "after"])
+    release, answers = threading.Event(), iter(["before", "after"])
 
     def work() -> str:
         known = next(answers)
         if known == "before":
-            gate.wait(LONG)
+            release.wait(LONG)
         return known
 
     poll = BackgroundPoll(work, name="test", limit_s=0.05)
@@ -74,17 +74,17 @@ def test_an_answer_to_a_question_asked_before_it_was_forgotten_does_not_count() 
     poll.forget()
     poll.limit_s = LONG
     assert poll.get(0).value == "after"
-    gate.set()
+    release.set()
     assert poll.get(LONG).value == "after"
 
 
 def test_what_is_being_asked_counts_where_only_what_is_known_was_forgotten() -> None:
-    gate, count = threading.Event(), iter(range(10))
+    release, count = threading.Event(), iter(range(10))
 
     def work() -> int:
         number = next(count)
         if number:
-            gate.wait(LONG)
+            release.wait(LONG)
         return number
 
     poll = BackgroundPoll(work, name="test", limit_s=LONG)
@@ -93,7 +93,7 @@ def test_what_is_being_asked_counts_where_only_what_is_known_was_forgotten() -> 
     poll.forget(running_too=False)
     poll.limit_s = 0.01
     assert poll.get(LONG).value is None, "the earlier answer is forgotten"
-    gate.set()
+    release.set()
     poll.limit_s = LONG
     assert poll.get(LONG).value == 1
 
@@ -101,12 +101,12 @@ def test_what_is_being_asked_counts_where_only_what_is_known_was_forgotten() -> 
 def test_what_hangs_for_too_long_is_tried_anew_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection whose other end is gone: the next one may be answered."""
     monkeypatch.setattr("src.health.background_poll.GIVE_UP_S", 0.2)
-    gate, count = threading.Event(), iter(range(10))
+    release, count = threading.Event(), iter(range(10))
 
     def work() -> int:
         number = next(count)
         if number == 0:
-            gate.wait(LONG)
+            release.wait(LONG)
         return number
 
     poll = BackgroundPoll(work, name="test", limit_s=0.05)
@@ -114,26 +114,26 @@ def test_what_hangs_for_too_long_is_tried_anew_beside_it(monkeypatch: pytest.Mon
     poll.limit_s = LONG
     time.sleep(0.2)
     assert poll.get(0).value == 1
-    gate.set()
+    release.set()
     assert poll.get(LONG).value == 1, "what answers after all is not taken for what is there now"
 
 
 def test_while_attempts_hang_it_is_said_for_how_long_there_was_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("src.health.background_poll.GIVE_UP_S", 0.05)
-    gate, begun = threading.Event(), []
+    release, begun = threading.Event(), []
 
     def work() -> None:
         begun.append(1)
-        gate.wait(LONG)
+        release.wait(LONG)
 
     poll = BackgroundPoll(work, name="test", limit_s=0.01)
     started = time.monotonic()
     while len(begun) < 3:
-        overdue = poll.get(0).silent_s
-        assert overdue is not None
+        silent_s = poll.get(0).silent_s
+        assert silent_s is not None
     assert (poll.get(0).silent_s or 0) >= 0.05 + 0.1 - 0.02
     assert time.monotonic() - started >= 0.05 + 0.1, "the second is waited for longer than the first"
-    gate.set()
+    release.set()
 
 
 def test_many_who_ask_at_once_cost_what_one_costs() -> None:
