@@ -121,6 +121,32 @@ def headings() -> set[str]:
     return found
 
 
+def constants(node: ast.AST) -> set[str]:
+    """Texts that an argument may be: itself, either branch of a condition, keys of a dictionary, parts of a tuple."""
+    if isinstance(node, ast.IfExp):
+        return constants(node.body) | constants(node.orelse)
+    if isinstance(node, ast.Dict):
+        return {text for key in node.keys if key is not None for text in constants(key)}
+    if isinstance(node, ast.Tuple):
+        return {text for part in node.elts for text in constants(part)}
+    return {node.value.lower()} if isinstance(node, ast.Constant) and isinstance(node.value, str) else set()
+
+
+def named_parts() -> set[str]:
+    """Pages, their parts, their views, and what opens on a press, by the names that the pages show."""
+    found: set[str] = set()
+    for path in (PROJECT_ROOT / "src" / "ui").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("VIEWS", "PANELS"):
+                found |= constants(node.value)
+            elif isinstance(node, ast.Call) and getattr(getattr(node.func, "value", None), "id", "") == "st":
+                if getattr(node.func, "attr", "") in ("title", "subheader", "popover") and node.args:
+                    found |= constants(node.args[0])
+                elif getattr(node.func, "attr", "") == "Page":
+                    found |= {text for one in node.keywords if one.arg == "title" for text in constants(one.value)}
+    return found
+
+
 def terms() -> set[str]:
     rows = re.findall(r"(?m)^\| ([^|]+?) \|", (PROJECT_ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"))
     return {term.lower() for row in rows for term in (row, *row.split(", "))}
@@ -131,6 +157,12 @@ def test_every_heading_of_the_pages_is_in_the_glossary() -> None:
     plurals = {term + "s" for term in known}
     assert len(shown_there) > 60
     assert not shown_there - known - plurals - EVERYDAY
+
+
+def test_every_page_part_and_view_is_in_the_glossary() -> None:
+    shown_there, known = named_parts(), terms()
+    assert {"system status", "last run", "history", "verify", "settings"} <= shown_there
+    assert not shown_there - known - {term + "s" for term in known} - EVERYDAY
 
 
 def test_a_word_stands_in_the_glossary_once() -> None:
