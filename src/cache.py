@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
-
-import redis
+from typing import TYPE_CHECKING, Any
 
 from src.errors import CacheUnavailable, InvalidInput
+
+if TYPE_CHECKING:
+    import redis  # imported where a cache is used: it takes a third of the start of a command
 
 BACK_OFF_S = 5.0
 _TIMEOUT_S = 1.0
@@ -42,12 +43,16 @@ class Cache:
     A cache that is down costs one short attempt every few seconds, and never raises to the user of `get` and `set`.
     """
 
+    _client: "redis.Redis | None"
+
     def __init__(self, url: str | None) -> None:
-        self._client: redis.Redis | None = None
+        self._client = None
         self._problem = "No cache is configured."
         self._down_until = math.inf
         self._lock = threading.Lock()
         if url is not None:
+            import redis
+
             try:
                 self._client = redis.Redis.from_url(
                     url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S, health_check_interval=30
@@ -93,6 +98,8 @@ class Cache:
         """Asks the server itself, also while `get` and `set` are backing off."""
         if self._client is None:
             return CacheStatus(up=False, message=self._problem)
+        import redis
+
         started = time.perf_counter()
         try:
             self._client.ping()
@@ -121,15 +128,17 @@ class Cache:
         if self._client is not None:
             self._client.close()
 
-    def _ask(self, command: Callable[[redis.Redis], Any]) -> Any:
+    def _ask(self, command: "Callable[[redis.Redis], Any]") -> Any:
         if self._client is None or time.monotonic() < self._down_until:
             raise CacheUnavailable(self._problem)
+        import redis
+
         try:
             return command(self._client)
         except redis.RedisError as error:
             raise CacheUnavailable(self._down(error)) from error
 
-    def _down(self, error: redis.RedisError) -> str:
+    def _down(self, error: "redis.RedisError") -> str:
         with self._lock:
             self._down_until = time.monotonic() + BACK_OFF_S
             self._problem = f"The cache does not answer: {str(error).rstrip('.')}."

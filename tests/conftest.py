@@ -30,6 +30,9 @@ from tests import durations
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+# A test starts many processes: none of them should compile the program again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 pytest_plugins = ["tests.support.fixtures"]
 
 MAIN = sys.modules["__main__"]

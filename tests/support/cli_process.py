@@ -1,18 +1,22 @@
-"""Running run_migration.py as a person or a program does: a process of its own."""
+"""Running run_migration.py: in a process of its own, or, where the process is not what matters, in this one."""
 
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import psycopg2
 
+from src.cli.main import run_command
 from src.config import PROJECT_ROOT
 
 COMMAND = [sys.executable, str(PROJECT_ROOT / "run_migration.py")]
@@ -49,18 +53,35 @@ class Cli:
     folder: Path
 
     def __call__(self, url: str | None, *arguments: str, text: str = "", **more: str) -> Said:
+        """Within this process, which saves the start of another. A mistake of the program fails the test."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self._environment(url, more), clear=True),
+            mock.patch.object(sys, "stdin", io.StringIO(text)),
+            as_they_were(),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            try:
+                exit_code = run_command(arguments)
+            except SystemExit as ended:  # --help ends its process
+                exit_code = int(ended.code or 0)
+        return Said(exit_code, out.getvalue(), err.getvalue())
+
+    def process(self, url: str | None, *arguments: str, text: str = "", **more: str) -> Said:
+        """In a process of its own, as a person starts it."""
         process = self.start(url, *arguments, **more)
         out, err = process.communicate(text, timeout=300)
         return Said(process.returncode, out, err)
 
+    def _environment(self, url: str | None, more: dict[str, str]) -> dict[str, str]:
+        return {**self.environment, **more, **({} if url is None else {"DATABASE_URL": url})}
+
     def start(self, url: str | None, *arguments: str, **more: str) -> subprocess.Popen[str]:
-        environment = {**self.environment, **more}
-        if url is not None:
-            environment["DATABASE_URL"] = url
         with default_signals():
             return subprocess.Popen(
                 [*COMMAND, *arguments],
-                env=environment,
+                env=self._environment(url, more),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -71,11 +92,27 @@ class Cli:
         return sorted((self.folder / "logs").glob("*"))
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def as_they_were() -> Iterator[None]:
+    """What a command sets for its whole process is set back: signals, the hook for errors, the log."""
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    hook, root, level = sys.excepthook, logging.getLogger(), logging.getLogger().level
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        sys.excepthook = hook
+        root.setLevel(level)
+
+
 @contextmanager
 def default_signals() -> Iterator[None]:
     """A child inherits signals that are ignored, as they are when the tests run under nohup: these must not be."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     try:
         yield
     finally:
