@@ -71,12 +71,12 @@ def move(item: Valued, quote: Quote | None, sessions: TradingSessions) -> Move:
 
 
 def moves(items: Iterable[Valued], quotes: Mapping[str, Quote], sessions: TradingSessions) -> dict[str, Move]:
-    """By symbol; of one portfolio, which has a symbol once."""
+    """The move of each position of one portfolio, by symbol."""
     return {item.position.symbol: move(item, quotes.get(item.position.symbol), sessions) for item in items}
 
 
 def day(items: Sequence[Valued], moved: Mapping[str, Move]) -> Day:
-    """Of one portfolio; `moved` by symbol, as `moves` gives it."""
+    """The day of one portfolio. `moved` by symbol, as `moves` gives it."""
     held = [
         (item.market_value, moved[item.position.symbol])
         for item in items
@@ -96,7 +96,7 @@ def day(items: Sequence[Valued], moved: Mapping[str, Move]) -> Day:
 
 
 def combined(parts: Iterable[Day]) -> Day:
-    """Of several portfolios together."""
+    """The sums of several portfolios' days. HKD."""
     given = tuple(parts)
     known = [part for part in given if part.change is not None]
     return Day(

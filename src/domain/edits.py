@@ -51,12 +51,12 @@ def diff(before: Sequence[Position], after: Sequence[Position]) -> tuple[Edit, .
 
 
 def values_by_symbol(positions: Iterable[Position]) -> dict[str, PositionValues]:
-    """Raises InvalidInput when a symbol is there twice."""
+    """What a trader can set of each position, by symbol. Raises InvalidInput when a symbol is there twice."""
     return {symbol: values_of(position) for symbol, position in by_symbol(positions).items()}
 
 
 def by_symbol(positions: Iterable[Position]) -> dict[str, Position]:
-    """Raises InvalidInput when a symbol is there twice."""
+    """The positions by symbol. Raises InvalidInput when a symbol is there twice."""
     found: dict[str, Position] = {}
     for position in positions:
         if position.symbol in found:

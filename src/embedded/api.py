@@ -111,6 +111,7 @@ class PrivateServer:
 
     @property
     def url(self) -> str:
+        """The superuser's URL. Raises RuntimeError before `start`."""
         state = read_state(self._use.spec)
         if state is None or state.url is None:
             raise RuntimeError("the private server is not running")
@@ -125,6 +126,7 @@ class PrivateServer:
 
     @property
     def data(self) -> Path:
+        """The data directory."""
         return self.directory / f"pgdata{self.version}"
 
     def __enter__(self) -> Self:

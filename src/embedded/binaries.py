@@ -35,6 +35,7 @@ def bin_dir(version: int = 18) -> Path:
 
 
 def has_version(version: int) -> bool:
+    """Whether this machine has the programs of PostgreSQL `version` (major)."""
     try:
         bin_dir(version)
     except ConfigurationError:

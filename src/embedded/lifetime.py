@@ -58,6 +58,7 @@ class Spec:
     options: tuple[tuple[str, str], ...] = ()
 
     def server(self) -> Postgres | Valkey:
+        """The server that the specification describes; not started."""
         if self.kind == "valkey":
             return Valkey(Path(self.directory))
         return Postgres(
@@ -70,14 +71,17 @@ class Spec:
         )
 
     def file(self, suffix: str) -> Path:
+        """The server's file of that suffix in the home directory: postgres18.json, say."""
         name = self.kind if self.kind == "valkey" else f"{self.kind}{self.version}"
         return Path(self.directory) / f"{name}.{suffix}"
 
     def to_json(self) -> str:
+        """The specification as the supervisor's argument."""
         return json.dumps(asdict(self))
 
 
 def spec_from_json(text: str) -> Spec:
+    """The specification of which `to_json` made `text`."""
     values = json.loads(text)
     values["options"] = tuple((name, value) for name, value in values["options"])
     return Spec(**values)
@@ -93,6 +97,7 @@ class SupervisorState:
 
 
 def write_state(spec: Spec, state: SupervisorState) -> None:
+    """Replace the state file in one step."""
     path = spec.file("json")
     fresh = path.with_suffix(".json.new")
     fresh.write_text(json.dumps(asdict(state)), encoding="utf-8")
@@ -100,6 +105,7 @@ def write_state(spec: Spec, state: SupervisorState) -> None:
 
 
 def read_state(spec: Spec) -> SupervisorState | None:
+    """What the supervisor wrote last; None where there is no file, or half of one."""
     try:
         return SupervisorState(**json.loads(spec.file("json").read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
@@ -127,6 +133,7 @@ def lock(path: Path, operation: int) -> int | None:
 
 
 def is_locked(path: Path) -> bool:
+    """Whether a process holds a lock on the file."""
     descriptor = lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
     if descriptor is not None:
         os.close(descriptor)
@@ -135,6 +142,7 @@ def is_locked(path: Path) -> bool:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
+    """Hold the exclusive lock on `path` within; waits for it."""
     descriptor = lock(path, fcntl.LOCK_EX)
     try:
         yield
@@ -170,6 +178,7 @@ class Use:
         return url
 
     def leave(self) -> None:
+        """End the use. The server stops after its idle timeout where no other process uses it."""
         if self._users is not None:
             os.close(self._users)
             self._users = None

@@ -31,6 +31,7 @@ class OsUser:
 
     @property
     def is_ours(self) -> bool:
+        """Whether it is the user that this process runs as."""
         return self.uid == os.geteuid()
 
     def run(self, command: list[str], data: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -93,6 +94,7 @@ def user_name(uid: int) -> str:
 
 
 def account_named(uid: int) -> OsUser:
+    """The system user of that number. Raises ConfigurationError where it has no name."""
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:

@@ -59,6 +59,7 @@ class Postgres:
         self.socket_dir: Path | None = None
 
     def url(self, role: str = SUPERUSER, database: str = "postgres") -> str:
+        """The URL of `database` for `role`, over the private socket."""
         return f"postgresql://{role}@/{database}?host={self.socket_dir}"
 
     def start(self) -> None:
@@ -84,11 +85,13 @@ class Postgres:
         self._process = psutil.Process(self._child.pid)
 
     def alive(self) -> bool:
+        """Whether the server's process runs."""
         if self._child is not None:
             return self._child.poll() is None
         return _is_running(self._process)
 
     def answers(self) -> bool:
+        """Whether the server accepts a connection."""
         try:
             connect(self.url(), purpose="keeper").close()
         except DatabaseUnavailable:

@@ -141,6 +141,7 @@ def supervise(spec: Spec, server: Postgres | Valkey, stopping: threading.Event) 
 
 
 def in_use(spec: Spec) -> bool:
+    """Whether a process uses the server."""
     descriptor = lock(spec.file("users"), fcntl.LOCK_EX | fcntl.LOCK_NB)
     if descriptor is None:
         return True

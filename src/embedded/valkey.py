@@ -42,6 +42,7 @@ class Valkey:
         self._process: psutil.Process | None = None
 
     def url(self) -> str:
+        """The URL of the private socket."""
         return f"unix://{self.socket}"
 
     def start(self) -> None:
@@ -72,6 +73,7 @@ class Valkey:
         return False
 
     def alive(self) -> bool:
+        """Whether the server's process runs."""
         if self._child is not None:
             return self._child.poll() is None
         try:
@@ -80,6 +82,7 @@ class Valkey:
             return False
 
     def answers(self) -> bool:
+        """Whether the server answers PING."""
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
                 link.settimeout(1.0)
@@ -90,6 +93,7 @@ class Valkey:
             return False
 
     def stop(self) -> None:
+        """Stop the server: by SIGTERM, after 5 seconds by SIGKILL."""
         if self.alive() and self._process is not None:
             self._process.terminate()
             _, left = psutil.wait_procs([self._process], timeout=5)
@@ -98,4 +102,5 @@ class Valkey:
         remove_socket_dir(None if self.socket is None else self.socket.parent, "hk-cache-")
 
     def failure(self) -> str:
+        """That the server does not start, with the path of its log."""
         return f"The embedded cache does not start. Its log is {self.log}."

@@ -34,6 +34,7 @@ def is_up(server: Answer[ServerProbe]) -> bool:
 
 
 def database(seen: Answer[ServerProbe]) -> Component:
+    """PostgreSQL, as the component `database`."""
     if seen.silent_s is None or seen.value is None or not is_up(seen):
         return _answered(seen)
     found = _with_lines(health.server(seen.value.details))
@@ -100,6 +101,7 @@ def pool(seen: PoolStatus) -> Component:
 
 
 def cache(seen: Answer[CacheStatus]) -> Component:
+    """The cache, as the component `redis`."""
     if seen.silent_s is not None:
         return health.cache_of(CacheStatus(False, f"The cache has not answered for {duration(seen.silent_s)}."))
     if seen.value is None:

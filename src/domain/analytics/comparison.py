@@ -67,7 +67,7 @@ class Comparison:
 
 
 def compare(left: Sequence[Position], right: Sequence[Position]) -> Comparison:
-    """Raises InvalidInput when a side has a symbol twice."""
+    """The comparison of two sides, symbol by symbol. Raises InvalidInput when a side has a symbol twice."""
     sides = by_symbol(left), by_symbol(right)
     ours, theirs = value(sides[0].values()), value(sides[1].values())
     by_left, by_right = _figures(ours), _figures(theirs)

@@ -30,6 +30,7 @@ def is_configured() -> bool:
 
 
 def provider() -> Provider:
+    """The OpenID Connect provider, by Streamlit's login."""
     return Provider(_names, _start, _id_token, lambda name: name.startswith(USER_COOKIE_NAME))
 
 

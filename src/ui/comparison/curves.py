@@ -42,6 +42,7 @@ def show(sides: Sequence[Side], live: queries.LiveState) -> OverTime:
 
 
 def risk(found: OverTime) -> None:
+    """Draw the table of return and risk of each portfolio."""
     st.subheader("Return and risk")
     if not found.rows:
         st.caption("Without curves there is nothing to say.")

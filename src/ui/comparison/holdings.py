@@ -62,6 +62,7 @@ def show(found: Comparison, left: Side, right: Side) -> None:
 
 
 def sectors(found: Comparison, left: Side, right: Side) -> None:
+    """Draw a chart of the weights of both sides by sector."""
     figure = comparison_charts.sectors(found.sectors, left.name, right.name)
     if figure is None:
         st.caption("Nothing held has a price yet.")

@@ -27,6 +27,7 @@ V1_NOTE = (
 
 
 def show(entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
+    """Draw the page for the portfolios that the address names."""
     st.title("Comparison")
     if not live.multi_portfolio:
         st.info(V1_NOTE, icon=":material/info:")

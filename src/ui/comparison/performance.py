@@ -67,6 +67,7 @@ def symbols_of(sides: Sequence[Side]) -> frozenset[str]:
 
 
 def start_of(period: str, today: date) -> date:
+    """The first day of `period`, counted back from `today`."""
     day: date = (pd.Timestamp(today) - pd.DateOffset(months=MONTHS[period])).date()
     return day
 

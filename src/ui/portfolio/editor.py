@@ -101,6 +101,7 @@ def unsaved(portfolio_id: str) -> bool:
 
 
 def show(entry: PortfolioEntry, positions: Sequence[Position], live: queries.LiveState) -> None:
+    """Draw the form that edits the positions."""
     portfolio_id = entry.portfolio_id
     found, fixed = _state_of(portfolio_id), not live.multi_portfolio
     if found is None or not unsaved(portfolio_id):

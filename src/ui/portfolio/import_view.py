@@ -29,6 +29,7 @@ SHOWN_ERRORS = 100
 
 
 def show(entry: PortfolioEntry, positions: Sequence[Position], live: queries.LiveState) -> None:
+    """Draw the import: the file, how it is read, the preview."""
     portfolio_id = entry.portfolio_id
     tag = f"{portfolio_id} {st.session_state.get(ROUND, 0)}"
     st.caption(

@@ -38,6 +38,7 @@ def not_there(wanted: str, entries: Sequence[PortfolioEntry]) -> None:
 
 
 def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
+    """Draw the page of one portfolio."""
     valuation = queries.valuation(entry.portfolio_id)
     items = valuation.positions
     sessions = queries.sessions()

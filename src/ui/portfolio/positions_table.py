@@ -86,6 +86,7 @@ def _watched(item: Valued, moved: Move) -> Row:
 
 
 def position_row(item: Valued, moved: Move) -> Row:
+    """The row of one position. `moved`: its move in the latest trading session."""
     held = item.position
     if held.quantity == 0:
         return _watched(item, moved)
@@ -129,6 +130,7 @@ def _searched(item: Valued) -> str:
 
 
 def show(items: Sequence[Valued], moved: Moves) -> None:
+    """Draw the table of positions with its legend."""
     found = _arranged(items, moved) if len(items) > 1 else list(items)
     if not found:
         st.caption("No position matches. Clear the search to see all of them.")

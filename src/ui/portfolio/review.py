@@ -34,6 +34,7 @@ PRICE_NOTE = "A price is the market's: where one changes, it changes in every po
 
 
 def kind(before: PositionValues | None, after: PositionValues | None) -> str:
+    """Whether an edit adds, changes or removes its position."""
     if before is None:
         return "added"
     return "removed" if after is None else "changed"

@@ -46,6 +46,7 @@ def undoable(revisions: Sequence[Revision]) -> set[int]:
 
 
 def show(entry: PortfolioEntry) -> None:
+    """Draw the change history of a portfolio, page by page."""
     revisions = queries.revisions(entry.portfolio_id)
     st.subheader("Change history")
     if not revisions:

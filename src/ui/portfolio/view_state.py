@@ -31,11 +31,13 @@ def saved(revision: Revision, text: str) -> None:
 
 
 def my_save(portfolio_id: str) -> Mine | None:
+    """The last revision of this session in the portfolio; None where there is none to undo."""
     found = st.session_state.get(MINE)
     return found if isinstance(found, Mine) and found.portfolio_id == portfolio_id else None
 
 
 def forget_mine() -> None:
+    """There is nothing of this session to undo any more."""
     st.session_state.pop(MINE, None)
 
 

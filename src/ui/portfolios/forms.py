@@ -99,6 +99,7 @@ def _bring_back(portfolio_id: str) -> str:
 
 
 def create() -> None:
+    """Draw the form that creates a portfolio."""
     with (
         st.popover("New portfolio", icon=":material/add:", key=_key("create", "popover")),
         st.form(_key("create", "form"), border=False),
@@ -132,6 +133,7 @@ def copy(sources: Sequence[tuple[str, str]], source: str | None = None) -> None:
 
 
 def rename(portfolio_id: str, name: str, description: str, strategy: str) -> None:
+    """Draw the form that changes name, description and strategy."""
     with (
         st.popover("Rename", icon=":material/edit:", key=_key("rename", "popover")),
         st.form(_key("rename", "form"), border=False),
@@ -191,6 +193,7 @@ def _delete_form(entry: PortfolioEntry, *, leave: bool, chosen: Callable[[], Por
 
 
 def delete(entry: PortfolioEntry) -> None:
+    """Draw the form that deletes a portfolio for good."""
     with st.popover("Delete", icon=":material/delete:", key=_key("delete", "popover")):
         _delete_form(entry, leave=True)
 
@@ -214,6 +217,7 @@ def _manage(items: Sequence[PortfolioEntry]) -> None:
 
 
 def list_actions(items: Sequence[PortfolioEntry]) -> None:
+    """Draw what can be done with the list: create, copy."""
     with st.container(horizontal=True, width="content"):
         create()
         copy([(entry.portfolio_id, entry.title) for entry in items if entry.archived_at is None])

@@ -34,6 +34,7 @@ class Group:
 
 
 def load() -> tuple[PortfolioEntry, ...]:
+    """Every portfolio with its figures, as the list shows them."""
     return queries.overview(queries.sessions())
 
 

@@ -99,6 +99,7 @@ def curve(values: pd.DataFrame, portfolio_id: str) -> Cell:
 
 
 def row(entry: PortfolioEntry, context: RowContext, *, with_strategy: bool) -> Row:
+    """The row of one portfolio."""
     note = entry.portfolio_id
     if entry.copied_from:
         note += f" · copy of {entry.copied_from}"
@@ -115,12 +116,14 @@ def row(entry: PortfolioEntry, context: RowContext, *, with_strategy: bool) -> R
 
 
 def heading(group: Group, context: RowContext) -> Heading:
+    """The row that heads the portfolios of one strategy."""
     name = Cell(group.title, note=plural(group.count, "portfolio"))
     figures = _figures(group.totals, group.day, context.sessions)
     return Heading((name, *figures, "", Cell(fmt.age(group.updated_at, context.now), "muted")))
 
 
 def show(items: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
+    """Draw the list of portfolios, grouped by strategy."""
     active = [entry for entry in items if entry.archived_at is None]
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.title("Portfolios", width="content")

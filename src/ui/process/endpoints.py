@@ -40,6 +40,7 @@ def healthz(_request: Request) -> Response:
 
 
 def answer_metrics(_request: Request) -> Response:
+    """The metrics in Prometheus' text format; 503 where the settings make no sense."""
     try:
         found = metrics.text(_read(), _pages())
     except HKStrategyError as error:
@@ -59,6 +60,7 @@ def _pages() -> metrics.Pages:
 
 
 async def download(request: Request) -> Response:
+    """The response to GET /backups/NAME.tar."""
     from src.ui.system_status.backups.download import answer  # only now: see _read
 
     return await to_thread.run_sync(answer, request)

@@ -65,6 +65,7 @@ class StartedCommand:
 
     @property
     def running(self) -> bool:
+        """Whether its process runs."""
         try:
             process = psutil.Process(self.pid)
             alive = process.status() != psutil.STATUS_ZOMBIE

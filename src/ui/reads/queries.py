@@ -107,6 +107,7 @@ def plan(source: Source, phase: Phase, options: Options) -> Plan:
 
 @cached(ttl=10, most=5, follows=schema_and_run)
 def inspection(source: Source) -> engine.Inspection:
+    """What `check` reports of the schema, with its findings."""
     return engine.inspect(source.url)
 
 
@@ -142,6 +143,7 @@ def in_the_way(source: Source) -> tuple[Client, ...]:
 
 @cached(ttl=3, most=5, follows=nothing)
 def backups(source: Source) -> tuple[backup.Backup, ...]:
+    """The backups in the folder for backups, newest first."""
     return tuple(backup.list_backups(settings().backup_dir))
 
 

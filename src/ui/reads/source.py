@@ -11,6 +11,7 @@ _made: list[DatabaseManager] = []
 
 
 def settings() -> Settings:
+    """The settings, read anew. Raises ConfigurationError."""
     return load_settings()
 
 

@@ -35,5 +35,6 @@ class Side:
 
 
 def side(entry: PortfolioEntry, found: Valuation, quotes: Mapping[str, Quote], sessions: TradingSessions) -> Side:
+    """A portfolio with its figures and moves, for one side of a comparison."""
     today = day_change.day(found.positions, day_change.moves(found.positions, quotes, sessions))
     return Side(entry, tuple(one.position for one in found.positions), found.totals, today)

@@ -131,6 +131,7 @@ def _check_still(shown_version: str | None) -> None:
 
 
 def resume() -> StartedCommand:
+    """Start the command that resumes the unfinished run."""
     with as_admin("resume") as asked:
         return _start(["resume", "--yes"], asked)
 
@@ -175,11 +176,13 @@ def undo(phase: Phase, typed: str) -> StartedCommand:
 
 
 def back_up() -> StartedCommand:
+    """Start the command that makes and verifies a backup."""
     with as_admin("backup") as asked:
         return _start(["backup"], asked)
 
 
 def verify(name: str) -> StartedCommand:
+    """Start the command that verifies a backup."""
     with as_admin("verify", backup=name) as asked:
         return _start(["verify", name], asked)
 
@@ -192,6 +195,7 @@ def restore(name: str, typed: str) -> StartedCommand:
 
 
 def remove_sample(typed: str) -> StartedCommand:
+    """Remove the sample data; the admin types the word."""
     with as_admin("remove-sample") as asked:
         _check_typed(typed, "sample")
         return _start(["remove-sample", "--yes"], asked)

@@ -27,6 +27,7 @@ MOST_BUTTONS = 8
 
 
 def table(clients: Sequence[Client], caption: str) -> None:
+    """Draw the sessions of clients as a table."""
     rows = [
         (
             Cell(client.role or "not visible", note=f"pid {client.pid}" if client.pid else ""),

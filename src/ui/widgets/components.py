@@ -102,6 +102,7 @@ def has_flash() -> bool:
 
 
 def show_flash() -> None:
+    """Draw the message that `flash` left, once."""
     found = st.session_state.pop(FLASH, None)
     if found is None:
         return

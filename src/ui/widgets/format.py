@@ -68,6 +68,7 @@ def share(value: Decimal | None) -> str:
 
 
 def count(value: int | None) -> str:
+    """A number with separators."""
     return MISSING if value is None else text.counted(value).replace("-", MINUS)
 
 
@@ -77,6 +78,7 @@ def plain(outside: str) -> str:
 
 
 def arrow(value: Decimal | None) -> str:
+    """An arrow up or down for a gain or a loss; nothing for 0."""
     if value is None or value == 0:
         return ""
     return "▲" if value > 0 else "▼"
@@ -95,14 +97,17 @@ def tone(value: Decimal | None) -> str:
 
 
 def size(count: int | None) -> str:
+    """Bytes, as src.text has them; a dash where not known."""
     return MISSING if count is None else text.size(count)
 
 
 def duration(seconds: float | None) -> str:
+    """Seconds, as src.text has them; a dash where not known."""
     return MISSING if seconds is None else text.duration(seconds)
 
 
 def milliseconds(value: float | None) -> str:
+    """Milliseconds, as src.text has them; a dash where not known."""
     return MISSING if value is None else text.milliseconds(value)
 
 

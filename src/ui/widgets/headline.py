@@ -80,6 +80,7 @@ def _freshness(sums: Totals, moved: Day, sessions: TradingSessions) -> Figure:
 
 
 def strip(sums: Totals, moved: Day, sessions: TradingSessions, *more: Figure) -> str:
+    """The headline figures of one or several portfolios, as HTML."""
     return markup.figures(
         (
             _market_value(sums),

@@ -168,6 +168,7 @@ class Stage:
 
 
 def stages(items: Sequence[Stage]) -> str:
+    """The stations v1 → v2 → v3 as HTML."""
     parts = [
         f'<li class="hk-stage hk-stage-{item.state}"{" aria-current=step" if item.state == "here" else ""}>'
         f'<span class="hk-dot"></span><b>{escape(item.name)}</b>'
@@ -211,6 +212,7 @@ _MARKS = {
 
 
 def steps(items: Sequence[StepLine]) -> str:
+    """The steps of a run or a plan as HTML."""
     parts = []
     for item in items:
         bar = ""
@@ -257,6 +259,7 @@ def _with_code(text: str) -> str:
 
 
 def health(cards: Sequence[str], summary: str) -> str:
+    """The cards of all components as HTML."""
     return f'<p class="hk-health-summary">{escape(summary)}</p><div class="hk-healths">{"".join(cards)}</div>'
 
 

@@ -17,6 +17,7 @@ CHANGES = (Column("Rows of", "title"), Column("Now", "number"), Column("Then", "
 
 
 def verify(backup: Backup) -> None:
+    """Draw the button that verifies a backup."""
     st.caption(
         "Restores it into a scratch database on a private server, compares it table by table, and removes that again. "
         "The live database is not touched."
@@ -25,6 +26,7 @@ def verify(backup: Backup) -> None:
 
 
 def download(backup: Backup) -> None:
+    """Draw the link to the backup's tarball."""
     st.caption(
         f"One file of about {fmt.size(backup.bytes)}, to be kept on another machine. It holds all data of the "
         "database. Unpacked into the folder of backups it is in this list again."
@@ -33,6 +35,7 @@ def download(backup: Backup) -> None:
 
 
 def delete(backup: Backup) -> None:
+    """Draw the form that deletes a backup."""
     st.caption(
         f"Deletes {backup.name} for good: {fmt.size(backup.bytes)} are freed. The only verified one always stays."
     )
@@ -42,6 +45,7 @@ def delete(backup: Backup) -> None:
 
 
 def restore(backup: Backup) -> None:
+    """Draw what a restore would do, and its form."""
     preview = queries.restore_preview(backup.name)
     now = f"v{preview.version}" if preview.version else "not recognised"
     st.markdown(

@@ -34,6 +34,7 @@ PANELS = {
 
 
 def show(may: bool) -> None:
+    """Draw the list of backups. `may`: with an admin's actions."""
     st.subheader("Backups")
     backups = queries.backups()
     if backups:

@@ -59,6 +59,7 @@ class Download(StreamingResponse):
 
 
 def headers_of(tarball: BackupTarball) -> dict[str, str]:
+    """The HTTP headers of a tarball."""
     return {
         "Content-Length": str(tarball.length),
         "Content-Disposition": f"attachment; filename*=utf-8''{quote(tarball.name, safe='')}",

@@ -16,6 +16,7 @@ KEEP, DAYS = "prune_keep", "prune_days"
 
 
 def show() -> None:
+    """Draw the retention rule, what it would delete, and the button."""
     with st.expander("Delete old backups"), components.error_boundary():
         st.caption(
             "The newest verified ones stay, and those of the last days; the rest goes. What was never verified takes "

@@ -29,6 +29,7 @@ What `check`, a plan and System Status may report of a database before a phase o
 
 
 def document() -> str:
+    """docs/findings.md as text."""
     assert planner.NO_BACKUP_POSSIBLE.code in rules(), "the planner imports every module that holds rules"
     parts = [_INTRODUCTION]
     for severity, heading in _HEADINGS.items():

@@ -29,6 +29,7 @@ RESULTS = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("ex
 
 
 def summary(proof: Sequence[ProofRow]) -> str:
+    """One sentence: how many comparisons are equal."""
     equal = sum(row.equal is True for row in proof)
     return f"**Proof**: {equal} of {plural(len(proof), 'comparison')} equal before and after."
 
