@@ -42,7 +42,7 @@ def run_command(argv: Sequence[str]) -> int:
         choose_renderer(as_json="--json" in argv, redact=mask).end(ending, None)
         return EXIT_USAGE
     if arguments.database_url is not None:
-        # For everything from here on, children included: no half of the tool may use another folder.
+        # For everything from here on, children included: no part of the tool may use another database.
         os.environ["DATABASE_URL"] = arguments.database_url
     renderer = choose_renderer(as_json=arguments.json, redact=redactor(os.environ.get("DATABASE_URL")))
     log_file: Path | None = None

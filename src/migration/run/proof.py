@@ -1,4 +1,4 @@
-"""Proof that a phase changed only what it must: counts, sums and digests before and after.
+"""Proof that a phase changed only what it must: counts, sums and fingerprints before and after.
 
 Clients write meanwhile, so each changed row is attributed to the run or to a client. A second comparison uses a single
 snapshot: the figures of a v1 client's views against those of the new schema's views.
@@ -29,7 +29,7 @@ class PortfolioFigures:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The database at one moment. `tables`: rows and an order-independent digest (or sum) per table."""
+    """The database at one moment. `tables`: rows and an order-independent fingerprint (or sum) per table."""
 
     tables: dict[str, tuple[int, str]]
     portfolios: dict[str, PortfolioFigures]
@@ -75,7 +75,7 @@ class PositionChanges:
 
 
 def measure(conn: Connection, run_id: int | None = None) -> Measurement:
-    """Measure from one snapshot. With `run_id`, store each position's digest too, for `changed_positions`."""
+    """Measure from one snapshot. With `run_id`, store each position's fingerprint too, for `changed_positions`."""
     with conn.cursor() as cur:
         cur.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         cur.execute("SET LOCAL datestyle = 'ISO, YMD'")
@@ -98,7 +98,7 @@ def measure(conn: Connection, run_id: int | None = None) -> Measurement:
 
 
 def changed_positions(conn: Connection, run_id: int) -> PositionChanges:
-    """Positions changed, added or deleted since the run began, by their v1 columns, with the stored digests."""
+    """Positions changed, added or deleted since the run began, by their v1 columns, with the stored fingerprints."""
     with conn.cursor() as cur:
         cur.execute(query("migration.run.proof.changed_positions"), {"run_id": run_id})
         row = cur.fetchone()

@@ -70,6 +70,6 @@ def _row(row: ProofRow) -> list[Cell | str]:
     return [Cell(row.subject), row.before, row.after, result]
 
 
-def _hash(digest: str) -> Cell:
+def _hash(fingerprint: str) -> Cell:
     """As much of it as the eye compares; of prices it is their sum."""
-    return Cell(f"{digest[:10]}…" if len(digest) > 14 else digest, "muted", why=digest)
+    return Cell(f"{fingerprint[:10]}…" if len(fingerprint) > 14 else fingerprint, "muted", why=fingerprint)
