@@ -60,7 +60,7 @@ class Attempt:
         self.detail |= {"run": records[0].run_id} if records else {}
 
     def _write(self, url: str, outcome: AuditOutcome, *, make: bool = True) -> None:
-        """A command does not fail for want of an audit: on a standby, or with few rights, it goes without."""
+        """A command does not fail without an audit: on a standby, or with few rights, none is written."""
         by, role = (
             (self.settings.acting_for, "admin") if self.settings.acting_for else (actor(None).person, "command line")
         )

@@ -106,7 +106,7 @@ def _unless_not_allowed(read: Callable[[], T]) -> T | None:
 
 
 def _refuse_silence(found: Sequence[Component]) -> None:
-    """A server that is reached, and says nothing, need not be waited for again."""
+    """A server that is reached, and does not answer, need not be waited for again."""
     for part in found:
         if part.key == "database" and SILENT in part.details and part.state is State.DOWN:
             raise DatabaseUnavailable(part.message, reason=Reason.SILENT, advice=advice(Reason.SILENT))

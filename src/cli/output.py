@@ -1,4 +1,4 @@
-"""How commands speak: to a terminal (a bar), to a pipe (plain lines), to a program (JSON, one object per line)."""
+"""The output of commands: to a terminal (a bar), to a pipe (plain lines), to a program (JSON, one object per line)."""
 
 import json
 import os

@@ -33,7 +33,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Merge:
-    """`edits` of the target that nothing speaks against, and what a person has to decide; both by symbol."""
+    """`edits` of the target without a disagreement, and what a person has to decide; both by symbol."""
 
     edits: tuple[Edit, ...]
     disagreements: tuple[Disagreement, ...]

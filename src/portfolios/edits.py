@@ -286,7 +286,7 @@ def _insert(cursor: Cursor, portfolio_id: str, inserts: Sequence[Changed], edits
     inserted = {symbol for (symbol,) in rows_of(cursor)}
     if len(inserted) == len(rows):
         return
-    # A v1 client, which knows nothing of the portfolio's lock, was faster.
+    # A v1 client, which does not take the portfolio's lock, was faster.
     missed = {edit.symbol: edit for edit in edits if edit.before is None and edit.symbol not in inserted}
     cursor.execute(query("portfolios.edits.read"), {"portfolio_id": portfolio_id, "here": list(missed)})
     now = {row[2]: PositionValues(*row[3:8]) for row in rows_of(cursor)}

@@ -26,7 +26,7 @@ POOL_SIZE = 10
 class PoolStatus:
     """How busy a pool is. `waiting`: threads that wait for a connection now.
 
-    `gave_up`: how many waited in vain since the process began; `gave_up_s`: how many seconds ago the last one did.
+    `gave_up`: how many waited and got none since the process began; `gave_up_s`: how many seconds ago the last one did.
     """
 
     size: int

@@ -104,7 +104,7 @@ def test_every_package_is_in_the_architecture(package: str) -> None:
 # Headings that mean what the word means in any sentence.
 EVERYDAY = {
     "", "address", "after", "afterwards", "before", "by", "change", "database", "figure", "from", "hkd", "last change",
-    "made", "now", "row", "rows", "rows of", "schema", "size", "table", "then", "to be rid of it", "took", "verified",
+    "made", "now", "row", "rows", "rows of", "schema", "size", "table", "then", "to drop it", "took", "verified",
     "what", "when", "why not",
 }  # fmt: skip
 

@@ -45,7 +45,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Trade:
-    """`quantity` shares (above 0) at `price` (HKD). None: not known, for want of a price or of the rules.
+    """`quantity` shares (above 0) at `price` (HKD). None: not known, without a price or without rules.
 
     `consideration` is price × quantity to the cent. `warnings`: what the exchange would object to, in sentences.
     """

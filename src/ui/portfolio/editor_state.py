@@ -80,7 +80,7 @@ def _changed(line: EditorRow, cells: Mapping[str, Any]) -> EditorRow:
 
 
 def read(seen: PositionsSeen, lines: Sequence[EditorRow]) -> Reading:
-    """The edits that lead from what was seen to what the table says, by symbol, and the rows that say nothing valid."""
+    """The edits that lead from what was seen to what the table says, by symbol, and the rows that are not valid."""
     rows: dict[str, PositionValues] = {}
     first: dict[str, int] = {}
     problems: list[Problem] = []

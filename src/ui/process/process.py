@@ -119,7 +119,7 @@ def check_way_in(authenticator: Authenticator) -> None:
 
 
 def _end_in_time() -> None:
-    """Uvicorn waits for everybody to hang up: whoever has stopped listening (a laptop that sleeps) would keep it here.
+    """Uvicorn waits for every client to disconnect: one that does not answer (a suspended laptop) would keep it here.
 
     Nothing is lost by not waiting: what pages save is saved or not, and a migration is a process of its own.
     """
@@ -193,7 +193,7 @@ def serve(app: st.App) -> int:
         return 1
     if _say_port(settings):
         return 1
-    # Uvicorn believes X-Forwarded headers from this machine, unless it is configured whose to believe.
+    # Uvicorn accepts X-Forwarded headers from this machine, unless it is configured whose to accept.
     os.environ["FORWARDED_ALLOW_IPS"] = settings.trusted_proxy or ""
     # Uvicorn closes the connections on a signal and then hands it on: these make that an orderly exit.
     signal.signal(signal.SIGTERM, _end)

@@ -38,7 +38,7 @@ EVENTS: Follows = attrgetter("run_token")
 
 
 def nothing(_: LiveState) -> None:
-    """For what the live state says nothing of: its ttl alone decides."""
+    """For what the live state does not cover: its ttl alone decides."""
 
 
 def schema_and_run(now: LiveState) -> object:

@@ -151,12 +151,12 @@ def interrupt(pid: int, since: datetime, how: blocking_sessions.How, *, insists:
     with as_admin(f"{how.value} client", pid=pid, since=f"{since:%Y-%m-%d %H:%M:%S%z}") as asked:
         if not insists:
             raise InvalidInput("Tick the box first: a client loses what it has not committed. Nobody was interrupted.")
-        client, obeyed = blocking_sessions.interrupt(queries.database_url(), pid, since, how)
+        client, ended = blocking_sessions.interrupt(queries.database_url(), pid, since, how)
         asked.record(
-            AuditOutcome.DONE if obeyed else AuditOutcome.FAILED, client=f"{client.role}, {client.application_name}"
+            AuditOutcome.DONE if ended else AuditOutcome.FAILED, client=f"{client.role}, {client.application_name}"
         )
         name = f"{client.role}, {client.application_name or 'no application name'} (pid {pid})"
-        if not obeyed:
+        if not ended:
             raise Conflict(f"{name} was asked to end, and has not within five seconds. Check again in a moment.")
         cancelled = how is blocking_sessions.How.CANCEL
         return f"{'Cancelled the statement of' if cancelled else 'Ended the session of'} {name}."

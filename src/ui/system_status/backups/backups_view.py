@@ -22,7 +22,7 @@ COLUMNS = (
     Column("Rows", "number"),
     Column("Verified", "wide"),
 )
-KEPT = (Column("Database", "title"), Column("Size", "number"), Column("To be rid of it", "wide"))
+KEPT = (Column("Database", "title"), Column("Size", "number"), Column("To drop it", "wide"))
 PAGE = 10
 TO_DO = "backup_do"
 PANELS = {
