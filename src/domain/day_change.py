@@ -63,7 +63,7 @@ class Day:
 
 
 def move(item: Valued, quote: Quote | None, sessions: TradingSessions) -> Move:
-    """What `quote` says of a position. One of another price than the position's is not used: not known then."""
+    """The move of a position by `quote`. One of another price than the position's is not used: not known then."""
     held = item.position
     if quote is None or held.price is None or quote.price != held.price:
         return Move(None, None, Quote(held.symbol, held.price))

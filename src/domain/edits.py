@@ -30,7 +30,7 @@ class Edit:
 
 
 def values_of(position: Position) -> PositionValues:
-    """A price of 0 is none, and an empty text is none, as everywhere."""
+    """What a trader can set of `position`. A price of 0 is None, and so is an empty text."""
     return PositionValues(
         quantity=position.quantity,
         avg_cost=position.avg_cost,

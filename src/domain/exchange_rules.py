@@ -14,7 +14,7 @@ InstrumentKind = Literal["equity", "etf", "reit", "other"]
 
 @dataclass(frozen=True)
 class Fee:
-    """Per side of a trade. `rate` is a ratio of the consideration; `minimum` and `maximum` in HKD, None: none."""
+    """A fee per side of a trade. `rate` is a ratio of the consideration; `minimum` and `maximum` in HKD, None: none."""
 
     rate: Decimal
     minimum: Decimal | None = None
@@ -59,7 +59,10 @@ class Instruments:
 
 @dataclass(frozen=True)
 class ExchangeRules:
-    """Of one day. `rates` and `ticks` have no entry for kinds whose rules are not kept; `lots`: shares, by symbol."""
+    """The rules of one day.
+
+    `rates` and `ticks` have no entry for kinds whose rules are not kept; `lots`: shares, by symbol.
+    """
 
     rates: Mapping[InstrumentKind, Rates]
     ticks: Mapping[InstrumentKind, Ticks]
@@ -67,7 +70,10 @@ class ExchangeRules:
     instruments: tuple[Instruments, ...]
 
     def kind(self, symbol: str) -> InstrumentKind:
-        """Of a share's symbol (0700.HK). A code that no table names is an equity; an index is "other"."""
+        """The kind of instrument of a symbol (0700.HK).
+
+        A code that no table names is an equity; an index is "other".
+        """
         code = symbol.removesuffix(".HK")
         if not (code.isascii() and code.isdigit()):
             return "other"
@@ -75,11 +81,11 @@ class ExchangeRules:
         return next((one.kind for one in self.instruments if one.first <= number <= one.last), "equity")
 
     def rates_of(self, symbol: str) -> Rates | None:
-        """None for a kind of instrument whose costs are not kept."""
+        """The rates for the symbol's kind of instrument; None for a kind whose costs are not kept."""
         return self.rates.get(self.kind(symbol))
 
     def ticks_of(self, symbol: str) -> Ticks:
-        """By price, ascending; empty for a kind of instrument whose ticks are not kept."""
+        """The symbol's bands by price, ascending; empty for a kind of instrument whose ticks are not kept."""
         return self.ticks.get(self.kind(symbol), ())
 
     def lot(self, symbol: str) -> int | None:
@@ -88,7 +94,7 @@ class ExchangeRules:
 
 
 def band(price: Decimal, ticks: Ticks) -> Band | None:
-    """None beyond the table, and for a price that is not above 0."""
+    """The band that `price` (HKD) is in; None beyond the table, and for a price that is not above 0."""
     if price <= 0:
         return None
     return next((one for one in ticks if price <= one.up_to), None)

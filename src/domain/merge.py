@@ -19,7 +19,7 @@ _PARTS = (("quantity", "avg_cost"), ("company_name",), ("sector",))
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Both changed `symbol` since the base, to different things. None: it is not there.
+    """A symbol that both changed since the base, to different values. None: it is not there.
 
     `edit` takes the source's side in the target.
     """
@@ -39,12 +39,12 @@ class Merge:
     disagreements: tuple[Disagreement, ...]
 
     def all_edits(self) -> tuple[Edit, ...]:
-        """Those, and the source's side wherever they disagree."""
+        """`edits`, and the source's side of each disagreement."""
         return tuple(sorted((*self.edits, *(one.edit for one in self.disagreements)), key=lambda edit: edit.symbol))
 
 
 def merge(base: Sequence[Position], source: Sequence[Position], target: Sequence[Position]) -> Merge:
-    """What makes `target` have what `source` changed since `base`."""
+    """The edits that bring into `target` what `source` changed since `base`."""
     began, ours, theirs = values_by_symbol(base), values_by_symbol(source), values_by_symbol(target)
     edits, disagreements = [], []
     for symbol in sorted({*began, *ours, *theirs}):
@@ -57,7 +57,7 @@ def merge(base: Sequence[Position], source: Sequence[Position], target: Sequence
 
 
 def replaced(target: Sequence[Position], source: Sequence[Position]) -> tuple[Edit, ...]:
-    """What makes `target` hold exactly what `source` holds, by symbol."""
+    """The edits that make `target` hold exactly what `source` holds, by symbol."""
     theirs, ours = values_by_symbol(target), values_by_symbol(source)
     found = (_edit(symbol, theirs.get(symbol), ours.get(symbol)) for symbol in sorted({*theirs, *ours}))
     return tuple(edit for edit in found if edit is not None)

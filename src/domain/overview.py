@@ -35,17 +35,17 @@ class Portfolio:
 
     @property
     def label(self) -> str:
-        """For a list to choose from."""
+        """Name and id, for a list to choose from."""
         return f"{self.title} ({self.portfolio_id}){' · archived' if self.archived_at else ''}"
 
     @property
     def url(self) -> str:
-        """Of the portfolio's page, relative to the dashboard's."""
+        """The address of the portfolio's page, relative to the dashboard's."""
         return f"portfolio?{urlencode({'id': self.portfolio_id})}"
 
     @property
     def fixed(self) -> bool:
-        """The single-portfolio application's: it can be neither archived nor deleted."""
+        """Whether it is the single-portfolio application's, which can be neither archived nor deleted."""
         return self.portfolio_id == DEFAULT_PORTFOLIO
 
 

@@ -80,7 +80,7 @@ def check_price(value: object) -> Decimal:
 
 
 def check_value(quantity: int, per_share: Decimal | None, what: str) -> None:
-    """The database holds values below ten thousand million HKD: say so before it does."""
+    """Raises InvalidInput for a value of ten thousand million HKD or more, which the database cannot hold."""
     if per_share is not None and abs(quantity * per_share) >= MAX_VALUE:
         raise InvalidInput(
             f"{quantity:,} shares at a {what} of {per_share} HKD are worth more than the database can hold "

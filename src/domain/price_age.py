@@ -49,7 +49,7 @@ def age_in_sessions(as_of: datetime | None, sessions: TradingSessions) -> int | 
 
 
 def age_text(age: int | None) -> str:
-    """As a trader reads it. "latest session" is also right on a Sunday, when the exchange is closed."""
+    """The age as text. "latest session" is also right on a Sunday, when the exchange is closed."""
     if age is None:
         return "age not known"
     if age == 0:
@@ -60,7 +60,7 @@ def age_text(age: int | None) -> str:
 
 
 def is_current(quote: Quote, sessions: TradingSessions) -> bool:
-    """There is a price, and it is of the latest trading session."""
+    """Whether there is a price, and it is of the latest trading session."""
     return known_price(quote.price) is not None and age_in_sessions(quote.as_of, sessions) == 0
 
 

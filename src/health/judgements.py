@@ -211,7 +211,7 @@ def data(own: Answer[JournalProbe]) -> Component:
 
 
 def newest_verified(found: Sequence[Backup], database_name: str | None) -> Backup | None:
-    """Of this database, where its name is known."""
+    """The newest verified backup of this database; of any, where its name is not known."""
     fitting = [b for b in found if b.verified_at is not None and database_name in (None, b.database)]
     return max(fitting, key=lambda one: one.created_at, default=None)
 
@@ -311,7 +311,7 @@ def _ended(last: RunRecord) -> str:
 
 
 def ago(seconds: float) -> str:
-    """How long ago, as one says it."""
+    """How long ago (seconds), as text."""
     for unit, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= 2 * unit:
             return f"{seconds // unit:.0f} {word}s ago"

@@ -68,7 +68,9 @@ def attribute(
     copy: Sequence[Position],
     prices: Mapping[str, Decimal | None] | None = None,
 ) -> Attribution:
-    """From `base` to `parent` and `copy` as they are now. Prices in the base are of then, and not used.
+    """The parts of the P&L difference, from `base` to `parent` and `copy` as they are now.
+
+    Prices in the base are of then, and not used.
 
     One price per symbol, since a price belongs to the market: the copy's, else the parent's, else that in `prices` (for
     symbols that neither has any more). Raises InvalidInput when a side has a symbol twice.

@@ -18,7 +18,10 @@ Where = Literal["left", "right", "both"]
 
 @dataclass(frozen=True)
 class SideFigures:
-    """Of one symbol on one side, or the difference. `cost` is the cost basis; `weight` a ratio; None: not known."""
+    """The figures of one symbol on one side, or the difference (HKD).
+
+    `cost` is the cost basis; `weight` a ratio; None: not known.
+    """
 
     quantity: int
     cost: Decimal

@@ -36,7 +36,9 @@ class ValueCurve:
 
 
 def value_curve(holdings: Mapping[str, int], closes: pd.DataFrame, start: date) -> ValueCurve:
-    """From `start` on, a value for each date that `closes` has; a missing close is the one before it.
+    """The value curve of holdings: from `start` on, a value (HKD) for each date that `closes` has.
+
+    A missing close is the one before it.
 
     `holdings`: shares by symbol, below 0 short. `closes`: HKD, a column per symbol, dates as index, in any order; 0 and
     NaN are no close.
@@ -73,7 +75,7 @@ def returns(values: pd.Series) -> pd.Series:
 
 
 def total_return(daily: pd.Series) -> float | None:
-    """∏(1 + r) − 1, of however few returns; None of none."""
+    """The return over the whole period, ∏(1 + r) − 1, of however few returns; None of none."""
     return float((1 + daily).prod() - 1) if len(daily) else None
 
 
@@ -86,13 +88,13 @@ def max_drawdown(daily: pd.Series) -> float | None:
 
 
 def drawdowns(values: pd.Series) -> pd.Series:
-    """By day, how far below the highest value so far: V ÷ max V − 1, 0 or below."""
+    """The drawdown by day, how far below the highest value so far: V ÷ max V − 1, 0 or below."""
     known = values.dropna().astype(float)
     return known / known.cummax() - 1
 
 
 def annual_return(daily: pd.Series) -> float | None:
-    """(1 + total return)^(252 ÷ n) − 1."""
+    """The return per year of 252 trading sessions: (1 + total return)^(252 ÷ n) − 1."""
     whole = total_return(daily)
     if whole is None or len(daily) < MIN_RETURNS or whole <= -1:
         return None
@@ -100,21 +102,21 @@ def annual_return(daily: pd.Series) -> float | None:
 
 
 def volatility(daily: pd.Series) -> float | None:
-    """Standard deviation (n − 1) × √252."""
+    """Annual volatility: the standard deviation of the returns (n − 1) × √252."""
     if len(daily) < MIN_RETURNS:
         return None
     return _finite(float(daily.std(ddof=1)) * math.sqrt(SESSIONS_A_YEAR))
 
 
 def sharpe(daily: pd.Series, risk_free: float = 0.0) -> float | None:
-    """Mean excess return ÷ its standard deviation (n − 1) × √252. `risk_free`: ratio a year."""
+    """Sharpe ratio: mean excess return ÷ its standard deviation (n − 1) × √252. `risk_free`: ratio a year."""
     excess = daily - _per_day(risk_free)
     spread = float(excess.std(ddof=1)) if len(daily) >= MIN_RETURNS else 0.0
     return _finite(float(excess.mean()) / spread * math.sqrt(SESSIONS_A_YEAR)) if spread > _STILL else None
 
 
 def sortino(daily: pd.Series, risk_free: float = 0.0) -> float | None:
-    """Mean excess return × √252 ÷ √(Σ min(excess, 0)² ÷ n), n all days. `risk_free`: ratio a year."""
+    """Sortino ratio: mean excess return × √252 ÷ √(Σ min(excess, 0)² ÷ n), n all days. `risk_free`: ratio a year."""
     if len(daily) < MIN_RETURNS:
         return None
     excess = daily.to_numpy(dtype=float) - _per_day(risk_free)
@@ -123,7 +125,7 @@ def sortino(daily: pd.Series, risk_free: float = 0.0) -> float | None:
 
 
 def correlation(one: pd.Series, other: pd.Series) -> float | None:
-    """Of the daily returns on the days that both have: −1 to 1."""
+    """Pearson's correlation of the daily returns on the days that both have: −1 to 1."""
     both = _together(one, other)
     if both is None:
         return None
@@ -135,7 +137,7 @@ def correlation(one: pd.Series, other: pd.Series) -> float | None:
 
 
 def beta(daily: pd.Series, benchmark: pd.Series) -> float | None:
-    """Covariance with the benchmark ÷ the benchmark's variance, on the days that both have."""
+    """Beta: covariance with the benchmark ÷ the benchmark's variance, on the days that both have."""
     both = _together(daily, benchmark)
     if both is None or float(both.iloc[:, 1].std(ddof=1)) <= _STILL:
         return None
@@ -143,7 +145,10 @@ def beta(daily: pd.Series, benchmark: pd.Series) -> float | None:
 
 
 def alpha(daily: pd.Series, benchmark: pd.Series, risk_free: float = 0.0) -> float | None:
-    """(1 + mean(r − rf − β (b − rf)))^252 − 1, on the days that both have. `risk_free`: ratio a year."""
+    """Annual alpha (Jensen): (1 + mean(r − rf − β (b − rf)))^252 − 1, on the days that both have.
+
+    `risk_free`: ratio a year.
+    """
     both, slope = _together(daily, benchmark), beta(daily, benchmark)
     if both is None or slope is None:
         return None

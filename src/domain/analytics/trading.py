@@ -29,7 +29,7 @@ TradeSide = Literal["buy", "sell"]
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one side of one trade. HKD: stamp duty in whole dollars, the others to the cent."""
+    """The costs of one side of one trade. HKD: stamp duty in whole dollars, the others to the cent."""
 
     stamp_duty: Decimal
     sfc_levy: Decimal
@@ -75,7 +75,7 @@ class WhatIf:
 
 
 def trade_costs(quantity: int, price: Decimal, rates: Rates) -> Costs:
-    """Of buying or of selling `quantity` shares (its sign does not matter) at `price`; the two cost the same.
+    """The costs of buying or selling `quantity` shares (its sign does not matter) at `price`; the two cost the same.
 
     The rates and their sources: src/market/facts/fees.csv. Raises InvalidInput for a price that is not above 0.
     """
@@ -107,7 +107,7 @@ def break_even(quantity: int, avg_cost: Decimal, rates: Rates, ticks: Ticks) -> 
 
 
 def tick_warning(price: Decimal, ticks: Ticks) -> str | None:
-    """None for a valid price, and where it is not known whether it is one."""
+    """That `price` is between two ticks; None for a valid price, and where the ticks are not known."""
     if on_tick(price, ticks) is not False:
         return None
     below, above = price_at_or_below(price, ticks), price_at_or_above(price, ticks)
@@ -119,7 +119,7 @@ def tick_warning(price: Decimal, ticks: Ticks) -> str | None:
 
 
 def lot_warning(quantity: int, lot: int | None) -> str | None:
-    """For a trade of `quantity` shares. None for whole lots, and where the lot is not known."""
+    """That a trade of `quantity` shares has an odd lot. None for whole lots, and where the lot is not known."""
     if lot is None or quantity % lot == 0:
         return None
     shares = abs(quantity)
