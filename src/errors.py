@@ -37,7 +37,11 @@ class ConfigurationError(HKStrategyError):
 
 
 class NotAllowed(ConfigurationError):
-    pass
+    """`said`: what is wrong without what to do about it."""
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said or message
 
 
 class DatabaseUnavailable(HKStrategyError):

@@ -6,10 +6,11 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+from src.backup.folders import folders, list_all
 from src.backup.manifest import LOCK, OURS, Backup, list_backups, now, read_backup
 from src.backup.retention import Decision, RetentionRule, decide, newest_verified, why_not_delete
 from src.backup.scratch import session
@@ -51,9 +52,17 @@ def refuse_deletion(backup: Backup, wanted: Collection[str]) -> None:
 
 
 def preview(url: str, backup_dir: Path, rule: RetentionRule) -> tuple[Decision, ...]:
-    """What `prune` would do with each backup of this database. Raises DatabaseUnavailable."""
-    usage = usage_of(url)
-    return decide(list_backups(backup_dir), rule, now(), database=usage.database, wanted=usage.wanted)
+    """What `prune` would do with each backup of this database. Raises DatabaseUnavailable.
+
+    Those in folders that were chosen for them count, and stay: the rule is for `backup_dir` alone.
+    """
+    usage, known = usage_of(url), list_all(folders(url, backup_dir))
+    return tuple(
+        replace(one, goes=False, why=f"in {one.backup.path.parent}, where only you delete, by name")
+        if one.goes and one.backup.path.parent != backup_dir
+        else one
+        for one in decide(known, rule, now(), database=usage.database, wanted=usage.wanted)
+    )
 
 
 def prune(url: str, backup_dir: Path, rule: RetentionRule, shown: Collection[str]) -> tuple[Backup, ...]:

@@ -14,6 +14,7 @@ from psycopg2 import sql
 
 from src.errors import PrerequisiteError
 from src.postgres.connection import Connection
+from src.postgres.failures import READ, missing_grants
 from src.postgres.queries import query
 from src.text import quoted
 
@@ -112,11 +113,13 @@ def readable_tables(conn: Connection) -> list[tuple[str, str, int]]:
         sequences = cur.fetchall()
         cur.execute("SELECT current_user")
         role = str((cur.fetchone() or ["this role"])[0])
-    refused = [qualified(row[0], row[1]) for row in (*tables, *sequences) if not row[-1]]
+    refused = [(str(row[0]), str(row[1])) for row in (*tables, *sequences) if not row[-1]]
     if refused:
+        schemas = dict.fromkeys(schema for schema, _ in refused)
+        grants = [grant for schema in schemas for grant in missing_grants(conn, schema, READ)]
         raise PrerequisiteError(
-            f"The role {role} may not read {_some(refused)}, so a backup would not be whole. "
-            f"Let the owner GRANT USAGE on the schema and SELECT on each to {role}, or connect as the owner."
+            f"The role {role} may not read {_some([qualified(*one) for one in refused])}, so a backup would not be "
+            f"whole. Let the owner run: {' '.join(grants)}"
         )
     return sorted(((s, t, int(size or 0)) for s, t, size, _ in tables), key=lambda row: -row[2])
 

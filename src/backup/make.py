@@ -29,12 +29,12 @@ from src.backup.manifest import (
     write_json,
     write_manifest,
 )
-from src.backup.scratch import describe_database
+from src.backup.scratch import describe_database, session
 from src.errors import BackupError, ConfigurationError, PrerequisiteError
 from src.postgres import errors
-from src.postgres.connection import Connection, connect, redact
+from src.postgres.connection import Connection, connect, redact, roll_back
 from src.postgres.disk import free_bytes, nearest_existing
-from src.postgres.failures import failure
+from src.postgres.failures import exclusive_locks, failure
 from src.postgres.queries import query
 from src.schema.versions import detect
 
@@ -49,7 +49,7 @@ def silent(message: str, done: int | None, total: int | None) -> None:
     """Ignore progress."""
 
 
-LOCK_WAIT = "2s"  # to estimate a size nobody is kept waiting for long
+LOCK_WAIT = "2s"  # somebody who holds a table for longer is named, and not waited for
 ANOTHER_FOLDER = "Choose another place with --backup-dir."
 
 
@@ -113,7 +113,7 @@ def make_backup(
     `schema_version` None: what the snapshot's catalogs say.
 
     Raises PrerequisiteError before anything is written (no disk, no pg_dump, no right to read a table) and
-    BackupError when it fails; then nothing of it is left.
+    BackupError when it fails, or somebody holds a table for longer than LOCK_WAIT; then nothing of it is left.
     """
     with _snapshots(url) as (connections, snapshot):
         first = connections[0]
@@ -129,7 +129,8 @@ def make_backup(
         created = now()
         name = _free_name(backup_dir, backup_name(created, target.database, schema_version, label))
         with working_directory(backup_dir, name) as (work, lock):
-            content = _dump_and_read(connections, snapshot, tools, target, work, lock, on_progress)
+            with _naming_locks(url):
+                content = _dump_and_read(connections, snapshot, tools, target, work, lock, on_progress)
             write_json(work / CATALOG, [astuple(line) for line in content.catalog])
             files = hash_files(work)
             backup = Backup(
@@ -158,6 +159,7 @@ def _dump_and_read(
     command = [
         tools.program("pg_dump"), "--format=directory", f"--jobs={JOBS}", f"--compress={COMPRESSION}", "--no-password",
         f"--snapshot={snapshot}", f"--file={work / DATA}", f"--dbname={target.dbname_argument}",
+        f"--lock-wait-timeout={LOCK_WAIT}",
     ]  # fmt: skip
     failed = threading.Event()
     polls = count()
@@ -214,13 +216,31 @@ def _snapshots(url: str) -> Iterator[tuple[list[Connection], str]]:
                         cur.execute("SELECT pg_export_snapshot()")
                         snapshot = str((cur.fetchone() or [""])[0])
                 fix_settings(conn)
+                with conn.cursor() as cur:
+                    cur.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_WAIT,))
                 connections.append(conn)
             yield connections, snapshot
         except psycopg2.Error as error:
             if errors.is_lost(error):
                 raise errors.lost(errors.server_text(error)) from None
+            if errors.is_locked(error):
+                roll_back(connections[0])
+                raise BackupError(f"No backup was made: {failure(connections[0], error)}") from None
             text = errors.meaning(error) or redact(str(error).strip(), url)
             raise BackupError(f"The backup failed: {text}") from None
+
+
+@contextmanager
+def _naming_locks(url: str) -> Iterator[None]:
+    """A dump, or its fingerprints, that fails while somebody keeps readers out of a table: the error names who."""
+    try:
+        yield
+    except BackupError as error:
+        with session(url, purpose="backup") as conn:
+            locks = exclusive_locks(conn)
+        if not locks:
+            raise
+        raise BackupError(f"No backup was made: {'; '.join(map(str, locks))}. {error}") from None
 
 
 def _bytes_needed(conn: Connection) -> int:

@@ -23,7 +23,7 @@ def cmd_backup(context: Context) -> Ending:
             if inspection.empty
             else "There is nothing to back up: none of the tables is in schema public. `check` says more."
         )
-    context.begin()
+    context.begin(backup_dir=str(context.backup_dir))
     made = backups.make_backup(
         context.url,
         context.backup_dir,
@@ -39,13 +39,13 @@ def cmd_backup(context: Context) -> Ending:
 
 
 def cmd_backups(context: Context) -> Ending:
-    found = backups.list_backups(context.backup_dir)
+    found = backups.list_all(context.backup_folders())
     context.renderer.show("backups", {"backups": found}, backup_lines(found, context.backup_dir))
     return done("", value={"count": len(found)})
 
 
 def cmd_verify(context: Context) -> Ending:
-    backup = backups.find_backup(context.backup_dir, str(context.arguments.backup))
+    backup = backups.find_in(context.backup_folders(), str(context.arguments.backup))
     context.begin(backup=backup.name)
     verified = backups.verify_backup(backup, url=context.url, on_progress=context.on_progress)
     return done(
@@ -55,7 +55,7 @@ def cmd_verify(context: Context) -> Ending:
 
 
 def cmd_restore(context: Context) -> Ending:
-    backup = backups.find_backup(context.backup_dir, str(context.arguments.backup))
+    backup = backups.find_in(context.backup_folders(), str(context.arguments.backup))
     context.refuse_while_running()
     preview = backups.preview_restore(context.url, backup, context.backup_dir)
     lines = [*backup_lines([backup], context.backup_dir), "", *restore_lines(preview)]
@@ -76,7 +76,7 @@ def cmd_restore(context: Context) -> Ending:
 
 
 def cmd_delete(context: Context) -> Ending:
-    backup = backups.find_backup(context.backup_dir, str(context.arguments.backup))
+    backup = backups.find_in(context.backup_folders(), str(context.arguments.backup))
     wanted = backups.usage_of(context.url).wanted
     backups.refuse_deletion(backup, wanted)
     lines = [*backup_lines([backup], context.backup_dir), "", "It will be deleted for good."]

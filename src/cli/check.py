@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from src.cli.context import Context, done
-from src.cli.findings import finding_lines
+from src.cli.findings import MARKS, finding_lines
 from src.cli.output import Ending
 from src.cli.text import current_run_lines, health_lines
 from src.errors import DatabaseUnavailable, HKStrategyError, NotAllowed, TableLocked
 from src.health.model import SILENT, Component, State
 from src.health.monitor import inspect_once
 from src.journal import runs
+from src.journal.model import Phase
 from src.migration import engine
+from src.migration.findings import Severity
+from src.migration.preflight.rules import rules
 from src.postgres.errors import Reason, advice
 from src.postgres.failures import READ, ExclusiveLock, exclusive_locks, grants_of_all
+from src.schema.versions import SchemaVersion
 
 T = TypeVar("T")
 
@@ -48,10 +52,9 @@ def cmd_check(context: Context) -> Ending:
     if capabilities:
         lines += ["", "Features:", *capabilities]
     lines += _roles_lines(inspection.legacy_roles)
-    lines += obstacles.lines()
     if inspection.findings:
         lines += ["", "Noticed:", *finding_lines(inspection.findings)]
-    recommendations = [text for text in _texts(info.get("migration_recommendations")) if text != info.get("warning")]
+    recommendations = _recommendations(info, inspection)
     if recommendations:
         lines += ["", "Recommended:", *(f"  - {text}" for text in recommendations)]
     value = {
@@ -72,24 +75,28 @@ def cmd_check(context: Context) -> Ending:
     return done("", value={"version": inspection.version, "title": inspection.title})
 
 
+_RECOMMENDED = {SchemaVersion.V1: Phase.PHASE1, SchemaVersion.V2: Phase.PHASE2}
+
+
+def _recommendations(info: Mapping[str, object], inspection: engine.Inspection) -> list[str]:
+    """What to do next; nothing that one of the findings refuses."""
+    version = inspection.version
+    phase = None if version is None else _RECOMMENDED.get(SchemaVersion(version))
+    refused = any(
+        finding.severity is Severity.REFUSAL and phase in rules()[finding.code].phases
+        for finding in inspection.findings
+    )
+    if phase is not None and refused:
+        return [f"Settle what is marked {MARKS[Severity.REFUSAL]} above first: until then {phase} is refused."]
+    return [text for text in _texts(info.get("migration_recommendations")) if text != info.get("warning")]
+
+
 @dataclass(frozen=True)
 class _Obstacles:
-    """What keeps this role from reading: locks of others, and the GRANT statements that it lacks."""
+    """What keeps this role from reading, for programs: locks of others, and the GRANT statements that it lacks."""
 
     locks: tuple[ExclusiveLock, ...]
     grants: tuple[str, ...]
-
-    def lines(self) -> list[str]:
-        lines = []
-        if self.locks:
-            lines += ["", "Locked, so that nobody can read it:", *(f"  ! {lock}" for lock in self.locks)]
-        if self.grants:
-            lines += [
-                "",
-                "This role may not read everything, so some of the above is not known. Let the owner run:",
-                *(f"  {grant}" for grant in self.grants),
-            ]
-        return lines
 
 
 def _obstacles(url: str) -> _Obstacles:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.backup.api import folders
 from src.cli.audit import Attempt
 from src.cli.exit import EXIT_DONE
 from src.cli.output import Ending, Renderer
@@ -50,6 +51,18 @@ class Context:
     @property
     def backup_dir(self) -> Path:
         return self.arguments.options.backup_dir or self.settings.backup_dir
+
+    def backup_folders(self) -> tuple[Path, ...]:
+        """Where backups are looked for: in --backup-dir alone, else also where the journal knows some of this database.
+
+        Without an answer of the database, in the configured folder alone.
+        """
+        if self.arguments.options.backup_dir is not None:
+            return (self.backup_dir,)
+        try:
+            return folders(self.url, self.backup_dir)
+        except HKStrategyError:
+            return (self.backup_dir,)
 
     @property
     def options(self) -> Options:

@@ -251,7 +251,8 @@ def health_lines(components: Iterable[Component]) -> list[str]:
     """What is well in a line or two; of what is not, each thing on a line of its own."""
     lines = []
     for part in components:
-        lines.append(f"  {part.name:<11}{part.state.value:<10} {part.message}")
+        state = part.state.value if part.known else "not known"
+        lines.append(f"  {part.name:<11}{state:<10} {part.message}")
         more = [part.advice] if part.advice else []
         if part.state is State.HEALTHY:
             more += ["; ".join(part.lines)] if part.lines else []

@@ -18,7 +18,8 @@ def backup_lines(backups: Sequence[Backup], folder: Path) -> list[str]:
             one.database,
             f"v{one.schema_version}",
             size(one.bytes),
-            "NOT VERIFIED" if one.verified_at is None else f"verified {moment(one.verified_at)}",
+            ("NOT VERIFIED" if one.verified_at is None else f"verified {moment(one.verified_at)}")
+            + ("" if one.path.parent == folder else f", in {one.path.parent}"),
         )
         for one in backups
     ]

@@ -134,7 +134,7 @@ def _with_obstacles(found: Component, seen: ServerProbe, *, calm: bool) -> Compo
     if locks:
         troubles.append(Trouble(f"{'; '.join(map(str, locks))}.", _ending(locks)))
     if seen.missing_grants:
-        text = f"The role {seen.details['role']} may not read all of the tables."
+        text = f"The role {seen.details['role']} may not read everything, so something is not known or backed up."
         troubles.append(Trouble(text, f"Let the owner run: {' '.join(seen.missing_grants)}"))
     if not troubles:
         return found
@@ -222,7 +222,12 @@ def backups(
     structure: Answer[StructureProbe],
     found: Answer[list[Backup]],
 ) -> Component:
-    """`details`: needed_bytes, free_bytes, newest_verified (a name), age_s."""
+    """`details`: needed_bytes, free_bytes, newest_verified (a name), age_s.
+
+    While PostgreSQL does not answer it is not known which backups are of this database, nor what one would need.
+    """
+    if found.value is not None and not is_up(server):
+        return Component("backups", "Backups", State.DEGRADED, _in_the_folder(found.value), known=False)
     lines: list[str] = []
     troubles: list[Trouble] = []
     details: dict[str, Any] = {}
@@ -249,6 +254,19 @@ def backups(
         lines.append("what a backup would need is not known just now")
     result = health.judged("backups", "Backups", message, troubles, details)
     return replace(result, lines=tuple(lines))
+
+
+def _in_the_folder(found: Sequence[Backup]) -> str:
+    """What the files alone tell."""
+    newest = newest_verified(found, None)
+    unknown_rest = "Whether another one is due, and has room, is not known while PostgreSQL does not answer."
+    if newest is None:
+        return f"There is no verified backup in the folder. {unknown_rest}"
+    age = (datetime.now(UTC) - newest.created_at).total_seconds()
+    return (
+        f"The newest verified one in the folder, of the database {newest.database}, is from "
+        f"{newest.created_at.astimezone():%Y-%m-%d %H:%M}, {ago(age)}. {unknown_rest}"
+    )
 
 
 def _room(estimate: Estimate) -> list[Trouble]:

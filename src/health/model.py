@@ -27,7 +27,9 @@ class Trouble:
 
 def unknown(problem: HKStrategyError | None) -> str:
     """Why something is not known: `problem`, where PostgreSQL answers; else that it does not."""
-    if isinstance(problem, NotAllowed | TableLocked):
+    if isinstance(problem, NotAllowed):
+        return f"Not known. {problem.said} The card of the schema names the statements that help."
+    if isinstance(problem, TableLocked):
         return f"Not known. {problem}"
     return "Not known while PostgreSQL does not answer."
 

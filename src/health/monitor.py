@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from src.backup.manifest import Backup, list_backups
+from src.backup.folders import list_all, with_chosen
+from src.backup.manifest import Backup
 from src.cache import CacheStatus
 from src.config import Settings
 from src.domain.quote import Quote
@@ -98,14 +99,15 @@ class Monitor:
             limit_s=limit_s,
         )
         self._cache = BackgroundPoll(cache, name="health: cache", limit_s=limit_s)
-        self._backups = BackgroundPoll(lambda: _backups(backup_dir), name="health: backups", limit_s=limit_s)
+        self._backups = BackgroundPoll(self._list_backups, name="health: backups", limit_s=limit_s)
         self._structure_of: object = None
+        self._backup_dir = backup_dir
+        self._chosen_folders: tuple[Path, ...] = ()
 
     def refresh(self, fresh_s: float) -> None:
         """Start the probes whose last result is older than `fresh_s` (seconds), and do not wait."""
         for one in (self._server, self._own, self._cache):
             one.refresh(fresh_s)
-        self._backups.refresh(max(fresh_s, BACKUPS_S))
         self._prices.refresh(max(fresh_s, PRICES_S))
 
     def read(self, fresh_s: float = 0.0) -> Seen:
@@ -119,8 +121,20 @@ class Monitor:
             self._structure_of = moved
         structure = self._structure.get(max(fresh_s, STRUCTURE_S), deadline)
         prices = self._prices.get(max(fresh_s, PRICES_S), deadline)
+        if own.value is not None and own.value.backup_folders != self._chosen_folders:
+            self._chosen_folders = own.value.backup_folders
+            self._backups.forget()
+        self._backups.refresh(max(fresh_s, BACKUPS_S))
         cache, backups = self._cache.get(fresh_s, deadline), self._backups.get(max(fresh_s, BACKUPS_S), deadline)
         return Seen(server, own, structure, prices, cache, backups, None if self._pool is None else self._pool())
+
+    def _list_backups(self) -> list[Backup]:
+        try:
+            return list_all(with_chosen(self._backup_dir, self._chosen_folders))
+        except OSError as error:
+            raise PrerequisiteError(
+                f"The folder for backups cannot be read: {self._backup_dir}: {error.strerror}."
+            ) from None
 
     def forget(self, *, running_too: bool = True) -> None:
         """Something was changed: probe anew. Without `running_too` a probe that has begun still counts."""
@@ -138,10 +152,3 @@ def _version_and_step(server: Answer[ServerProbe], own: Answer[JournalProbe]) ->
     run = own.value.run if own.value is not None else None
     schema = server.value.schema if server.value is not None else None
     return (schema, run and (run.run_id, run.state, run.steps_done))
-
-
-def _backups(folder: Path) -> list[Backup]:
-    try:
-        return list_backups(folder)
-    except OSError as error:
-        raise PrerequisiteError(f"The folder for backups cannot be read: {folder}: {error.strerror}.") from None

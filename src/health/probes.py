@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg2
 
+from src.backup.folders import recorded_folders
 from src.backup.make import Estimate, estimate_of
 from src.domain.quote import Quote
 from src.errors import HKStrategyError
@@ -18,7 +19,7 @@ from src.journal.model import RunRecord
 from src.portfolios import markers, quotes
 from src.postgres.connection import Connection, connect, roll_back
 from src.postgres.errors import Reason, no_session, server_text
-from src.postgres.failures import READ, ExclusiveLock, exclusive_locks, failure, missing_grants
+from src.postgres.failures import READ, ExclusiveLock, exclusive_locks, failure, grants_of_all
 from src.schema.catalog import Drift, compare, read_catalog
 from src.schema.versions import SchemaState, detect_with
 
@@ -32,7 +33,7 @@ PRICES_MS = 10_000  # half a million positions take their time, and nobody waits
 class ServerProbe:
     """`details`: as src.health.server.read_server gives them. `locks`: of others, that keep readers out of tables.
 
-    `missing_grants`: the statements that would let this role read all tables of public.
+    `missing_grants`: the statements that would let this role read all tables, of hk_migration too.
     """
 
     details: dict[str, Any]
@@ -43,10 +44,14 @@ class ServerProbe:
 
 @dataclass(frozen=True)
 class JournalProbe:
-    """What the project noted here. `run`: the last one, whether it ended or not."""
+    """What the project noted here. `run`: the last one, whether it ended or not.
+
+    `backup_folders`: those that were chosen for backups of this database.
+    """
 
     sample: bool
     run: RunRecord | None
+    backup_folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def probe_server(url: str) -> ServerProbe:
     """Reads catalogs and statistics only: it needs no lock on a table. Raises DatabaseUnavailable."""
     with _session(url) as conn, conn.cursor() as cursor:
         details, state = read_server(cursor), detect_with(cursor)
-        return ServerProbe(details, state, exclusive_locks(conn), missing_grants(conn, "public", READ))
+        return ServerProbe(details, state, exclusive_locks(conn), grants_of_all(conn, READ))
 
 
 def probe_journal(url: str) -> JournalProbe:
@@ -69,7 +74,8 @@ def probe_journal(url: str) -> JournalProbe:
     with _session(url) as conn, conn.cursor() as cursor:
         sample = markers.is_sample(cursor, detect_with(cursor))
         records = runs.read_runs(conn, limit=1)
-    return JournalProbe(sample, records[0] if records else None)
+        chosen = recorded_folders(conn)
+    return JournalProbe(sample, records[0] if records else None, chosen)
 
 
 def probe_structure(url: str, backup_dir: Path) -> StructureProbe:

@@ -91,5 +91,5 @@ def not_allowed(error: psycopg2.Error, grants: Sequence[str]) -> NotAllowed:
     """The error for a right that is missing, with the statements that give it."""
     text = errors.sentence(errors.Reason.NOT_ALLOWED, errors.server_text(error))
     if not grants:
-        return NotAllowed(f"{text} {errors.advice(errors.Reason.NOT_ALLOWED)}")
-    return NotAllowed(f"{text} Let the owner run: {' '.join(grants)}")
+        return NotAllowed(f"{text} {errors.advice(errors.Reason.NOT_ALLOWED)}", text)
+    return NotAllowed(f"{text} Let the owner run: {' '.join(grants)}", text)

@@ -15,8 +15,9 @@ import pytest
 
 from src.backup import make as backup_make
 from src.backup.api import delete_backup, estimate_backup, find_backup, list_backups, make_backup
+from src.backup.fingerprint import Needs
 from src.errors import BackupError, HKStrategyError, PrerequisiteError
-from src.postgres.connection import connect
+from src.postgres.connection import Connection, connect
 from tests.conftest import MakeDatabase, Servers
 from tests.support.backups import EVERYTHING, execute, make, quiet, superuser_of, value, verify
 
@@ -238,3 +239,22 @@ def test_the_server_goes_away(make_database: MakeDatabase, servers: Servers, tmp
         make_backup(url, tmp_path, schema_version="1.0", on_progress=end_sessions)
     assert "s3cret" not in str(failed.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_is_locked_while_the_dump_begins_is_named(
+    make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_database("v1")
+    holder = psycopg2.connect(url, application_name="nightly import")
+    read_needs = backup_make.read_needs
+
+    def lock_then_read(conn: Connection) -> Needs:
+        found = read_needs(conn)
+        holder.cursor().execute("LOCK TABLE public.trading_signals IN ACCESS EXCLUSIVE MODE")
+        return found
+
+    monkeypatch.setattr(backup_make, "read_needs", lock_then_read)
+    with pytest.raises(BackupError, match=r"trading_signals is locked by pid .* application nightly import"):
+        make_backup(url, tmp_path, schema_version="1.0")
+    holder.close()
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]

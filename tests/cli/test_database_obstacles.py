@@ -105,6 +105,37 @@ def test_check_of_a_role_that_may_only_read_public_names_the_grant(database: Dat
     assert "Schema: multi-portfolio (v2.0)" in said.out
     assert f"GRANT USAGE ON SCHEMA hk_migration TO {reader};" in said.out
     assert f"GRANT SELECT ON ALL TABLES IN SCHEMA hk_migration TO {reader};" in said.out
+    assert f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA hk_migration TO {reader};" in said.out
+    for card in ("Data", "Last run"):
+        assert f"  {card:<11}not known  " in said.out
+
+
+def test_nothing_is_recommended_that_is_refused(database: Database, cli: Cli, reader: str) -> None:
+    url = database("v1", 18)
+    assert "run_migration.py phase1" in cli(url, "check").out.split("Recommended:")[1]
+    said = cli(let_read(url, reader), "check")
+    recommended = said.out.split("Recommended:")[1]
+    assert "run_migration.py phase1" not in recommended
+    assert "Settle what is marked ✗ above first: until then phase1 is refused." in recommended
+
+
+def test_the_statements_that_check_names_let_the_role_read_everything(
+    database: Database, cli: Cli, reader: str
+) -> None:
+    """One round is enough: tables and sequences are named together."""
+    url = database("v2", 18)
+    as_reader = f"postgresql://{reader}:x@{url.rpartition('@')[2]}"
+    before = cli(as_reader, "--json", "check").records[0]
+    grants: Any = before["missing_grants"]
+    health: Any = before["health"]
+    assert health["schema"]["status"] == "degraded"
+    assert all(grant in health["schema"]["advice"] for grant in grants)
+    execute(url, " ".join(grants))
+    after = cli(as_reader, "--json", "check").records[0]
+    assert after["missing_grants"] == []
+    health = after["health"]
+    assert {health[key]["status"] for key in ("schema", "data", "run")} == {"healthy"}
+    assert "may not read" not in health["backups"]["message"]
 
 
 def test_the_history_of_a_role_without_rights_names_the_grant(database: Database, cli: Cli, reader: str) -> None:
@@ -178,3 +209,15 @@ def test_diagnostics_name_who_has_locked_a_table(database: Database, cli: Cli) -
     assert process.returncode == 1
     assert f"trading_signals is locked by pid {pid} (role trader, application {APPLICATION}) since 20" in process.stdout
     assert "does not answer" not in process.stdout and "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("table", ["trading_signals", "portfolio_positions"])
+def test_a_backup_names_who_holds_a_table_and_does_not_wait_for_ever(database: Database, cli: Cli, table: str) -> None:
+    url = database("v2", 18)
+    with locked(url, table) as pid:
+        said = cli(url, "backup")
+    assert said.exit_code == 1, said.all
+    assert f"{table} is locked by pid {pid} (role trader, application {APPLICATION}) since 20" in said.all
+    assert "Traceback" not in said.all
+    assert list((cli.folder / "backups").glob("*")) == [], "nothing of it is left"
+    assert cli(url, "backup").exit_code == 0

@@ -76,6 +76,10 @@ def test_a_stopped_server_and_one_in_standby(tmp_path: Path) -> None:
     assert down.advice == advice(Reason.AWAY)
     assert of(seen, "schema").message == "Not known while PostgreSQL does not answer."
     assert not seen.serves
+    backups = of(seen, "backups")
+    assert (backups.state, backups.known) == (State.DEGRADED, False)
+    assert "There is no verified backup in the folder." in backups.message
+    assert "not known while PostgreSQL does not answer" in backups.message
 
     (next(directory.rglob("postgresql.conf")).parent / "standby.signal").touch()
     url = private.start()

@@ -132,9 +132,9 @@ def test_each_missing_right_is_named(
     assert f"schemas: hk_migration, trader and {role}" in refusals
     assert f"GRANT CREATE ON DATABASE {database} TO {role}" in refusals
     assert "lacks the right CREATE on schema public" in refusals
-    for table in ("portfolio_positions", "trading_signals", "price_history"):
-        assert f"Table {table} belongs to role trader, and {role} is no member of it." in refusals
-    assert f"GRANT trader TO {role}" in refusals
+    owned = "portfolio_analyses, portfolio_positions, portfolio_value_history, price_history and trading_signals"
+    assert f"Role trader owns {owned}, and {role} is no member of it." in refusals
+    assert refusals.count(f"GRANT trader TO {role}") == 1
 
     execute(
         superuser(servers, pg_version, url),
@@ -143,6 +143,23 @@ def test_each_missing_right_is_named(
         f"GRANT trader TO {role}",
     )
     assert said(survey_of(as_role), "refusal") == ""
+
+
+def test_no_membership_of_a_superuser_is_advised_and_what_is_advised_helps(
+    make_database: MakeDatabase, make_role: MakeRole, servers: Servers, pg_version: int
+) -> None:
+    url = make_database("v2", version=pg_version)
+    database, role = database_of(url), make_role(pg_version, "LOGIN", url)
+    by_superuser = superuser(servers, pg_version, url)
+    execute(by_superuser, "REASSIGN OWNED BY trader TO postgres", f"GRANT CREATE ON DATABASE {database} TO {role}",
+            f"GRANT ALL ON SCHEMA public TO {role}")  # fmt: skip
+    as_role = servers.url(pg_version, role, database)
+    (found,) = [one for one in look(as_role).findings if one.code == "owned-by-superuser"]
+    assert "GRANT postgres" not in said(look(as_role), "refusal")
+    assert "function name" not in said(look(as_role), "refusal"), "ours, though another role owns it"
+    execute(by_superuser, *found.statements)
+    assert said(look(as_role), "refusal") == ""
+    execute(by_superuser, f"REASSIGN OWNED BY {role} TO trader")
 
 
 def test_a_run_without_rights_touches_nothing(

@@ -10,6 +10,15 @@ from src.text import literal, quoted
 
 OLDEST_SERVER = 140000
 VIEWED_TABLES = tuple(table for table in OUR_TABLES if table != "portfolios")
+OUR_VIEWS = ("portfolio_summary", "portfolio_performance")
+OUR_FUNCTIONS = (
+    "check_migration_status",
+    "validate_portfolio_integrity",
+    "hk_share_price",
+    "hk_sync_legacy_symbol",
+    "hk_default_portfolio",
+    "hk_rollback_fence",
+)
 _RESERVED = ("hk_migration", "public", "information_schema")
 _SCOPES = {
     1: "ALTER ROLE {role} IN DATABASE {database} SET search_path",
@@ -41,13 +50,6 @@ SERVER_TOO_OLD = refusal(
     "This server is PostgreSQL {version}; {oldest} is the oldest that this works with.",
     "Upgrade the server first.",
 )
-OWN_SCHEMA_OWNER = refusal(
-    "own-schema-owner",
-    EVERY_PHASE,
-    "Schema hk_migration, which holds the history, belongs to another role than {role}.",
-    "Connect as its owner, or let a superuser run",
-    sql="ALTER SCHEMA hk_migration OWNER TO {role:sql}",
-)
 NO_CREATE_ON_DATABASE = refusal(
     "no-create-on-database",
     EVERY_PHASE,
@@ -65,15 +67,23 @@ NO_CREATE_IN_PUBLIC = refusal(
 NOT_OWNER = refusal(
     "not-owner",
     EVERY_PHASE,
-    "Table {table} belongs to role {owner}, and {role} is no member of it.",
-    "Only an owner may change a table. Connect as {owner}, or let it run",
+    "Role {owner} owns {objects}, and {role} is no member of it.",
+    "Only an owner may change them. Connect as {owner}, or let it run",
     sql="GRANT {owner:sql} TO {role:sql}",
+)
+OWNED_BY_SUPERUSER = refusal(
+    "owned-by-superuser",
+    EVERY_PHASE,
+    "Role {owner}, a superuser, owns {objects}.",
+    "Only an owner may change them, and a member of {owner} would have every right on the server. Let {owner} make "
+    "{role} the owner",
+    sql="{statements}",
 )
 NO_SEQUENCE = refusal(
     "no-sequence",
     EVERY_PHASE,
-    "Role {role} may not use the sequence that numbers the rows of {table}.",
-    "Let its owner run",
+    "Role {role} may not use the sequences that number the rows of {tables}.",
+    "Let their owner run",
     sql="GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role:sql}",
 )
 NO_SUCH_ROLE = refusal(
@@ -170,19 +180,35 @@ def server_findings(facts: Facts) -> Iterator[Finding]:
 def rights_findings(facts: Facts) -> Iterator[Finding]:
     """Rights that our role lacks, each by name."""
     server = facts.server
-    if not server.owns_own_schema:
-        yield OWN_SCHEMA_OWNER(role=server.role)
     missing = _schemas_to_make(facts)
     if missing and not server.may_create_schemas:
         yield NO_CREATE_ON_DATABASE(role=server.role, database=server.database, schemas=missing)
     if not server.may_create_in_public:
         yield NO_CREATE_IN_PUBLIC(role=server.role)
-    for table in OUR_TABLES:
-        relation = facts.relations.get(table)
-        if relation is not None and not relation.owned:
-            yield NOT_OWNER(table=table, owner=relation.owner, role=server.role)
-        elif relation is not None and relation.usable_sequence is False:
-            yield NO_SEQUENCE(table=table, role=server.role)
+    yield from _owner_findings(facts)
+    numbered = [facts.relations[table] for table in OUR_TABLES if table in facts.relations]
+    unusable = [table.name for table in numbered if table.owned and table.usable_sequence is False]
+    if unusable:
+        yield NO_SEQUENCE(tables=unusable, role=server.role)
+
+
+def _owner_findings(facts: Facts) -> Iterator[Finding]:
+    """One finding for each role that owns something which a phase changes."""
+    multi = facts.state.multi_portfolio
+    values = {
+        "tables": [*OUR_TABLES, *(OUR_VIEWS if multi else ())],
+        "functions": list(OUR_FUNCTIONS if multi else ()),
+    }
+    found: dict[tuple[str, bool], list[tuple[str, str]]] = {}
+    for owner, superuser, name, statement in facts.transaction.rows("migration.preflight.survey.not_owned", values):
+        found.setdefault((owner, superuser), []).append((name, statement))
+    role = facts.server.role
+    for (owner, superuser), owned in found.items():
+        objects, statements = [name for name, _ in owned], "; ".join(statement for _, statement in owned)
+        if superuser:
+            yield OWNED_BY_SUPERUSER(owner=owner, objects=objects, role=role, statements=statements)
+        else:
+            yield NOT_OWNER(owner=owner, objects=objects, role=role)
 
 
 def _schemas_to_make(facts: Facts) -> list[str]:

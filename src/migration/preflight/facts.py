@@ -39,7 +39,7 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class Server:
-    """The server, and what our role may do. `owns_own_schema`: true where hk_migration is not there yet."""
+    """The server, and what our role may do."""
 
     version: int
     standby: bool
@@ -48,7 +48,6 @@ class Server:
     role: str
     may_create_schemas: bool
     may_create_in_public: bool
-    owns_own_schema: bool
     has_own_schema: bool
 
 

@@ -321,8 +321,8 @@ def _function_texts(facts: Facts) -> Iterator[Finding]:
 
 def _taken_names(facts: Facts) -> Iterator[Finding]:
     """Views and functions of the names that ours get, with another shape."""
-    for name, signature, result, owned in facts.transaction.rows("migration.preflight.survey.our_functions"):
-        if result != _RESULTS[name] or not owned:
+    for name, signature, result in facts.transaction.rows("migration.preflight.survey.our_functions"):
+        if result != _RESULTS[name]:
             yield FUNCTION_NAME_TAKEN(name=name, signature=signature)
     if not facts.is_v1() or facts.begun:
         return

@@ -11,7 +11,8 @@ SELECT c.relname::text, coalesce(l.pid, 0), coalesce(a.usename, '')::text, coale
    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
  ORDER BY 1, 2
 
--- == missing_grants: the statements that give this role these rights on the tables of a schema, as far as it lacks them
+-- == missing_grants: the statements that give this role these rights on the tables and views of a schema, and what goes
+-- with them on its sequences (SELECT with SELECT, USAGE with INSERT), as far as it lacks them
 WITH wanted AS (
     SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname = %(schema)s
 ), on_schema AS (
@@ -20,19 +21,32 @@ WITH wanted AS (
       FROM wanted w, unnest(%(schema_rights)s::text[]) AS r(word)
      WHERE NOT has_schema_privilege(w.oid, r.word)
      GROUP BY w.nspname
-), on_tables AS (
-    SELECT w.nspname, c.relname, string_agg(r.word, ', ' ORDER BY r.place) AS words,
-           count(*) OVER () AS how_many
+), lacking AS (
+    SELECT 1 AS place, 'TABLE' AS kind, w.nspname, c.relname, r.word, r.place AS word_place
       FROM wanted w
-      JOIN pg_catalog.pg_class c ON c.relnamespace = w.oid AND c.relkind IN ('r', 'p', 'v')
+      JOIN pg_catalog.pg_class c ON c.relnamespace = w.oid AND c.relkind IN ('r', 'p', 'v', 'm')
       CROSS JOIN unnest(%(rights)s::text[]) WITH ORDINALITY AS r(word, place)
      WHERE NOT has_table_privilege(c.oid, r.word)
-     GROUP BY w.nspname, c.relname
+    UNION ALL
+    SELECT 2, 'SEQUENCE', w.nspname, c.relname, s.word, s.place
+      FROM wanted w
+      JOIN pg_catalog.pg_class c ON c.relnamespace = w.oid AND c.relkind = 'S'
+      CROSS JOIN (VALUES ('SELECT', 'SELECT', 1), ('INSERT', 'USAGE', 2)) AS s(with_word, word, place)
+     WHERE s.with_word = ANY (%(rights)s::text[]) AND NOT has_sequence_privilege(c.oid, s.word)
+), on_objects AS (
+    SELECT place, kind, nspname, relname, string_agg(word, ', ' ORDER BY word_place) AS words,
+           count(*) OVER () AS how_many
+      FROM lacking
+     GROUP BY place, kind, nspname, relname
 )
-SELECT statement FROM on_schema
-UNION ALL
-(SELECT format('GRANT %%s ON %%I.%%I TO %%I;', words, nspname, relname, current_user)
-   FROM on_tables WHERE how_many <= 4 ORDER BY relname)
-UNION ALL
-SELECT DISTINCT format('GRANT %%s ON ALL TABLES IN SCHEMA %%I TO %%I;', words, nspname, current_user)
-  FROM on_tables WHERE how_many > 4
+SELECT statement FROM (
+    SELECT 0 AS place, '' AS name, statement FROM on_schema
+    UNION ALL
+    SELECT place, relname, format('GRANT %%s ON %%s%%I.%%I TO %%I;', words, CASE kind WHEN 'SEQUENCE' THEN 'SEQUENCE ' END,
+                                  nspname, relname, current_user)
+      FROM on_objects WHERE how_many <= 4
+    UNION ALL
+    SELECT DISTINCT place, words, format('GRANT %%s ON ALL %%sS IN SCHEMA %%I TO %%I;', words, kind, nspname, current_user)
+      FROM on_objects WHERE how_many > 4
+) AS all_of_them
+ ORDER BY place, name

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
+from pathlib import Path
 
 import pandas as pd
 
@@ -143,15 +144,20 @@ def in_the_way(source: Source) -> tuple[Client, ...]:
 
 @cached(ttl=3, most=5, follows=nothing)
 def backups(source: Source) -> tuple[backup.Backup, ...]:
-    """The backups in the folder for backups, newest first."""
-    return tuple(backup.list_backups(settings().backup_dir))
+    """Of the configured folder, and of those that were chosen for single ones; the newest first."""
+    return tuple(backup.list_all(backup_folders()))
+
+
+def backup_folders() -> tuple[Path, ...]:
+    """Where backups of this database are: the configured folder first."""
+    return backup.folders(database_url(), settings().backup_dir)
 
 
 @cached(ttl=10, most=20, follows=nothing, spinner=BUSY)
 def restore_preview(source: Source, name: str) -> backup.Preview:
     """What restoring the backup of that name would do."""
     folder = settings().backup_dir
-    return backup.preview_restore(source.url, backup.find_backup(folder, name), folder)
+    return backup.preview_restore(source.url, backup.find_in(backup_folders(), name), folder)
 
 
 @cached(ttl=3, most=5, follows=nothing)

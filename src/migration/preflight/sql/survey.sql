@@ -9,8 +9,6 @@ SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(),
        current_database()::text, current_user::text,
        has_database_privilege(current_database(), 'CREATE'),
        coalesce(has_schema_privilege(to_regnamespace('public')::oid, 'CREATE'), false),
-       coalesce((SELECT pg_has_role(n.nspowner, 'USAGE') FROM pg_catalog.pg_namespace n
-                  WHERE n.nspname = 'hk_migration'), true),
        to_regnamespace('hk_migration') IS NOT NULL
 
 -- == default_path: the search_path of a role that has none of its own, where this session began with it; else NULL
@@ -62,6 +60,33 @@ SELECT c.relname::text, c.relkind::text, pg_get_userbyid(c.relowner)::text, pg_h
  WHERE c.relnamespace = to_regnamespace('public') AND c.relname = ANY (%(tables)s)
    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
  ORDER BY 1
+
+-- == not_owned: what a phase changes, and neither our role nor a role that it is a member of owns: the owner, whether
+-- that is a superuser, what it is, and the statement that makes our role its owner. Other roles' privileges stay.
+WITH found AS (
+    SELECT c.relowner AS owner, 1 AS place, c.relname::text AS name,
+           format('ALTER TABLE public.%%I OWNER TO %%I', c.relname, current_user) AS statement
+      FROM pg_catalog.pg_class c
+     WHERE c.relnamespace = to_regnamespace('public') AND c.relname = ANY (%(tables)s)
+       AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    UNION ALL
+    SELECT p.proowner, 2, format('%%s()', p.proname),
+           format('ALTER FUNCTION public.%%I(%%s) OWNER TO %%I', p.proname, pg_get_function_identity_arguments(p.oid),
+                  current_user)
+      FROM pg_catalog.pg_proc p
+     WHERE p.pronamespace = to_regnamespace('public') AND p.proname = ANY (%(functions)s)
+    UNION ALL
+    SELECT n.nspowner, 3, 'schema hk_migration',
+           replace($text$ALTER SCHEMA hk_migration OWNER TO @role; DO $$ DECLARE one text; BEGIN FOR one IN
+ SELECT 'TABLE ' || oid::regclass FROM pg_class WHERE relnamespace = 'hk_migration'::regnamespace AND relkind = 'r'
+ UNION ALL SELECT 'FUNCTION ' || oid::regprocedure FROM pg_proc WHERE pronamespace = 'hk_migration'::regnamespace
+ LOOP EXECUTE 'ALTER ' || one || ' OWNER TO @role'; END LOOP; END $$$text$, '@role', quote_ident(current_user::text))
+      FROM pg_catalog.pg_namespace n WHERE n.nspname = 'hk_migration'
+)
+SELECT r.rolname::text, r.rolsuper, f.name, regexp_replace(f.statement, '\s+', ' ', 'g')
+  FROM found f JOIN pg_catalog.pg_roles r ON r.oid = f.owner
+ WHERE NOT pg_has_role(f.owner, 'USAGE')
+ ORDER BY 1, f.place, f.name
 
 -- == columns: their columns
 SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -149,8 +174,8 @@ SELECT p.oid::regprocedure::text,
                               'hk_sync_legacy_symbol', 'hk_default_portfolio', 'hk_rollback_fence'))
  ORDER BY 1
 
--- == our_functions: functions of our names in public, what they return, and whether they may be replaced
-SELECT p.proname::text, p.oid::regprocedure::text, pg_get_function_result(p.oid), pg_has_role(p.proowner, 'USAGE')
+-- == our_functions: functions of our names in public, and what they return
+SELECT p.proname::text, p.oid::regprocedure::text, pg_get_function_result(p.oid)
   FROM pg_catalog.pg_proc p
  WHERE p.pronamespace = to_regnamespace('public')
    AND p.proname IN ('check_migration_status', 'validate_portfolio_integrity')

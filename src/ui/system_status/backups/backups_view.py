@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import streamlit as st
 
@@ -36,10 +37,10 @@ PANELS = {
 def show(may: bool) -> None:
     """Draw the list of backups. `may`: with an admin's actions."""
     st.subheader("Backups")
-    backups = queries.backups()
+    backups, folder = queries.backups(), queries.settings().backup_dir
     if backups:
         shown = components.page(len(backups), PAGE, plural(len(backups), "backup"), "backups_page")
-        st.html(markup.table(COLUMNS, [_row(one) for one in backups[shown]], caption="Backups, newest first"))
+        st.html(markup.table(COLUMNS, [_row(one, folder) for one in backups[shown]], caption="Backups, newest first"))
     else:
         st.caption("No backup yet. Every phase makes one first, and starts only when it restores equal.")
     if not may:
@@ -64,12 +65,12 @@ def _kept() -> None:
         st.html(markup.table(KEPT, rows, caption="Databases kept from before a restore"))
 
 
-def _row(one: Backup) -> tuple[Cell | str, ...]:
+def _row(one: Backup, folder: Path) -> tuple[Cell | str, ...]:
     verified = Cell("not verified", "warn", note="counts only once it has been restored and compared")
     if one.verified_at is not None:
         verified = Cell(fmt.moment(one.verified_at), note=one.verified_how or "")
     return (
-        Cell(one.name),
+        Cell(one.name, note="" if one.path.parent == folder else f"in {one.path.parent}"),
         Cell(fmt.moment(one.created_at), note=fmt.age(one.created_at, datetime.now(UTC))),
         f"v{one.schema_version}" if one.schema_version else fmt.MISSING,
         fmt.size(one.bytes),

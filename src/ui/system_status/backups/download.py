@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from src.auth import web
-from src.backup.api import BackupTarball, find_backup
+from src.backup.api import BackupTarball, find_in
 from src.errors import HKStrategyError
 from src.journal.model import AuditOutcome
 from src.ui.access import current_user
@@ -76,7 +76,7 @@ def answer(request: Request) -> Response:
         with actions.asked_by(request.scope["user"], address, "download", backup=name.removesuffix(SUFFIX)) as asked:
             if not name.endswith(SUFFIX):
                 return PlainTextResponse("There is nothing here.\n", 404)
-            tarball = BackupTarball(find_backup(queries.settings().backup_dir, name.removesuffix(SUFFIX)))
+            tarball = BackupTarball(find_in(queries.backup_folders(), name.removesuffix(SUFFIX)))
             if request.method == "HEAD":
                 return Response(media_type="application/x-tar", headers=headers_of(tarball))
             asked.detail["task"] = secrets.token_hex(8)
