@@ -154,11 +154,11 @@ def test_no_membership_of_a_superuser_is_advised_and_what_is_advised_helps(
     execute(by_superuser, "REASSIGN OWNED BY trader TO postgres", f"GRANT CREATE ON DATABASE {database} TO {role}",
             f"GRANT ALL ON SCHEMA public TO {role}")  # fmt: skip
     as_role = servers.url(pg_version, role, database)
-    (found,) = [one for one in look(as_role).findings if one.code == "owned-by-superuser"]
-    assert "GRANT postgres" not in said(look(as_role), "refusal")
-    assert "function name" not in said(look(as_role), "refusal"), "ours, though another role owns it"
+    (found,) = [one for one in survey_of(as_role).findings if one.code == "owned-by-superuser"]
+    assert "GRANT postgres" not in said(survey_of(as_role), "refusal")
+    assert "function name" not in said(survey_of(as_role), "refusal"), "ours, though another role owns it"
     execute(by_superuser, *found.statements)
-    assert said(look(as_role), "refusal") == ""
+    assert said(survey_of(as_role), "refusal") == ""
     execute(by_superuser, f"REASSIGN OWNED BY {role} TO trader")
 
 
