@@ -21,6 +21,7 @@ from src.postgres.connection import Connection, connect, roll_back
 from src.postgres.errors import Reason, no_session, server_text
 from src.postgres.failures import READ, ExclusiveLock, exclusive_locks, failure, grants_of_all
 from src.schema.catalog import Drift, compare, read_catalog
+from src.schema.own_schema import newer_version
 from src.schema.versions import SchemaState, detect_with
 
 CONNECT_S = 2
@@ -103,7 +104,7 @@ def _session(url: str, statement_ms: int = STATEMENT_MS) -> Iterator[Connection]
         yield conn
     except psycopg2.Error as error:
         roll_back(conn)  # so that the server can still be asked who holds the lock, or which right is missing
-        known = failure(conn, error)
+        known = newer_version(conn, error) or failure(conn, error)
         if isinstance(known, HKStrategyError):
             raise known from None
         raise no_session(Reason.OTHER, server_text(error)) from None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import psycopg2
 from psycopg2.extras import Json
@@ -14,6 +15,7 @@ from src.journal.runs import ensure_own_schema
 from src.postgres.connection import Connection, connect, redact
 from src.postgres.errors import translate
 from src.postgres.queries import query
+from src.schema import own_schema
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class AuditEntry:
 def record(url: str, entry: AuditEntry, *, make: bool = True) -> None:
     """Record `entry`. Creates schema hk_migration where it is missing; with `make` false, records nothing there.
 
-    Raises DatabaseUnavailable, and PrerequisiteError where the role may not write it.
+    Raises DatabaseUnavailable, and PrerequisiteError where the role may not write it, or a newer version of the program
+    has worked here.
     """
     values = {
         "by": entry.by,
@@ -53,6 +56,7 @@ def record(url: str, entry: AuditEntry, *, make: bool = True) -> None:
                 if not make:
                     return
                 ensure_own_schema(conn)
+            own_schema.known(cur)
             cur.execute(query("journal.audit.add"), values)
     except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ReadOnlySqlTransaction) as error:
         raise PrerequisiteError(
@@ -70,12 +74,15 @@ def read(url: str, limit: int = 200) -> list[AuditEntry]:
             if not _exists(conn):
                 return []
             cur.execute(query("journal.audit.read"), {"limit": limit})
-            return [
-                AuditEntry(by, role, address, action, AuditOutcome(outcome), detail, at)
-                for at, by, role, address, action, detail, outcome in cur.fetchall()
-            ]
+            return [_entry(row) for row in cur.fetchall()]
     except psycopg2.Error as error:
         raise translate(error) from None
+
+
+def _entry(row: tuple[Any, ...]) -> AuditEntry:
+    at, by, role, address, action, detail, outcome = row
+    known = detail if isinstance(detail, dict) else {}  # whatever JSON another program has left there
+    return AuditEntry(by, role, address, action, AuditOutcome(outcome), known, at)
 
 
 def newest_id(conn: Connection) -> int:

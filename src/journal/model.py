@@ -172,6 +172,14 @@ class Keep(StrEnum):
     MERGE = "merge"
     DEFAULT = "default"
 
+    @classmethod
+    def stored(cls, value: object) -> Self:
+        """What a database holds. Raises PrerequisiteError for a value that this program does not know."""
+        for one in cls:
+            if one == value:
+                return one
+        raise PrerequisiteError(f"This program does not know the choice {value!r} of that run. {NEWER_PROGRAM}")
+
 
 class ClientState(OpenEnum):
     """What a database session does, as pg_stat_activity says it.

@@ -10,7 +10,7 @@ import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from src.schema import own_schema
 # One run per database: a session-level advisory lock, held by the session that executes the steps.
 LOCK_CLASS, LOCK_OBJECT = 0x484B53, 1
 _PROOF_KEYS = frozenset(one.name for one in fields(ProofRow))
+_PROOF_NEEDS = frozenset(one.name for one in fields(ProofRow) if one.default is MISSING)
 
 
 def own_schema_exists(conn: Connection) -> bool:
@@ -143,7 +144,7 @@ def read_inputs(conn: Connection, run_id: int) -> tuple[dict[str, Any], dict[str
     with conn.cursor() as cur:
         cur.execute("SELECT options, sql_files FROM hk_migration.run WHERE run_id = %s", (run_id,))
         options, sql_files = _one(cur.fetchone())
-    return dict(options), dict(sql_files)
+    return _mapping(options), _mapping(sql_files)
 
 
 def last_checksums(conn: Connection, phase: Phase) -> tuple[dict[str, str], datetime] | None:
@@ -156,7 +157,7 @@ def last_checksums(conn: Connection, phase: Phase) -> tuple[dict[str, str], date
             (phase.value,),
         )
         row = cur.fetchone()
-    return (dict(row[0]), row[1]) if row else None
+    return (_mapping(row[0]), row[1]) if row else None
 
 
 def pause_asked_by(conn: Connection, run_id: int) -> str | None:
@@ -198,28 +199,40 @@ def _record(row: Sequence[Any]) -> RunRecord:
         steps_done=int(steps_done),
         steps_total=int(steps_total),
         current_step=current_step,
-        proof=tuple(_proof_row(entry) for entry in proof or ()),
-        sql_files=sql_files,
+        proof=_proof(proof),
+        sql_files=_mapping(sql_files),
     )
 
 
-def _person(started_by: str, began_by: Mapping[str, str] | None) -> str:
-    if began_by is not None:
-        return Actor(**{key: began_by[key] for key in ("user", "machine", "acting_for")}).person
+def _person(started_by: str, began_by: object) -> str:
+    """Who began a run: `began_by`, the JSON of its Actor, where it can be read, else what `started_by` says."""
+    if isinstance(began_by, Mapping):
+        user, machine, acting_for = (began_by.get(key) for key in ("user", "machine", "acting_for"))
+        if acting_for or (user and machine):
+            return Actor(str(user), str(machine), str(acting_for or "")).person
     old = _STARTED_BY.match(started_by)
     return started_by if old is None else old[1] or old[2]
 
 
 def _event(row: Sequence[Any]) -> Event:
     at, run_id, kind, step, message, done, total, detail = row
-    return Event(at, run_id, EventKind(kind), step, message, done, total, detail)
+    return Event(at, run_id, EventKind(kind), step, message, done, total, _mapping(detail))
 
 
-def _proof_row(entry: Mapping[str, Any]) -> ProofRow:
-    """Rows of an earlier version have no digests. Keys that only a later version knows are left out."""
-    known = {key: value for key, value in entry.items() if key in _PROOF_KEYS}
-    digests = entry.get("digests")
-    return ProofRow(**{**known, "digests": None if digests is None else (digests[0], digests[1])})
+def _proof(entries: object) -> tuple[ProofRow, ...]:
+    """The rows that can be read. Those of an earlier version have no digests. Keys of a later version are left out."""
+    found = []
+    for entry in entries if isinstance(entries, list) else ():
+        known = {key: value for key, value in _mapping(entry).items() if key in _PROOF_KEYS}
+        if known.keys() >= _PROOF_NEEDS:
+            digests = known.get("digests")
+            found.append(ProofRow(**{**known, "digests": None if digests is None else (digests[0], digests[1])}))
+    return tuple(found)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    """A JSON object of the database; empty where something else stands there."""
+    return dict(value) if isinstance(value, Mapping) else {}
 
 
 def _one(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
@@ -257,7 +270,10 @@ def fetch_events(url: str, run_id: int, after: int = 0) -> list[tuple[int, Event
 
 @contextmanager
 def reading_session(url: str) -> Iterator[Connection]:
-    """A connection in autocommit, for reading, with a statement timeout of 30 s. Raises DatabaseUnavailable."""
+    """A connection in autocommit, for reading, with a statement timeout of 30 s.
+
+    Raises DatabaseUnavailable, and PrerequisiteError where a newer version of the program has made what is read.
+    """
     conn = connect(url, purpose="status", autocommit=True)
     try:
         with conn.cursor() as cur:
@@ -265,6 +281,6 @@ def reading_session(url: str) -> Iterator[Connection]:
             cur.execute("SET search_path = public")
         yield conn
     except psycopg2.Error as error:
-        raise failure(conn, error) from None
+        raise own_schema.newer_version(conn, error) or failure(conn, error) from None
     finally:
         conn.close()

@@ -45,6 +45,7 @@ from src.migration.steps import checksums
 from src.portfolios.transactions import MOST_MOVES
 from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact
+from src.schema import own_schema
 
 T = TypeVar("T")
 
@@ -125,7 +126,7 @@ def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) ->
             message = "Nothing to do: no run is paused or interrupted."
             return RunOutcome(None, Phase.PHASE1, OutcomeState.NOTHING, message, "", 0.0)
         stored, _ = runs.read_inputs(work, open_run.run_id)
-        options = _stored_options(stored, options)
+        options = _stored_options(stored, options, open_run)
         if _half_done(open_run):
             return _second_half(url, work, options, settings, on_event)
         plan = open_plan(url, open_run.phase, options, settings, work)
@@ -145,6 +146,8 @@ def request_pause(url: str, by: str) -> RunRecord | None:
             return None
         if runs.pause_asked_by(conn, record.run_id) is None:
             asked = Event(runs.now(), record.run_id, EventKind.PAUSE, None, f"{by} asks for a pause", detail={"by": by})
+            with conn.cursor() as cursor:
+                own_schema.known(cursor)
             runs.add_event(conn, asked)
         return record
 
@@ -301,11 +304,21 @@ def _changed_files(stored: dict[str, str], now: dict[str, str]) -> tuple[str, ..
     return tuple(name for name, digest in stored.items() if name in now and now[name] != digest)
 
 
-def _stored_options(stored: dict[str, Any], given: Options) -> Options:
-    """Options that decide what the run does are those of its start. Those on how it waits may be given again."""
+def _stored_options(stored: dict[str, Any], given: Options, run_: RunRecord) -> Options:
+    """Options that decide what the run does are those of its start. Those on how it waits may be given again.
+
+    Raises PrerequisiteError where they cannot be read.
+    """
+    missing = [key for key in ("keep", "restore_archive", "legacy_roles", "backup", "backup_dir", "force")
+               if key not in stored]  # fmt: skip
+    if missing:
+        raise PrerequisiteError(
+            f"Run {run_.run_id} cannot be resumed: what it was started with is not recorded ({', '.join(missing)}).",
+            f"Undo it: python run_migration.py {run_.phase.undo_command}.",
+        )
     return replace(
         given,
-        keep=Keep(stored["keep"]),
+        keep=Keep.stored(stored["keep"]),
         restore_archive=bool(stored["restore_archive"]),
         then_v1=bool(stored.get("then_v1", False)),
         legacy_roles=given.legacy_roles or tuple(stored["legacy_roles"]),
@@ -333,10 +346,13 @@ def _journal_connection(url: str) -> Iterator[Connection]:
 def _exclusive(url: str) -> Iterator[Connection]:
     """The work session, holding the run lock.
 
-    Raises RunInProgress (whose run, since when), and PrerequisiteError where the unfinished run is of an unknown phase.
+    Raises RunInProgress (whose run, since when), and PrerequisiteError where the unfinished run is of an unknown phase,
+    or a newer version of the program has worked here.
     """
     with work_session(url) as conn:
         acquire_run_lock(conn)
+        with conn.cursor() as cursor:
+            own_schema.known(cursor)
         newest = runs.unfinished_run(runs.read_runs(conn, limit=1))
         if newest is not None and not newest.phase.is_known:
             raise PrerequisiteError(

@@ -26,14 +26,16 @@ class _State:
     writable: bool
     owner: str | None
     may_change: bool
-    version: int
 
 
 def ensure(cursor: Cursor) -> None:
-    """Make what is missing, in the caller's transaction. Raises ConfigurationError naming the GRANT that is needed."""
-    state = _state(cursor)
+    """Make what is missing, in the caller's transaction. Raises ConfigurationError naming the GRANT that is needed.
+
+    Raises PrerequisiteError where a newer version of the program has written there.
+    """
     # Programs that recorded no version made what is the first one now.
-    version = state.version or own_schema.first(_PART)
+    version = own_schema.known(cursor)[_PART] or own_schema.first(_PART)
+    state = _state(cursor)
     complete = state.has_schema and state.tables == _TABLES
     if complete and state.may_use and state.writable and version >= own_schema.newest(_PART):
         return

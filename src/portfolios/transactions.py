@@ -13,6 +13,7 @@ from src.errors import Conflict, DatabaseUnavailable, HKStrategyError
 from src.postgres import errors
 from src.postgres.connection import Cursor
 from src.postgres.pool import POOL_SIZE, LeasedConnection, Pool, PoolStatus
+from src.schema.own_schema import newer_version
 from src.schema.versions import READ_POSITIONS, Capability, SchemaState, SchemaVersion, detect_with, require
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ class Database:
                         "try again in a moment."
                     ) from retry.cause
                 else:
-                    raise _translated(retry.cause) from retry.cause.__cause__
+                    raise self._translated(retry.cause) from retry.cause.__cause__
 
     def _attempt(self, work: Work[T], needs: Capability | None, *, write: bool, refresh: bool) -> T:
         with self._pool.connection() as conn:
@@ -143,6 +144,14 @@ class Database:
             return _Retry("busy", error)
         return errors.translate(error)
 
+    def _translated(self, cause: Exception) -> Exception:
+        if not isinstance(cause, psycopg2.Error):
+            return cause
+        if errors.is_moved(cause):
+            with self._pool.connection() as conn:
+                return newer_version(conn, cause) or errors.translate(cause)
+        return errors.translate(cause)
+
     def _detect(self, cursor: Cursor) -> SchemaState:
         state = detect_with(cursor)
         with self._lock:
@@ -167,7 +176,3 @@ def _most_moves(cause: Exception) -> int:
     """How often it is worth trying again. A row that a key forbids is forbidden for good, whatever the schema."""
     gone = isinstance(cause, psycopg2.Error) and not str(cause.pgcode).startswith("23")
     return MOST_MOVES if gone else 1
-
-
-def _translated(cause: Exception) -> Exception:
-    return errors.translate(cause) if isinstance(cause, psycopg2.Error) else cause

@@ -20,6 +20,7 @@ from src.market.calendar import between
 from src.postgres.connection import Connection, connect
 from src.sample import database
 from src.sample.rows import prices, signals
+from src.schema import own_schema
 
 YEARS = timedelta(days=731)
 
@@ -56,6 +57,8 @@ def remove_sample(target: Target) -> str:
         mark = database.mark(conn)
         if mark is None:
             return "There is no sample data in this database."
+        with conn.cursor() as cursor:
+            own_schema.known(cursor)
         since, until = (datetime.fromisoformat(mark[name]) for name in ("first_session", "last_session"))
         # Prices depend on how many there are, not on when: the dates need not be those that were loaded.
         rows = prices([until] * int(mark["sessions"]))

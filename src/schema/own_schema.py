@@ -10,9 +10,12 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
+import psycopg2
 from psycopg2 import sql
 
-from src.postgres.connection import Cursor
+from src.errors import PrerequisiteError
+from src.postgres.connection import Connection, Cursor
+from src.postgres.errors import is_moved
 from src.postgres.queries import query, sql_file
 
 _FILE = re.compile(r"((\d{3})_(journal|revisions)\w*)\.sql")
@@ -26,11 +29,13 @@ class Part(StrEnum):
 
 
 _FIRST_TABLES = {Part.JOURNAL: "run", Part.REVISIONS: "save"}
+_RECORD = "HK Strategy: version "
+_NUMBER = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True)
 class Version:
-    """One file of own_schema_versions/, `NNN_part_what.sql`. The first of a part is safe to run again."""
+    """One file of own_schema_versions/, `NNN_part_what.sql`. Each is safe to run again."""
 
     number: int
     part: Part
@@ -55,24 +60,72 @@ def newest(part: Part) -> int:
     return max(version.number for version in versions() if version.part is part)
 
 
-def recorded(cursor: Cursor, part: Part) -> int:
-    """The part's version in the database. 0: it is not there, or made by a program that recorded none."""
-    cursor.execute(query("schema.own_schema_record.recorded"), {"tbl": _FIRST_TABLES[part]})
-    row = cursor.fetchone()
-    return int(row[0]) if row else 0
+def recorded(cursor: Cursor) -> dict[Part, int]:
+    """The version of each part in the database. 0: it is not there, or made by a program that recorded none.
+
+    Raises PrerequisiteError where the record names no version.
+    """
+    cursor.execute(query("schema.own_schema_record.comments"), {"tables": list(_FIRST_TABLES.values())})
+    comments = dict(cursor.fetchall())
+    return {part: _version(table, comments.get(table)) for part, table in _FIRST_TABLES.items()}
+
+
+def _version(table: str, comment: str | None) -> int:
+    if comment is None or not comment.startswith(_RECORD):
+        return 0
+    number = comment.removeprefix(_RECORD)
+    if not _NUMBER.fullmatch(number):
+        raise PrerequisiteError(
+            f"The comment of the table hk_migration.{table} names no version of this program: {comment[:80]!r}. Let "
+            f"its owner run: COMMENT ON TABLE hk_migration.{table} IS NULL;"
+        )
+    return int(number)
+
+
+def known(cursor: Cursor) -> dict[Part, int]:
+    """As `recorded`. Asked before anything is written to the schema: raises PrerequisiteError for a newer version."""
+    found = recorded(cursor)
+    newer = [part for part, version in found.items() if version > newest(part)]
+    if newer:
+        texts = (f"{part} has version {found[part]}, known is {newest(part)}" for part in newer)
+        raise PrerequisiteError(
+            "This database was last used by a newer version of this program. Update this one. "
+            f"(Schema hk_migration: {'; '.join(texts)}.)"
+        )
+    return found
+
+
+def newer_version(conn: Connection, error: psycopg2.Error) -> PrerequisiteError | None:
+    """Why a statement found the schema to be another one: it is of a newer version. None where that is not the reason.
+
+    `conn` must be in no transaction that has failed.
+    """
+    if not is_moved(error):
+        return None
+    try:
+        with conn.cursor() as cursor:
+            known(cursor)
+    except PrerequisiteError as newer:
+        return newer
+    except psycopg2.Error:
+        return None
+    return None
 
 
 def upgrade(cursor: Cursor, part: Part) -> None:
-    """Apply the part's versions that are missing, in the caller's transaction: it holds a lock until that ends."""
+    """Apply the part's versions that are missing, in the caller's transaction: it holds a lock until that ends.
+
+    Raises PrerequisiteError as `known` does.
+    """
     cursor.execute(query("schema.own_schema_record.lock"))
-    here = recorded(cursor, part)
+    here = known(cursor)[part]
     for version in versions():
         if version.part is part and version.number > here:
             cursor.execute(sql_file("schema", f"own_schema_versions/{version.file}"))
             cursor.execute(
                 sql.SQL(query("schema.own_schema_record.record")).format(
                     tbl=sql.Identifier("hk_migration", _FIRST_TABLES[part]),
-                    version=sql.Literal(f"HK Strategy: version {version.number}"),
+                    version=sql.Literal(f"{_RECORD}{version.number}"),
                 )
             )
 

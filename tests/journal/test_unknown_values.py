@@ -80,6 +80,85 @@ def test_a_plan_beside_an_unknown_run_is_made(newer: MigrationEnv) -> None:
     assert plan.steps
 
 
+@pytest.mark.parametrize(
+    ("actor", "person"),
+    [
+        ('{"user": "mei", "machine": "server", "acting_for": "tom"}', "tom"),
+        ('{"user": "mei", "machine": "server"}', "mei@server"),
+        ('{"acting_for": "tom", "device": "phone"}', "tom"),
+        ('{"user": "mei"}', "hk@old"),
+        ('{"user": null, "machine": 7, "acting_for": []}', "hk@old"),
+        ('"mei"', "hk@old"),
+        ("[1]", "hk@old"),
+        ("null", "hk@old"),
+        ("{}", "hk@old"),
+    ],
+)
+def test_who_began_a_run_is_shown_whatever_stands_there(
+    make_database: MakeDatabase, tmp_path: Path, actor: str, person: str
+) -> None:
+    it = migration_env(make_database("v1"), tmp_path)
+    audit.record(it.url, audit.AuditEntry("mei", "admin", "192.0.2.7", "phase1", "done"))
+    begin(it, f'{{"actor": {actor}}}')
+    assert [run.by for run in runs.fetch_runs(it.url)] == [person]
+
+
+def begin(it: MigrationEnv, options: str, steps: str = "[]", sql_files: str = "{}") -> None:
+    """A run of phase 1 that was interrupted."""
+    it.rows(
+        "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
+        "VALUES ('phase1', '1.0', '2.0', 'trader (hk@old)', %s, %s, %s)",
+        options, steps, sql_files,
+    )  # fmt: skip
+
+
+OPTIONS = (
+    '{"keep": %s, "restore_archive": true, "legacy_roles": [], "backup": false, "backup_dir": null, "force": false}'
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (OPTIONS % '"archive"', "does not know the choice 'archive' of that run. A newer version"),
+        (OPTIONS % "null", "does not know the choice None"),
+        (OPTIONS % '["merge"]', "does not know the choice"),
+        ("{}", "Run 1 cannot be resumed: what it was started with is not recorded"),
+        ("[]", "Run 1 cannot be resumed"),
+        ('"x"', "Run 1 cannot be resumed"),
+    ],
+)
+def test_a_run_whose_choices_are_unknown_is_not_resumed(
+    make_database: MakeDatabase, tmp_path: Path, options: str, said: str
+) -> None:
+    it = migration_env(make_database("v1"), tmp_path)
+    audit.record(it.url, audit.AuditEntry("mei", "admin", "192.0.2.7", "phase1", "done"))
+    begin(it, options)
+    with pytest.raises(PrerequisiteError) as raised:
+        it.resume()
+    assert said in str(raised.value)
+    assert "version" in str(raised.value) or "rollback --to v1" in raised.value.next_step
+    assert it.rows("SELECT count(*) FROM hk_migration.event") == [(0,)]
+
+
+def test_json_of_another_shape_is_read_as_nothing(make_database: MakeDatabase, tmp_path: Path) -> None:
+    it = migration_env(make_database("v1"), tmp_path)
+    audit.record(it.url, audit.AuditEntry("mei", "admin", "192.0.2.7", "phase1", "done"))
+    it.rows(
+        "INSERT INTO hk_migration.audit (by, role, address, action, detail, outcome) "
+        "VALUES ('mei', 'admin', '', 'phase2', '[1]', 'done')"
+    )
+    begin(it, '{"then_v1": "soon"}', '{"one": 1}', "[]")
+    add(it, "step", "A step", '["done"]')
+    add(it, "log", "A stall", '{"stall_ms": "long"}')
+    add(it, "proof", "", '{"rows": [{"colour": "red"}, 7]}')
+    add(it, "proof", "", '{"rows": "none"}')
+    (run,) = runs.fetch_runs(it.url)
+    assert (run.steps_total, run.longest_stall_ms, run.proof, run.sql_files) == (0, None, (), {})
+    assert len(runs.fetch_events(it.url, 1)) == 4
+    assert len(activity.read(it.url)) == 3
+
+
 def test_an_unknown_value_equals_no_member() -> None:
     assert EventKind("checkpoint") not in list(EventKind)
     assert EventKind("checkpoint") == EventKind("checkpoint")

@@ -25,6 +25,7 @@ from src.journal.runs import end_unfinished
 from src.postgres import errors
 from src.postgres.connection import Connection, redact
 from src.postgres.queries import query
+from src.schema import own_schema
 
 __all__ = ["RestoreOutcome", "inspect_target", "restore_backup"]
 
@@ -50,6 +51,8 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
     try:
         with session(url, purpose=RESTORE) as conn:
             acquire_run_lock(conn)
+            with conn.cursor() as cursor:
+                own_schema.known(cursor)
             live = inspect_target(conn)
             if live.may_swap:
                 # A database that was made for this restore gets the history of the backup.

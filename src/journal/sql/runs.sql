@@ -13,24 +13,26 @@ SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
        CASE WHEN ended.resumed THEN NULL ELSE ended.at END,
        r.started_by,
        CASE WHEN ended.at IS NOT NULL AND NOT ended.resumed
-                 AND NOT (ended.detail->>'state' = 'done' AND coalesce((r.options->>'then_v1')::boolean, false)
+                 AND NOT (ended.detail->>'state' = 'done' AND coalesce(r.options->'then_v1' = 'true', false)
                           AND r.run_id = (SELECT max(run_id) FROM hk_migration.run)) THEN ended.detail->>'state'
             WHEN held.lock AND r.run_id = (SELECT max(run_id) FROM hk_migration.run) THEN 'running'
             ELSE 'interrupted' END,
        coalesce(CASE WHEN ended.resumed THEN NULL ELSE ended.message END, last.message, ''),
        (SELECT e.detail->>'backup' FROM hk_migration.event e
          WHERE e.run_id = r.run_id AND e.detail ? 'backup' ORDER BY e.event_id DESC LIMIT 1),
-       (SELECT max((e.detail->>'stall_ms')::numeric) FROM hk_migration.event e WHERE e.run_id = r.run_id),
+       (SELECT max(CASE jsonb_typeof(e.detail->'stall_ms') WHEN 'number' THEN (e.detail->>'stall_ms')::numeric END)
+          FROM hk_migration.event e WHERE e.run_id = r.run_id),
        (SELECT count(DISTINCT e.step) FROM hk_migration.event e
          WHERE e.run_id = r.run_id AND e.kind = 'step' AND e.detail->>'state' IN ('done', 'skipped')
-           AND EXISTS (SELECT FROM jsonb_array_elements(r.steps) planned WHERE planned->>'name' = e.step)),
-       jsonb_array_length(r.steps),
+           AND EXISTS (SELECT FROM jsonb_array_elements(steps.planned) planned WHERE planned->>'name' = e.step)),
+       jsonb_array_length(steps.planned),
        last.step,
        (SELECT e.detail->'rows' FROM hk_migration.event e
          WHERE e.run_id = r.run_id AND e.kind = 'proof' AND e.detail ? 'rows' ORDER BY e.event_id DESC LIMIT 1),
        r.sql_files,
        r.options->'actor'
   FROM held, hk_migration.run r
+ CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(r.steps) WHEN 'array' THEN r.steps ELSE '[]' END AS planned) steps
   LEFT JOIN LATERAL (
        SELECT e.at, e.message, e.detail,
               EXISTS (SELECT FROM hk_migration.event later

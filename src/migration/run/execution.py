@@ -237,4 +237,4 @@ class Execution:
         with self._work.cursor() as cur:
             cur.execute(query("migration.run.runner.restored_keep"), (self.run_id,))
             row = cur.fetchone()
-        return Keep(row[0]) if row and row[0] else None
+        return Keep.stored(row[0]) if row and row[0] else None

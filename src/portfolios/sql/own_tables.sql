@@ -6,15 +6,14 @@
 SELECT current_user::text, current_database()::text, n.oid IS NOT NULL,
        has_database_privilege(current_database(), 'CREATE'),
        coalesce(has_schema_privilege(n.oid, 'USAGE'), false), coalesce(has_schema_privilege(n.oid, 'CREATE'), false),
-       t.tables, t.readable, t.writable, t.owner::text, t.may_change, t.version
+       t.tables, t.readable, t.writable, t.owner::text, t.may_change
   FROM (VALUES (1)) one
   LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'hk_migration'
  CROSS JOIN LATERAL (
        SELECT count(*), coalesce(bool_and(has_table_privilege(c.oid, 'SELECT')), true),
               coalesce(bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')), true),
-              max(pg_get_userbyid(c.relowner)), coalesce(bool_and(pg_has_role(c.relowner, 'USAGE')), true),
-              coalesce(max(substring(obj_description(c.oid, 'pg_class') FROM '^HK Strategy: version (\d+)$')::integer), 0)
+              max(pg_get_userbyid(c.relowner)), coalesce(bool_and(pg_has_role(c.relowner, 'USAGE')), true)
          FROM pg_catalog.pg_class c
         WHERE c.relnamespace = n.oid AND c.relkind = 'r'
           AND c.relname IN ('save', 'saved_row', 'lineage_base', 'lineage_position')
-       ) t(tables, readable, writable, owner, may_change, version)
+       ) t(tables, readable, writable, owner, may_change)
