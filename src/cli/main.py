@@ -21,6 +21,7 @@ from src.config import Settings, load_settings
 from src.errors import HKStrategyError, MigrationError
 from src.journal.model import OutcomeState
 from src.logs import mask, report_unexpected_errors, start_run_log, stop_run_log
+from src.postgres import errors
 
 # These change something, or take long: each has a log file of its own.
 LOGGED = (
@@ -93,9 +94,9 @@ def _do(context: Context) -> Ending:
             log.info("%s", type(error).__name__, exc_info=True)
         return ending_of(error)
     except psycopg2.Error as error:
-        log.exception("the database refused")
-        text = (error.diag.message_primary or str(error).strip() or type(error).__name__).rstrip(".")
-        return Ending(EXIT_FAILED, OutcomeState.FAILED, f"The database refused: {text}.", SEE_STATE)
+        log.exception("PostgreSQL refuses it")
+        text = errors.sentence(errors.Reason.OTHER, errors.server_text(error))
+        return Ending(EXIT_FAILED, OutcomeState.FAILED, text, SEE_STATE)
     except OSError as error:
         log.exception("the operating system refused")
         where = f" ({error.filename})" if error.filename else ""

@@ -54,8 +54,8 @@ class Reason(StrEnum):
 
 
 _CHECK_HOST = (
-    "Is its host up and reachable, and the address in DATABASE_URL right? The server may be overloaded, or a firewall "
-    "may drop what is sent to it."
+    "Check that its host is up and reachable, and that the address in DATABASE_URL, in .env, is right: the server may "
+    "be overloaded, or a firewall may drop what is sent to it."
 )
 _MORE_CONNECTIONS = (
     "Close clients that are not needed, or raise the limit that is reached: max_connections of the server (which then "
@@ -64,14 +64,14 @@ _MORE_CONNECTIONS = (
 
 # The sentence, to which what the server says is added, and the next step.
 WORDS: dict[Reason, tuple[str, str]] = {
-    Reason.AWAY: ("PostgreSQL does not answer", "Start PostgreSQL, or correct DATABASE_URL in .env."),
+    Reason.AWAY: ("PostgreSQL does not answer", "Start PostgreSQL, or correct DATABASE_URL, in .env."),
     Reason.SILENT: ("PostgreSQL does not answer in time", _CHECK_HOST),
     Reason.UNKNOWN_HOST: (
         "The host of the database is not known",
         "Correct the host in DATABASE_URL, in .env, or check the name service.",
     ),
     Reason.NO_SESSION: (
-        "The address accepts connections, but no session came about",
+        "The address accepts connections, but gives no session",
         "Compare DATABASE_URL, in .env, with the server: its port, sslmode, certificates and target_session_attrs.",
     ),
     Reason.PASSED: ("PostgreSQL refused a session, and accepts one now", "Try again."),
@@ -90,8 +90,8 @@ WORDS: dict[Reason, tuple[str, str]] = {
     ),
     Reason.LOGIN_REFUSED: (
         "PostgreSQL refuses this role",
-        "Correct the role in DATABASE_URL, in .env, or let it in from here: its LOGIN right, and the server's "
-        "pg_hba.conf.",
+        "Correct the role and its password in DATABASE_URL, in .env, or let the role in: its LOGIN right, and the "
+        "server's pg_hba.conf.",
     ),
     Reason.UNKNOWN_DATABASE: (
         "PostgreSQL has no such database",

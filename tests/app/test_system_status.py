@@ -163,7 +163,7 @@ def test_the_page_answers_when_the_database_is_down(open_page: OpenPage) -> None
     assert "✕ down" in text
     assert "1 component of 8 needs attention: PostgreSQL." in text
     assert text.count("? not known") == 5
-    assert "Start PostgreSQL, or correct DATABASE_URL in .env." in text
+    assert "Start PostgreSQL, or correct DATABASE_URL, in .env." in text
     assert labels(app) == []
 
 

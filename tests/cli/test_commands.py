@@ -162,7 +162,7 @@ def test_check_of_a_database_that_is_down_says_what_is_down(cli: Cli) -> None:
     said = cli("postgresql://trader:s3cret@127.0.0.1:9/hk_strategy", "check")
     assert said.exit_code != 0
     assert "PostgreSQL down       PostgreSQL does not answer" in said.out
-    assert "Start PostgreSQL, or correct DATABASE_URL in .env." in said.out
+    assert "Start PostgreSQL, or correct DATABASE_URL, in .env." in said.out
     assert "s3cret" not in said.out + said.err
 
 

@@ -1,8 +1,8 @@
-"""A database that answers, and does not let everything be read: what is in the way is named, all else is shown."""
+"""A database that lets nobody in, or not everything be read: what is in the way is named, all else is shown."""
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -221,3 +221,63 @@ def test_a_backup_names_who_holds_a_table_and_does_not_wait_for_ever(database: D
     assert "Traceback" not in said.all
     assert list((cli.folder / "backups").glob("*")) == [], "nothing of it is left"
     assert cli(url, "backup").exit_code == 0
+
+
+COMMANDS = pytest.mark.parametrize("command", [("check",), ("history",), ("plan", "phase2"), ("phase2", "--yes")])
+
+
+@COMMANDS
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("sslmode=banana", "sslmode"),
+        ("port=99999", "port"),
+        ("service=nosuch", "service"),
+        ("timezone=Asia/Hong_Kong", "timezone"),
+        ("keepalives=banana", "keepalives"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(cli: Cli, setting: str, named: str, command: tuple[str, ...]) -> None:
+    said = cli(f"postgresql://trader:s3cr3t@127.0.0.1/hk?{setting}", *command)
+    assert said.exit_code == 3, said.all
+    assert f"Correct {named} in DATABASE_URL, in .env." in said.all
+    assert not any(one in said.all for one in ("s3cr3t", "Start PostgreSQL", "Traceback", "server running"))
+
+
+@COMMANDS
+@pytest.mark.parametrize(
+    ("spoil", "next_step"),
+    [
+        (lambda url: f"{url}&options=-c%20nosuch%3D1", "Correct the setting that it names in DATABASE_URL, in .env"),
+        (lambda url: url.replace("/test_", "/gone_"), "Correct the database's name in DATABASE_URL, in .env"),
+        (lambda url: url.replace("s3cret", "wr0ng"), "Correct the role and its password in DATABASE_URL, in .env"),
+    ],
+)
+def test_why_the_server_refuses_is_said_once(
+    database: Database, cli: Cli, spoil: Callable[[str], str], next_step: str, command: tuple[str, ...]
+) -> None:
+    said = cli(spoil(database("v2", 18)), *command)
+    assert said.exit_code == 1, said.all
+    assert next_step in said.all
+    assert not any(one in said.all for one in ("wr0ng", "s3cret", "Start PostgreSQL", "Traceback", "meanwhile"))
+
+
+def test_the_right_to_connect_is_named(make_database: MakeDatabase, servers: Servers, cli: Cli) -> None:
+    url = make_database("v2")
+    name = database_name(url)
+    execute(servers[18].replace("/postgres?", f"/{name}?"), f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC, trader")
+    said = cli(url, "check")
+    assert said.exit_code == 1, said.all
+    assert f'GRANT CONNECT ON DATABASE "{name}" TO "trader";' in said.all
+    assert "lists those that are missing" not in said.all
+
+
+def test_a_schema_of_a_newer_program_is_refused_with_what_to_do(make_database: MakeDatabase, cli: Cli) -> None:
+    url = make_database("v2")
+    execute(url, "COMMENT ON TABLE hk_migration.run IS 'HK Strategy: version 900'")
+    for command in (("phase2", "--yes", "--no-backup"), ("rollback", "--to", "v1", "--yes", "--no-backup")):
+        said = cli(url, *command)
+        assert said.exit_code == 3, said.all
+        assert "last used by a newer version of this program. Update this one." in said.all
+    assert cli(url, "check").exit_code == 0
+    assert cli(url, "history").exit_code == 0
