@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from src.auth.passwords import MIN_LENGTH
-from src.auth.store import Accounts, Role, clean_name
+from src.auth.store import Accounts, LastAdmin, Role, clean_name
 from src.config import Settings, load_settings
 from src.embedded.api import running_url
 from src.errors import HKStrategyError, InvalidInput
@@ -86,6 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings()
         said = run(arguments, Accounts(settings.home))
+    except LastAdmin as error:
+        sys.stderr.write(f"{error} Or insist with --force.\n")
+        return 1
     except HKStrategyError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -68,7 +68,7 @@ class DatabaseManager(DataFrames):
             "version": None if state.version is None else state.version.value,
             "title": state.title,
             "capabilities": {**flags, **able},
-            "migration_recommendations": recommendations(state),
+            "migration_recommendations": [one.text for one in recommendations(state)],
         }
         if state.warning is not None:
             info["warning"] = state.warning

@@ -25,11 +25,53 @@ HKStrategyError
 A message is one or two plain sentences: what is wrong, and what to do. It never holds a password.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
+class Action(StrEnum):
+    """What an admin can do next; each face says it in its own words.
+
+    `phase` of a next step is for `UNDO` and `RESUME_OR_UNDO…` the phase of the run, for `START_AGAIN` that to start.
+    `RESUME_OR_UNDO_LATER`: once the server is back. `STOP_V1_CLIENTS`: or insist, and resume. `PHASE2_OR_UNDO`: once no
+    v1 client is left.
+    """
+
+    INIT = "init"
+    CHECK = "check"
+    PHASE1 = "phase1"
+    PHASE2 = "phase2"
+    PHASE2_OR_UNDO = "phase2-or-undo"
+    RESUME = "resume"
+    RESUME_OR_UNDO = "resume-or-undo"
+    RESUME_OR_UNDO_LATER = "resume-or-undo-later"
+    STOP_V1_CLIENTS = "stop-v1-clients"
+    START_AGAIN = "start-again"
+    UNDO = "undo"
+    MAKE_VIEWS_AGAIN = "make-views-again"
+    BACKUP = "backup"
+    LIST_BACKUPS = "list-backups"
+    OTHER_BACKUP_DIR = "other-backup-dir"
+    REMOVE_SAMPLE = "remove-sample"
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """`phase`: a value of src.journal.model.Phase; "" where the action is of none."""
+
+    action: Action
+    phase: str = ""
+
+
 class HKStrategyError(Exception):
-    """Base of all: its text may be shown to a user as it is."""
+    """Base of all: its text may be shown to a user as it is.
+
+    `next_step`: what an admin can do about it; None where the text says it, or nothing can be done.
+    """
+
+    def __init__(self, message: str = "", next_step: NextStep | None = None) -> None:
+        super().__init__(message)
+        self.next_step = next_step
 
 
 class ConfigurationError(HKStrategyError):
@@ -39,8 +81,8 @@ class ConfigurationError(HKStrategyError):
 class NotAllowed(ConfigurationError):
     """`said`: what is wrong without what to do about it."""
 
-    def __init__(self, message: str, said: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, next_step: NextStep | None = None, *, said: str = "") -> None:
+        super().__init__(message, next_step)
         self.said = said or message
 
 
@@ -66,20 +108,8 @@ class CacheUnavailable(HKStrategyError):
     pass
 
 
-class NextStep(StrEnum):
-    """What an admin can do about a database that cannot do something; each face says it in its own words."""
-
-    INIT = "init"
-    CHECK = "check"
-    PHASE1 = "phase1"
-
-
 class CapabilityMissing(HKStrategyError):
-    """`next_step`: what an admin can do about it; None where the message says it, or nothing can be done."""
-
-    def __init__(self, message: str, next_step: NextStep | None = None) -> None:
-        super().__init__(message)
-        self.next_step = next_step
+    pass
 
 
 class InvalidInput(HKStrategyError):
@@ -103,13 +133,7 @@ class Conflict(HKStrategyError):
 
 
 class MigrationError(HKStrategyError):
-    """`next_step`: what an admin can do now, in the words of the command line; "" where the message says it."""
-
     exit_code = 1
-
-    def __init__(self, message: str, next_step: str = "") -> None:
-        super().__init__(message)
-        self.next_step = next_step
 
 
 class PrerequisiteError(MigrationError):

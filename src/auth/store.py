@@ -22,6 +22,10 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class LastAdmin(InvalidInput):
+    """Without this account nobody could administer."""
+
+
 @dataclass(frozen=True)
 class Account:
     """`generation` is another one after every change of password and after removal: older sessions end with it."""
@@ -90,14 +94,12 @@ class Accounts:
         return account
 
     def remove(self, name: str, *, force: bool = False) -> Account:
-        """Ends all its sessions. Raises InvalidInput for the last admin, unless `force`."""
+        """Ends all its sessions. Raises LastAdmin for the last admin, unless `force`."""
         with self._writing() as known:
             account = _of(known, name)
             admins = [one for one in known.values() if one.role is Role.ADMIN]
             if admins == [account] and not force:
-                raise InvalidInput(
-                    f"{account.name} is the last admin; nothing was changed. Add another one first, or use --force."
-                )
+                raise LastAdmin(f"{account.name} is the last admin; nothing was changed. Add another one first.")
             del known[account.name]
         return account
 
@@ -144,6 +146,6 @@ def _parse(path: Path, text: str | None) -> dict[str, Account]:
         }
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
-            f"{path} is damaged, so nobody is let in. Restore it, or move it away and add the accounts again: "
-            "python -m src.accounts add NAME --role admin"
+            f"{path} is damaged, so nobody is let in. Restore it, or move it away and add the accounts again, "
+            "with `python -m src.accounts`."
         ) from error

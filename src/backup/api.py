@@ -9,6 +9,7 @@ from src.backup.folders import find_in, folders, list_all
 from src.backup.make import Estimate, estimate_backup, make_backup
 from src.backup.manifest import Backup, Progress, find_backup, list_backups
 from src.backup.restore.kept_databases import KeptDatabase, kept_databases
+from src.backup.restore.model import RestoreWay
 from src.backup.restore.preview import Preview, TableChange, preview_restore
 from src.backup.restore.restore import RestoreOutcome, restore_backup
 from src.backup.retention import Decision, RetentionRule
@@ -24,6 +25,7 @@ __all__ = [
     "Preview",
     "Progress",
     "RestoreOutcome",
+    "RestoreWay",
     "RetentionRule",
     "TableChange",
     "TableFingerprint",

@@ -30,7 +30,7 @@ from src.backup.manifest import (
     write_manifest,
 )
 from src.backup.scratch import describe_database, session
-from src.errors import BackupError, ConfigurationError, PrerequisiteError
+from src.errors import Action, BackupError, ConfigurationError, NextStep, PrerequisiteError
 from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact, roll_back
 from src.postgres.disk import free_bytes, nearest_existing
@@ -50,7 +50,7 @@ def silent(message: str, done: int | None, total: int | None) -> None:
 
 
 LOCK_WAIT = "2s"  # somebody who holds a table for longer is named, and not waited for
-ANOTHER_FOLDER = "Choose another place with --backup-dir."
+ANOTHER_FOLDER = NextStep(Action.OTHER_BACKUP_DIR)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from src.backup.fingerprint import CatalogLine, Content, Needs, SequenceState, TableFingerprint
-from src.errors import BackupError, BackupNotVerified
+from src.errors import Action, BackupError, BackupNotVerified, NextStep
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -243,10 +243,10 @@ def list_backups(backup_dir: Path) -> list[Backup]:
 def find_backup(backup_dir: Path, name: str) -> Backup:
     """The backup of that name. Raises BackupError when there is none; a path is not a name."""
     if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name or UNFINISHED.match(name):
-        raise BackupError(f"{name!r} is not the name of a backup. `python run_migration.py backups` lists them.")
+        raise BackupError(f"{name!r} is not the name of a backup.", NextStep(Action.LIST_BACKUPS))
     path = backup_dir / name
     if not path.is_dir() or path.is_symlink():
-        raise BackupError(f"There is no backup {name} in {backup_dir}. `python run_migration.py backups` lists them.")
+        raise BackupError(f"There is no backup {name} in {backup_dir}.", NextStep(Action.LIST_BACKUPS))
     return read_backup(path)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from src.cli.context import Context, done
-from src.cli.findings import MARKS, finding_lines
+from src.cli.findings import MARKS, finding_lines, next_words
 from src.cli.output import Ending
-from src.cli.text import current_run_lines, health_lines
+from src.cli.text import component_advice, current_run_lines, health_lines
 from src.errors import DatabaseUnavailable, HKStrategyError, NotAllowed, TableLocked
 from src.health.model import SILENT, Component, State
 from src.health.monitor import inspect_once
@@ -19,7 +19,7 @@ from src.migration.findings import Severity
 from src.migration.preflight.rules import rules
 from src.postgres.errors import Reason, advice
 from src.postgres.failures import READ, ExclusiveLock, exclusive_locks, grants_of_all
-from src.schema.versions import SchemaVersion
+from src.schema.versions import SchemaState, SchemaVersion, recommendations
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ EMPTY_ADVICE = "python run_migration.py init --schema v1 (or v3) makes the table
 def cmd_check(context: Context) -> Ending:
     manager = context.manager()
     found = _inspect(context)
-    health = {component.key: component.report() for component in found}
+    health = {component.key: _report(component) for component in found}
     try:
         _refuse_silence(found)
         inspection = engine.inspect(context.url)
@@ -54,16 +54,16 @@ def cmd_check(context: Context) -> Ending:
     lines += _roles_lines(inspection.legacy_roles)
     if inspection.findings:
         lines += ["", "Noticed:", *finding_lines(inspection.findings)]
-    recommendations = _recommendations(info, inspection)
-    if recommendations:
-        lines += ["", "Recommended:", *(f"  - {text}" for text in recommendations)]
+    recommended = _recommendations(manager.schema_state(), inspection) if info else []
+    if recommended:
+        lines += ["", "Recommended:", *(f"  - {text}" for text in recommended)]
     value = {
         "version": inspection.version,
         "title": inspection.title,
         "sample": sample,
         "health": health,
         "features": info.get("capabilities"),
-        "recommendations": recommendations,
+        "recommendations": recommended,
         "findings": inspection.findings,
         "legacy_roles": inspection.legacy_roles,
         "tables": inspection.tables,
@@ -75,20 +75,25 @@ def cmd_check(context: Context) -> Ending:
     return done("", value={"version": inspection.version, "title": inspection.title})
 
 
+def _report(of: Component) -> dict[str, object]:
+    """For programs, with the advice as a person reads it here."""
+    return {**of.report(), "advice": component_advice(of)}
+
+
 _RECOMMENDED = {SchemaVersion.V1: Phase.PHASE1, SchemaVersion.V2: Phase.PHASE2}
 
 
-def _recommendations(info: Mapping[str, object], inspection: engine.Inspection) -> list[str]:
-    """What to do next; nothing that one of the findings refuses."""
-    version = inspection.version
-    phase = None if version is None else _RECOMMENDED.get(SchemaVersion(version))
+def _recommendations(state: SchemaState, inspection: engine.Inspection) -> list[str]:
+    """What to do next; nothing that one of the findings refuses. The warning of the schema stands among those."""
+    phase = None if state.version is None else _RECOMMENDED.get(state.version)
     refused = any(
         finding.severity is Severity.REFUSAL and phase in rules()[finding.code].phases
         for finding in inspection.findings
     )
     if phase is not None and refused:
         return [f"Settle what is marked {MARKS[Severity.REFUSAL]} above first: until then {phase} is refused."]
-    return [text for text in _texts(info.get("migration_recommendations")) if text != info.get("warning")]
+    found = [one for one in recommendations(state) if one.text != state.warning]
+    return [" ".join(filter(None, (one.text, next_words(one.next_step)))) for one in found]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from src.cli.backups import cmd_backup, cmd_backups, cmd_delete, cmd_prune, cmd_
 from src.cli.check import cmd_check
 from src.cli.context import Context, done, nothing
 from src.cli.exit import EXIT_FAILED, EXIT_PREREQUISITE
-from src.cli.findings import advice
+from src.cli.findings import advice, next_words
 from src.cli.output import Ending
 from src.cli.parser import RollbackTarget
 from src.cli.text import current_run_lines, outcome_lines, plan_lines, run_detail_lines
@@ -128,7 +128,11 @@ def _short(plan: Plan) -> list[str]:
 def _refused(plan: Plan) -> Ending:
     first = plan.refusals[0]
     return Ending(
-        EXIT_PREREQUISITE, OutcomeState.REFUSED, f"Refused, nothing was touched: {first.title}", advice(first)
+        EXIT_PREREQUISITE,
+        OutcomeState.REFUSED,
+        f"Refused, nothing was touched: {first.title}",
+        advice(first),
+        {"findings": plan.refusals},
     )
 
 
@@ -137,7 +141,7 @@ def _finish(context: Context, outcome: RunOutcome) -> Ending:
     if lines:
         context.renderer.show("result", outcome, lines)
     code = 0 if outcome.state in (OutcomeState.DONE, OutcomeState.NOTHING) else EXIT_FAILED
-    return Ending(code, outcome.state, outcome.message, outcome.next_step, outcome)
+    return Ending(code, outcome.state, outcome.message, next_words(outcome.next_step), outcome, outcome.next_step)
 
 
 COMMANDS: Mapping[str, Callable[[Context], Ending]] = {

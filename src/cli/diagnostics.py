@@ -3,8 +3,10 @@
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from src.cli.exit import EXIT_FAILED, EXIT_USAGE, ending_of, flush_output, redactor
+from src.cli.findings import next_words
 from src.cli.output import Ending, Renderer, choose_renderer
 from src.cli.parser import UsageError, UsageParser
 from src.config import Settings, load_settings
@@ -54,7 +56,8 @@ def _diagnose(
     cache_url: Callable[[Settings], str | None],
 ) -> Ending:
     def show(result: Result) -> None:
-        renderer.show("check", result, _lines(result))
+        worded = _with_words(result)
+        renderer.show("check", worded, _lines(worded))
 
     results = diagnose(database_url(settings), settings, cache_url(settings), show)
     failures = [result for result in results if not result.passed]
@@ -67,9 +70,13 @@ def _diagnose(
 
 def _lines(result: Result) -> list[str]:
     lines = [f"{'ok  ' if result.passed else 'FAIL'}  {result.name}: {result.reason}"]
-    if result.advice:
-        lines.append(f"      {result.advice}")
-    return lines
+    return [*lines, f"      {result.advice}"] if result.advice else lines
+
+
+def _with_words(result: Result) -> Result:
+    """The advice with what to type."""
+    worded = " ".join(filter(None, (result.advice, next_words(result.next_step))))
+    return replace(result, advice=worded)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from src.cli.findings import advice
+from src.cli.findings import advice, next_words
 from src.cli.output import Ending
 from src.errors import (
-    CapabilityMissing,
+    Action,
     DatabaseUnavailable,
     EmbeddedUnavailable,
     HKStrategyError,
@@ -23,36 +23,33 @@ from src.logs import Redact
 from src.migration.findings import PlanRefused
 from src.postgres.connection import redact as redact_url
 
-NEXT_STEPS = {
-    NextStep.INIT: "Create the tables: python run_migration.py init --schema v1 (or v3).",
-    NextStep.CHECK: "See what differs: python run_migration.py check.",
-    NextStep.PHASE1: "Type: python run_migration.py phase1.",
-}
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_PREREQUISITE, EXIT_BUSY = range(5)
 
 
-def ending_of(error: HKStrategyError) -> Ending:
-    """The exit code and the words for an error that this project raises on purpose."""
-    if isinstance(error, RunPaused):
-        hint = error.next_step or "To go on: python run_migration.py resume"
-        return Ending(EXIT_FAILED, OutcomeState.PAUSED, str(error), hint)
-    if isinstance(error, RunInProgress):
-        return Ending(EXIT_BUSY, OutcomeState.BUSY, str(error))
-    if isinstance(error, PlanRefused):
-        reasons = " ".join(f"{finding.title} {advice(finding)}" for finding in error.findings)
-        return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, f"Nothing was touched. {reasons}")
-    if isinstance(error, MigrationError):
-        state = OutcomeState.REFUSED if error.exit_code == EXIT_PREREQUISITE else OutcomeState.FAILED
-        return Ending(error.exit_code, state, str(error), error.next_step)
-    if isinstance(error, EmbeddedUnavailable):
-        return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error), EMBEDDED_ADVICE)
-    if isinstance(error, DatabaseUnavailable):
-        return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error), error.advice)
-    if isinstance(error, CapabilityMissing) and error.next_step is not None:
-        return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, str(error), NEXT_STEPS[error.next_step])
-    if isinstance(error, TableLocked):
-        return Ending(EXIT_FAILED, OutcomeState.FAILED, str(error))
-    return Ending(EXIT_PREREQUISITE, OutcomeState.REFUSED, str(error))
+def ending_of(error: HKStrategyError, within: str = "") -> Ending:
+    """The exit code and the words for an error that this project raises on purpose. `within`: the command."""
+    code, state, message, step = EXIT_PREREQUISITE, OutcomeState.REFUSED, str(error), error.next_step
+    text, neutral = next_words(step, within=within), ""
+    value: object = None
+    match error:
+        case RunPaused():
+            step = step or NextStep(Action.RESUME)
+            code, state, text = EXIT_FAILED, OutcomeState.PAUSED, next_words(step)
+        case RunInProgress():
+            code, state = EXIT_BUSY, OutcomeState.BUSY
+        case PlanRefused():
+            reasons = " ".join(f"{finding.title} {advice(finding)}" for finding in error.findings)
+            message, value = f"Nothing was touched. {reasons}", {"findings": error.findings}
+        case MigrationError():
+            code = error.exit_code
+            state = OutcomeState.REFUSED if code == EXIT_PREREQUISITE else OutcomeState.FAILED
+        case EmbeddedUnavailable():
+            code, state, neutral = EXIT_FAILED, OutcomeState.FAILED, EMBEDDED_ADVICE
+        case DatabaseUnavailable():
+            code, state, neutral = EXIT_FAILED, OutcomeState.FAILED, error.advice
+        case TableLocked():
+            code, state = EXIT_FAILED, OutcomeState.FAILED
+    return Ending(code, state, message, text, value, step, neutral)
 
 
 def redactor(*urls: str | None) -> Redact:

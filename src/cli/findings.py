@@ -1,7 +1,9 @@
-"""Findings in the words of the command line."""
+"""Findings, and next steps, in the words of the command line."""
 
 from collections.abc import Iterable, Mapping
 
+from src.errors import Action, NextStep
+from src.journal.model import Phase
 from src.migration.findings import Choice, Choose, Command, Finding, Remedy, Severity, Sql
 
 MARKS = {Severity.INFO: "i", Severity.WARNING: "!", Severity.REFUSAL: "✗"}
@@ -13,6 +15,28 @@ CHOICES = {
     Choice.FORCE: "Or insist with --force.",
     Choice.KEEP_DEFAULT: "A rollback with --keep default archives the other portfolios and merges nothing.",
     Choice.LEAVE_ARCHIVE: "To leave them in the archive: --archived leave.",
+}
+
+_RESUME_OR_UNDO = "Type: python run_migration.py resume (to go on) or python run_migration.py {undo} (to undo)."
+NEXT_STEPS = {
+    Action.INIT: "Type: python run_migration.py init --schema v1 (or v3).",
+    Action.CHECK: "See more: python run_migration.py check.",
+    Action.PHASE1: "Type: python run_migration.py phase1.",
+    Action.PHASE2: "Type: python run_migration.py phase2.",
+    Action.PHASE2_OR_UNDO: "v1 clients go on working. When they are retired: python run_migration.py phase2. "
+    "To undo: python run_migration.py {undo}.",
+    Action.RESUME: "To go on: python run_migration.py resume.",
+    Action.RESUME_OR_UNDO: _RESUME_OR_UNDO,
+    Action.RESUME_OR_UNDO_LATER: f"When it is back: {_RESUME_OR_UNDO}",
+    Action.STOP_V1_CLIENTS: "Stop them, then type: python run_migration.py resume (or cut them off: resume --force). "
+    "To undo: python run_migration.py {undo}.",
+    Action.START_AGAIN: "When that is settled: python run_migration.py {command}.",
+    Action.UNDO: "To undo: python run_migration.py {undo}.",
+    Action.MAKE_VIEWS_AGAIN: "Run `python run_migration.py rollback`, then phase1 again.",
+    Action.BACKUP: "Type: python run_migration.py backup.",
+    Action.LIST_BACKUPS: "`python run_migration.py backups` lists them.",
+    Action.OTHER_BACKUP_DIR: "Choose another place with --backup-dir.",
+    Action.REMOVE_SAMPLE: "Type: python run_migration.py remove-sample.",
 }
 
 
@@ -48,6 +72,7 @@ def as_json(finding: Finding) -> Mapping[str, object]:
         "severity": finding.severity,
         "title": finding.title,
         "advice": advice(finding),
+        "text": finding.text,
         "facts": finding.facts,
         "remedies": [_remedy(remedy) for remedy in finding.remedies],
     }
@@ -60,4 +85,22 @@ def _remedy(remedy: Remedy) -> Mapping[str, str]:
         case Choose(choice, value):
             return {"choice": choice.value} | ({"value": value} if value else {})
         case Command(arguments):
-            return {"command": arguments}
+            return {"command": " ".join(arguments)}
+
+
+def next_words(step: NextStep | None, *, within: str = "") -> str:
+    """What to type; "" where there is nothing. `within`: the command that says it, which does not name itself."""
+    if step is None or step.action.value == within:
+        return ""
+    text = NEXT_STEPS[step.action]
+    if not step.phase:
+        return text
+    phase = Phase(step.phase)
+    return text.format(undo=" ".join(phase.opposite.arguments), command=" ".join(phase.arguments))
+
+
+def next_json(step: NextStep | None) -> dict[str, str] | None:
+    """For programs: the action, and the phase where it is of one."""
+    if step is None:
+        return None
+    return {"action": step.action.value} | ({"phase": str(step.phase)} if step.phase else {})

@@ -15,10 +15,11 @@ import psycopg2
 from src.cli.commands import COMMANDS
 from src.cli.context import Context
 from src.cli.exit import EXIT_FAILED, EXIT_USAGE, ending_of, redactor, without_url
+from src.cli.findings import next_words
 from src.cli.output import Ending, Renderer, choose_renderer
 from src.cli.parser import ASKING, Arguments, UsageError, parse
 from src.config import Settings, load_settings
-from src.errors import HKStrategyError, MigrationError
+from src.errors import Action, HKStrategyError, MigrationError, NextStep
 from src.journal.model import OutcomeState
 from src.logs import mask, report_unexpected_errors, start_run_log, stop_run_log
 from src.postgres import errors
@@ -28,7 +29,7 @@ LOGGED = (
     "init", "phase1", "phase2", "rollback", "resume", "backup", "verify", "restore", "delete", "prune", "remove-sample",
 )  # fmt: skip
 
-SEE_STATE = "See the state: python run_migration.py check"
+SEE_STATE = NextStep(Action.CHECK)
 
 log = logging.getLogger("hk_strategy.cli")
 
@@ -54,7 +55,7 @@ def run_command(argv: Sequence[str]) -> int:
         if arguments.command in LOGGED:
             log_file = start_run_log(settings.log_dir, arguments.command, redact)
             log.info("run_migration.py %s", " ".join(without_url(argv)))
-        report_unexpected_errors(redact, log_file, partial(_say_unexpected, renderer, log_file))
+        report_unexpected_errors(redact, log_file, partial(_say_unexpected, renderer, log_file, arguments.command))
         ending = _attempt(arguments, settings, renderer)
     except HKStrategyError as error:
         ending = ending_of(error)
@@ -65,8 +66,13 @@ def run_command(argv: Sequence[str]) -> int:
     return ending.exit_code
 
 
-def _say_unexpected(renderer: Renderer, log_file: Path | None, text: str) -> None:
-    renderer.end(Ending(EXIT_FAILED, OutcomeState.FAILED, text, SEE_STATE), log_file)
+def _say_unexpected(renderer: Renderer, log_file: Path | None, command: str, text: str) -> None:
+    renderer.end(_broken_off(OutcomeState.FAILED, text, command), log_file)
+
+
+def _broken_off(state: OutcomeState, text: str, command: str) -> Ending:
+    """The end of a command that nobody foresaw: the state of the database is not known."""
+    return Ending(EXIT_FAILED, state, text, next_words(SEE_STATE, within=command), step=SEE_STATE)
 
 
 def _refuse_pipe(arguments: Arguments) -> None:
@@ -92,11 +98,11 @@ def _do(context: Context) -> Ending:
     except HKStrategyError as error:
         if not isinstance(error, MigrationError):
             log.info("%s", type(error).__name__, exc_info=True)
-        return ending_of(error)
+        return ending_of(error, context.arguments.command)
     except psycopg2.Error as error:
         log.exception("PostgreSQL refuses it")
         text = errors.sentence(errors.Reason.OTHER, errors.server_text(error))
-        return Ending(EXIT_FAILED, OutcomeState.FAILED, text, SEE_STATE)
+        return _broken_off(OutcomeState.FAILED, text, context.arguments.command)
     except OSError as error:
         log.exception("the operating system refused")
         where = f" ({error.filename})" if error.filename else ""
@@ -105,7 +111,7 @@ def _do(context: Context) -> Ending:
         )
     except KeyboardInterrupt:
         log.info("stopped by a signal")
-        return Ending(EXIT_FAILED, OutcomeState.STOPPED, "Stopped.", SEE_STATE)
+        return _broken_off(OutcomeState.STOPPED, "Stopped.", context.arguments.command)
 
 
 def stop_on_signals() -> None:

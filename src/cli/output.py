@@ -13,8 +13,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from src.cli.findings import as_json
-from src.journal.model import Event, EventKind, OutcomeState, StepState
+from src.cli.findings import as_json, next_json, next_words
+from src.errors import NextStep
+from src.journal.model import Event, EventKind, OutcomeState, RunOutcome, StepState
 from src.logs import Redact, mask
 from src.migration.findings import Finding
 from src.migration.model import Step
@@ -27,13 +28,18 @@ SHOWN_AT_THE_END = (EventKind.OUTCOME, EventKind.PROOF, EventKind.STALL)
 
 @dataclass(frozen=True)
 class Ending:
-    """How a command ended: its exit code, one sentence, what to type next."""
+    """How a command ended: its exit code, one sentence, what to type next.
+
+    `step`: that as a value, for other faces. `advice`: what to do, where that is nothing to type.
+    """
 
     exit_code: int
     state: OutcomeState
     message: str
     next_step: str = ""
     value: object = None
+    step: NextStep | None = None
+    advice: str = ""
 
 
 class Renderer(Protocol):
@@ -58,6 +64,11 @@ def to_json(value: object) -> object:
     if isinstance(value, Step):
         shown = {"name": value.name, "title": value.title, "why": value.why, "kind": value.kind.value}
         return {**shown, "locks": list(value.locks), "lock_mode": lock_of(value).mode, "sql": value.sql}
+    if isinstance(value, RunOutcome):
+        outcome = {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+        return {**outcome, "next_step": next_words(value.next_step), "next": next_json(value.next_step)}
+    if isinstance(value, NextStep):
+        return next_json(value)
     if isinstance(value, Finding):
         return to_json(as_json(value))
     if is_dataclass(value) and not isinstance(value, type):
@@ -154,7 +165,9 @@ class JsonRenderer:
             state=ending.state,
             exit_code=ending.exit_code,
             message=ending.message,
-            next_step=ending.next_step,
+            next_step=" ".join(filter(None, (ending.advice, ending.next_step))),
+            advice=ending.advice,
+            next=next_json(ending.step),
             log_file=None if log_file is None else str(log_file),
         )
         self._object("outcome", body)
@@ -317,7 +330,7 @@ def step_end(event: Event, title: str) -> str:
 def end_lines(ending: Ending, log_file: Path | None, out: Writer, err: Writer) -> None:
     """Success goes to the output, anything else to the error stream."""
     writer = out if ending.exit_code == 0 else err
-    for text in (ending.message, ending.next_step):
+    for text in (ending.message, ending.advice, ending.next_step):
         if text:
             writer.line(text)
     if log_file is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import zip_longest
 
-from src.cli.findings import finding_lines
+from src.cli.findings import finding_lines, next_words
 from src.health.model import Component, State
 from src.journal.model import (
     NEWER_PROGRAM,
@@ -243,8 +243,13 @@ def current_run_lines(run: RunRecord) -> list[str]:
         head,
         who,
         "  To go on:  python run_migration.py resume",
-        f"  To undo:   python run_migration.py {run.phase.undo_command}",
+        f"  To undo:   python run_migration.py {' '.join(run.phase.opposite.arguments)}",
     ]
+
+
+def component_advice(of: Component) -> str:
+    """What to do about it, as `check` says it, the only command that shows it."""
+    return " ".join(filter(None, (of.advice, next_words(of.next_step, within="check"))))
 
 
 def health_lines(components: Iterable[Component]) -> list[str]:
@@ -253,7 +258,8 @@ def health_lines(components: Iterable[Component]) -> list[str]:
     for part in components:
         state = part.state.value if part.known else "not known"
         lines.append(f"  {part.name:<11}{state:<10} {part.message}")
-        more = [part.advice] if part.advice else []
+        advice = component_advice(part)
+        more = [advice] if advice else []
         if part.state is State.HEALTHY:
             more += ["; ".join(part.lines)] if part.lines else []
         else:

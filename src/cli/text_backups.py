@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.backup.api import Backup
+from src.backup.api import Backup, RestoreWay
 from src.backup.restore.preview import Preview
 from src.backup.retention import Decision
 from src.cli.text import client_lines, table
@@ -42,7 +42,7 @@ def restore_lines(preview: Preview) -> list[str]:
         change = "?" if one.difference is None else f"{one.difference:+,}" if one.difference else "as many"
         rows.append((one.table, now, "none" if one.then is None else f"{one.then:,}", change))
     lines += table(("rows of", "now", "then", ""), rows, right=(1, 2, 3)) if rows else ["No table, now or then."]
-    lines += ["", f"How: {'swap' if preview.way == 'swap' else 'in place'}. {preview.why}"]
+    lines += ["", f"How: {preview.way}. {preview.why}"]
     if preview.kept_as is not None:
         lines.append(f"What is there now is kept as the database {preview.kept_as}.")
     lines.append(f"Disk: {_room(preview)}.")
@@ -52,7 +52,7 @@ def restore_lines(preview: Preview) -> list[str]:
 
 
 def _room(preview: Preview) -> str:
-    where = "on the server's disk" if preview.way == "swap" else "in the folder of backups"
+    where = "on the server's disk" if preview.way is RestoreWay.SWAP else "in the folder of backups"
     free = "" if preview.free is None else f", {size(preview.free)} are free"
     return f"needs about {size(preview.needed)} {where}{free}"
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from src.diagnostics.model import Check, Result, Subject, failed, passed
+from src.errors import Action, NextStep
 from src.postgres.queries import query
 from src.schema.catalog import Item, compare, expected_catalog, read_catalog
 from src.schema.versions import SchemaVersion
@@ -36,7 +37,7 @@ def check_catalog(subject: Subject) -> Iterator[Result]:
         extra = [str(item) for item in drift.extra if item.kind == kind]
         wanted = sum(1 for item in expected_catalog(subject.state.version) if item.kind == kind)
         if faults:
-            yield failed(name, _some(faults), _advice(kind))
+            yield failed(name, _some(faults), _advice(kind), NextStep(Action.CHECK))
         elif wanted or extra:
             more = f"; not of this project, and kept: {_some(extra)}" if extra else ""
             yield passed(name, f"all there{more}" if wanted else f"none needed{more}")
@@ -53,7 +54,7 @@ def _advice(kind: str) -> str:
         return "Drop an invalid one; build it with CREATE INDEX CONCURRENTLY; migrations/ has the statements."
     if kind == "constraint":
         return "ALTER TABLE … VALIDATE CONSTRAINT for one that is not validated; migrations/ has the others."
-    return "See the files in migrations/, and `python run_migration.py check`."
+    return "See the files in migrations/."
 
 
 def _some(texts: list[str]) -> str:
@@ -112,7 +113,7 @@ def check_compatibility_views(subject: Subject) -> Iterator[Result]:
     found = subject.rows(query("diagnostics.catalog.views"), VIEW_COMMENT)
     roles = sorted({str(row[0]) for row in found})
     if not roles:
-        yield failed("v1 views", "no role has them", "Run `python run_migration.py rollback`, then phase1 again.")
+        yield failed("v1 views", "no role has them", "They are made by phase 1.", NextStep(Action.MAKE_VIEWS_AGAIN))
     for role in roles:
         views = {str(row[1]): row[2] for row in found if row[0] == role}
         yield _views_of(subject, role, views)
@@ -131,7 +132,7 @@ def _views_of(subject: Subject, role: str, views: dict[str, object]) -> Result:
     if not subject.value("SELECT count(*) FROM pg_catalog.pg_roles WHERE rolname = %s", role):
         faults.append(f"there is no role {role}")
     if faults:
-        return failed(name, _some(faults), "Run `python run_migration.py rollback`, then phase1 again.")
+        return failed(name, _some(faults), "They are made by phase 1.", NextStep(Action.MAKE_VIEWS_AGAIN))
     return passed(name, f"{len(views)} views with v1's columns, in v1's order")
 
 

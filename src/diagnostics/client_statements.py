@@ -13,11 +13,11 @@ from psycopg2 import sql
 
 from src.diagnostics.catalog import VIEW_COMMENT
 from src.diagnostics.model import Check, Result, Subject, failed, impossible, passed
-from src.errors import HKStrategyError
+from src.errors import Action, HKStrategyError, NextStep
 from src.postgres.queries import query
 from src.schema.versions import SchemaVersion
 
-_ADVICE = "See the catalog checks above; `python run_migration.py check` says what to do."
+_ADVICE = ("See the catalog checks above.", NextStep(Action.CHECK))
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _try_all(subject: Subject, who: str, values: dict[str, object]) -> Iterator[
             yield impossible(name, error, subject.conn)
             raise ProbesEnded from error
         if got != probe.wanted:
-            yield failed(name, f"gave {got} instead of {probe.wanted}", _ADVICE)
+            yield failed(name, f"gave {got} instead of {probe.wanted}", *_ADVICE)
         else:
             yield passed(name, "works")
 
@@ -136,7 +136,7 @@ def _try_select_star(subject: Subject, who: str) -> Result:
         cursor.execute("DEALLOCATE hk_diagnostics")
     ours = sorted({"portfolio_id", "legacy_symbol"} & set(columns))
     if ours and subject.state.version is SchemaVersion.V2:
-        return failed(f"{who}: SELECT *, prepared", f"shows {', '.join(ours)}", _ADVICE)
+        return failed(f"{who}: SELECT *, prepared", f"shows {', '.join(ours)}", *_ADVICE)
     return passed(f"{who}: SELECT *, prepared", "works")
 
 
@@ -166,7 +166,7 @@ def _isolated_change(subject: Subject, values: dict[str, object]) -> Result:
     with subject.conn.cursor() as cursor:
         cursor.execute(query("diagnostics.client_statements.change_quantity"), values)
     quantity = subject.value(query("diagnostics.client_statements.quantity"), values["id"])
-    return passed(name, "works") if quantity == 100 else failed(name, f"it became {quantity}", _ADVICE)
+    return passed(name, "works") if quantity == 100 else failed(name, f"it became {quantity}", *_ADVICE)
 
 
 def _shared_price(subject: Subject, values: dict[str, object]) -> Result:
@@ -175,7 +175,7 @@ def _shared_price(subject: Subject, values: dict[str, object]) -> Result:
         cursor.execute(query("diagnostics.client_statements.change_price"), values)
     price = subject.value(query("diagnostics.client_statements.price"), values["other"])
     if price != 15:
-        return failed(name, f"the other portfolio's price stayed {price}", _ADVICE)
+        return failed(name, f"the other portfolio's price stayed {price}", *_ADVICE)
     return passed(name, "works")
 
 
@@ -185,7 +185,7 @@ def _isolated_delete(subject: Subject, values: dict[str, object]) -> Result:
         cursor.execute(query("diagnostics.client_statements.delete_position"), values)
     left = subject.rows(query("diagnostics.client_statements.signals"), values["symbol"])
     if left != [(values["other"],)]:
-        return failed(name, f"{len(left)} signals are left, 1 should be", _ADVICE)
+        return failed(name, f"{len(left)} signals are left, 1 should be", *_ADVICE)
     return passed(name, "works")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from psycopg2 import sql
 
 from src.diagnostics.model import Check, Result, Subject, failed, passed
+from src.errors import Action, NextStep
 from src.postgres.queries import query
 
 INTEGRITY_FAULTS = ("price_differs", "unknown_portfolio")
@@ -32,7 +33,7 @@ def _count_portfolio_ids(subject: Subject, table: str) -> tuple[object, object]:
 
 def _none_wrong(name: str, count: object, what: str) -> Result:
     if count:
-        return failed(name, f"{count} {what}", "See `python run_migration.py check`; a DBA should inspect those rows.")
+        return failed(name, f"{count} {what}", "A DBA should inspect those rows.", NextStep(Action.CHECK))
     return passed(name, f"no {what}")
 
 

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from src.config import Settings
-from src.errors import HKStrategyError, NotAllowed, TableLocked
+from src.errors import HKStrategyError, NextStep, NotAllowed, TableLocked
 from src.postgres import errors
 from src.postgres.failures import failure
 from src.schema.versions import SchemaState
@@ -21,13 +21,17 @@ LOCK_TIMEOUT_MS = 500
 
 @dataclass(frozen=True)
 class Result:
-    """`reason`: what was found. `advice`: what to do; only where it failed, or where something is worth knowing."""
+    """`reason`: what was found. `advice`: what to do; only where it failed, or where something is worth knowing.
+
+    `next_step`: with what, for each face to say.
+    """
 
     name: str
     passed: bool
     reason: str
     advice: str = ""
     seconds: float = 0.0
+    next_step: NextStep | None = None
 
 
 @dataclass
@@ -57,8 +61,8 @@ def passed(name: str, reason: str, advice: str = "") -> Result:
     return Result(name, True, reason, advice)
 
 
-def failed(name: str, reason: str, advice: str) -> Result:
-    return Result(name, False, reason, advice)
+def failed(name: str, reason: str, advice: str, next_step: NextStep | None = None) -> Result:
+    return Result(name, False, reason, advice, next_step=next_step)
 
 
 def guarded(name: str, check: Check, subject: Subject) -> Iterator[Result]:
@@ -71,13 +75,13 @@ def guarded(name: str, check: Check, subject: Subject) -> Iterator[Result]:
     except psycopg2.Error as error:
         found.append(impossible(name, error, subject.conn))
     except HKStrategyError as error:
-        found.append(failed(name, str(error), ""))
+        found.append(failed(name, str(error), "", error.next_step))
     finally:
         if not subject.conn.closed:
             subject.conn.rollback()
     took = (time.perf_counter() - started) / max(1, len(found))
     for result in found:
-        yield Result(result.name, result.passed, result.reason, result.advice, took)
+        yield replace(result, seconds=took)
 
 
 def impossible(name: str, error: psycopg2.Error, conn: connection) -> Result:
@@ -89,7 +93,7 @@ def impossible(name: str, error: psycopg2.Error, conn: connection) -> Result:
     known = failure(conn, error)
     conn.rollback()
     if isinstance(known, TableLocked | NotAllowed):
-        return failed(name, said, str(known))
+        return failed(name, said, str(known), known.next_step)
     if reason is errors.Reason.CANCELLED:
         advice = "It was given up so as not to slow down the clients. Try again when the server is less busy."
         return failed(name, said, advice)

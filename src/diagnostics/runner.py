@@ -16,7 +16,7 @@ from src.diagnostics.client_statements import PROBES
 from src.diagnostics.data import DATA_CHECKS
 from src.diagnostics.local import check_cache, check_disk, check_folder, check_pg_dump
 from src.diagnostics.model import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, Result, Subject, failed, guarded, passed
-from src.errors import DatabaseUnavailable, HKStrategyError
+from src.errors import Action, DatabaseUnavailable, HKStrategyError, NextStep
 from src.postgres.connection import connect
 from src.schema.versions import SchemaState, detect
 from src.text import milliseconds
@@ -42,7 +42,7 @@ def diagnose(
         conn = connect(url, purpose="diagnostics", options=_session_options())
     except HKStrategyError as error:
         advice = error.advice if isinstance(error, DatabaseUnavailable) else ""  # another one says it in its text
-        report(failed("connection", str(error), advice))
+        report(failed("connection", str(error), advice, error.next_step))
         for result in local_checks(url, settings, cache_url, None):
             report(result)
         return tuple(results)
@@ -97,10 +97,11 @@ def schema_result(state: SchemaState) -> Result:
         return failed(
             "schema",
             "this database is empty",
-            "Make the tables: python run_migration.py init --schema v1 (or v3). Or is DATABASE_URL another one?",
+            "If tables should be here, DATABASE_URL names another database.",
+            NextStep(Action.INIT),
         )
     if state.version is None or state.warning:
-        return failed("schema", state.warning or state.title, "See `python run_migration.py check`.")
+        return failed("schema", state.warning or state.title, "", NextStep(Action.CHECK))
     return passed("schema", state.title)
 
 

@@ -1,5 +1,6 @@
 """Where a live schema differs from what its version should be, in words."""
 
+from src.errors import Action, NextStep
 from src.health.model import Trouble
 from src.journal.model import NEWER_PROGRAM, RunRecord
 from src.schema.catalog import Drift, Item
@@ -23,8 +24,8 @@ def schema_trouble(state: SchemaState, drift: Drift, run: RunRecord | None) -> T
             return Trouble(text, NEWER_PROGRAM)
         return Trouble(
             text,
-            "Resume it (`python run_migration.py resume`) or undo it "
-            f"(`python run_migration.py {run.phase.undo_command}`).",
+            "Resume it or undo it.",
+            NextStep(Action.RESUME_OR_UNDO, run.phase),
         )
     if not faults:
         return None

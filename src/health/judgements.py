@@ -8,7 +8,7 @@ from typing import Any
 from src.backup.make import Estimate
 from src.backup.manifest import Backup
 from src.cache import CacheStatus
-from src.errors import TableLocked
+from src.errors import Action, NextStep, TableLocked
 from src.health import server as health
 from src.health.background_poll import Answer
 from src.health.drift import difference_lines, repairs, schema_trouble
@@ -191,6 +191,7 @@ def _structure(state: SchemaState, own: Answer[JournalProbe], structure: Answer[
         state=State.HEALTHY if calm else State.DEGRADED,
         message=f"{state.title}. {trouble.message}",
         advice=trouble.advice,
+        next_step=trouble.next_step,
         # While a run is under way its own steps do what is missing.
         lines=(*differences, *(() if unfinished else (f"to put right: {one}" for one in to_type)), *lines),
     )
@@ -202,9 +203,9 @@ def data(own: Answer[JournalProbe]) -> Component:
         return Component("data", "Data", State.DEGRADED, unknown(own.problem), known=False)
     details = {"sample": own.value.sample}
     if own.value.sample:
-        advice = "Remove it before real positions come in: on System Status, or with `python run_migration.py "
+        advice, step = "Remove it before real positions come in.", NextStep(Action.REMOVE_SAMPLE)
         text = "Sample data, made up for trying things out."
-        return Component("data", "Data", State.HEALTHY, text, f"{advice}remove-sample`.", details=details)
+        return Component("data", "Data", State.HEALTHY, text, advice, details=details, next_step=step)
     return Component(
         "data", "Data", State.HEALTHY, "Real data: none of it was made up by this program.", details=details
     )
@@ -280,13 +281,13 @@ def _room(estimate: Estimate) -> list[Trouble]:
 
 
 def _age(newest: Backup | None, *, needed: bool) -> tuple[str, list[Trouble]]:
-    advice = "Make one: on System Status, or with `python run_migration.py backup`."
+    advice, step = "Make one.", NextStep(Action.BACKUP)
     if newest is None:
         text = "No backup of this database has been verified yet."
-        return ("", [Trouble(text, advice)]) if needed else (text, [])
+        return ("", [Trouble(text, advice, step)]) if needed else (text, [])
     age = (datetime.now(UTC) - newest.created_at).total_seconds()
     text = f"The newest verified one is from {newest.created_at.astimezone():%Y-%m-%d %H:%M}, {ago(age)}."
-    return ("", [Trouble(text, advice)]) if age > OLD_BACKUP_S else (text, [])
+    return ("", [Trouble(text, advice, step)]) if age > OLD_BACKUP_S else (text, [])
 
 
 def run(own: Answer[JournalProbe]) -> Component:
@@ -308,14 +309,11 @@ def run(own: Answer[JournalProbe]) -> Component:
     if last.is_resumable:
         at = f"{last.steps_done} of {last.steps_total} steps are done"
         why = f" {last.message}" if last.state != RunState.INTERRUPTED and last.message else ""
-        advice = (
-            "Resume it or roll it back: on System Status, or with `python run_migration.py resume` or "
-            f"`python run_migration.py {last.phase.undo_command}`."
-            if last.phase.is_known
-            else NEWER_PROGRAM
-        )
+        advice, step = NEWER_PROGRAM, None
+        if last.phase.is_known:
+            advice, step = "Resume it or roll it back.", NextStep(Action.RESUME_OR_UNDO, last.phase)
         text = f"{head} is {last.state}: {at}.{why}"
-        return Component("run", "Last run", State.DEGRADED, text, advice, lines, details)
+        return Component("run", "Last run", State.DEGRADED, text, advice, lines, details, next_step=step)
     return Component("run", "Last run", State.HEALTHY, f"{head} {_ended(last)}", "", lines, details)
 
 

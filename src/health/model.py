@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from src.errors import HKStrategyError, NotAllowed, TableLocked
+from src.errors import HKStrategyError, NextStep, NotAllowed, TableLocked
 
 SILENT = "silent"  # true among the details of what lets itself be reached, and does not answer
 
@@ -19,10 +19,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is not as it should be, and what to do next."""
+    """What is not as it should be, and what to do next; `next_step`: with what, for each face to say."""
 
     message: str
     advice: str
+    next_step: NextStep | None = None
 
 
 def unknown(problem: HKStrategyError | None) -> str:
@@ -39,7 +40,8 @@ class Component:
     """A component of the system. `advice`: the next thing to do, "" where there is none.
 
     `lines`: the details. `details`: the same as values that JSON knows, for programs. `known`: False
-    where another component that is down is in the way of probing this one.
+    where another component that is down is in the way of probing this one. `next_step`: with what the advice is
+    followed, for each face to say.
     """
 
     key: str
@@ -50,6 +52,7 @@ class Component:
     lines: tuple[str, ...] = ()
     details: Mapping[str, object] = field(default_factory=dict)
     known: bool = True
+    next_step: NextStep | None = None
 
     def report(self) -> dict[str, object]:
         """As `check --json` and DatabaseManager.test_connection_health give it."""
@@ -57,5 +60,6 @@ class Component:
             "status": self.state.value,
             "message": self.message,
             "advice": self.advice,
+            "next_step": None if self.next_step is None else self.next_step.action.value,
             "details": dict(self.details),
         }

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from src.cache import Cache, CacheStatus
-from src.errors import DatabaseUnavailable, EmbeddedUnavailable, HKStrategyError
+from src.errors import Action, DatabaseUnavailable, EmbeddedUnavailable, HKStrategyError, NextStep
 from src.health.model import SILENT, Component, State, Trouble
 from src.portfolios.transactions import Database
 from src.postgres.connection import Cursor
@@ -15,6 +15,7 @@ from src.schema.versions import SchemaState
 
 LONG_TRANSACTION_S = 60.0
 EMBEDDED_ADVICE = "Put right what it says, or set DATABASE_URL in .env to a server of your own."
+_NOTICED = ("See what was noticed.", NextStep(Action.CHECK))
 _FIELDS = (
     "server_version",
     "database",
@@ -61,7 +62,8 @@ def judged(key: str, name: str, message: str, troubles: list[Trouble], details: 
     if not troubles:
         return Component(key, name, State.HEALTHY, message, details=details)
     text = " ".join((message, *(trouble.message for trouble in troubles))).strip()
-    return Component(key, name, State.DEGRADED, text, troubles[0].advice, details=details)
+    first = troubles[0]
+    return Component(key, name, State.DEGRADED, text, first.advice, details=details, next_step=first.next_step)
 
 
 def _troubles(details: dict[str, Any]) -> list[Trouble]:
@@ -125,9 +127,9 @@ def schema_of(state: SchemaState) -> Component:
     troubles = []
     message = f"{state.title}."
     if state.version is None:
-        advice = "Run `python run_migration.py init`." if state.empty else "Run `python run_migration.py check`."
         message = ""
-        troubles.append(Trouble(state.warning or state.title, advice))
+        steps = ("Create its tables.", NextStep(Action.INIT)) if state.empty else _NOTICED
+        troubles.append(Trouble(state.warning or state.title, *steps))
     elif state.warning is not None:
-        troubles.append(Trouble(state.warning, "Run `python run_migration.py check`."))
+        troubles.append(Trouble(state.warning, *_NOTICED))
     return judged("schema", "Schema", message, troubles, details)

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from src.errors import PrerequisiteError
+from src.errors import NextStep, PrerequisiteError
 
 NEWER_PROGRAM = "A newer version of this program began it: resume or undo it with that version."
 
@@ -56,14 +56,14 @@ class Phase(OpenEnum):
         return self._facts.to_version
 
     @property
-    def command(self) -> str:
-        """The arguments of run_migration.py that do it, "rollback --to v1" say."""
-        return self._facts.command
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments of run_migration.py that do it, ("rollback", "--to", "v1") say."""
+        return self._facts.arguments
 
     @property
     def subcommand(self) -> str:
-        """The first word of `command`. An admin types it to confirm."""
-        return self.command.split()[0]
+        """The first of `arguments`. An admin types it to confirm."""
+        return self.arguments[0]
 
     @property
     def label(self) -> str:
@@ -75,26 +75,21 @@ class Phase(OpenEnum):
         """The phase that undoes it."""
         return self._facts.opposite
 
-    @property
-    def undo_command(self) -> str:
-        """The arguments of run_migration.py that undo it."""
-        return self.opposite.command
-
 
 @dataclass(frozen=True)
 class _PhaseFacts:
     from_version: str
     to_version: str
-    command: str
+    arguments: tuple[str, ...]
     label: str
     opposite: Phase
 
 
 _PHASES = {
-    Phase.PHASE1: _PhaseFacts("1.0", "2.0", "phase1", "Phase 1", Phase.ROLLBACK_V1),
-    Phase.PHASE2: _PhaseFacts("2.0", "3.0", "phase2", "Phase 2", Phase.ROLLBACK_V2),
-    Phase.ROLLBACK_V2: _PhaseFacts("3.0", "2.0", "rollback --to v2", "Roll back to v2", Phase.PHASE2),
-    Phase.ROLLBACK_V1: _PhaseFacts("2.0", "1.0", "rollback --to v1", "Roll back to v1", Phase.PHASE1),
+    Phase.PHASE1: _PhaseFacts("1.0", "2.0", ("phase1",), "Phase 1", Phase.ROLLBACK_V1),
+    Phase.PHASE2: _PhaseFacts("2.0", "3.0", ("phase2",), "Phase 2", Phase.ROLLBACK_V2),
+    Phase.ROLLBACK_V2: _PhaseFacts("3.0", "2.0", ("rollback", "--to", "v2"), "Roll back to v2", Phase.PHASE2),
+    Phase.ROLLBACK_V1: _PhaseFacts("2.0", "1.0", ("rollback", "--to", "v1"), "Roll back to v1", Phase.PHASE1),
 }
 VERSION_TITLES = {"1.0": "single-portfolio (v1.0)", "2.0": "multi-portfolio (v2.0)", "3.0": "multi-portfolio (v3.0)"}
 
@@ -240,12 +235,20 @@ class Event:
         return StepState(str(state)) if self.kind == EventKind.STEP and state is not None else None
 
 
+class ProofSubject(OpenEnum):
+    """What a comparison is about."""
+
+    TABLE = "table"
+    PORTFOLIO = "portfolio"
+    OTHER = ""
+
+
 @dataclass(frozen=True)
 class ProofRow:
     """One comparison before/after. `equal` is None where a difference is as it may be; `note` says why: what clients
     changed meanwhile, or what rounding an average cost makes.
 
-    `about`: "table" or "portfolio", or "" for what is neither. `difference`: after minus before. `digests`: of a table,
+    `difference`: after minus before. `digests`: of a table,
     before and after. `name`: of the table; "" for what is none, and where an earlier version recorded the row.
     """
 
@@ -254,7 +257,7 @@ class ProofRow:
     after: str
     equal: bool | None
     note: str = ""
-    about: str = ""
+    about: ProofSubject = ProofSubject.OTHER
     difference: str = ""
     digests: tuple[str, str] | None = None
     name: str = ""
@@ -272,7 +275,7 @@ class RunOutcome:
     phase: Phase
     state: OutcomeState
     message: str
-    next_step: str
+    next_step: NextStep | None
     seconds: float
     longest_stall_ms: float | None = None
     exclusive_ms: float | None = None

@@ -18,7 +18,7 @@ import psycopg2
 import psycopg2.errors
 from psycopg2.extras import Json
 
-from src.journal.model import Event, EventKind, Phase, ProofRow, RunRecord, RunState
+from src.journal.model import Event, EventKind, Phase, ProofRow, ProofSubject, RunRecord, RunState
 from src.postgres.connection import Connection, connect
 from src.postgres.failures import failure
 from src.postgres.queries import query
@@ -226,7 +226,11 @@ def _proof(entries: object) -> tuple[ProofRow, ...]:
         known = {key: value for key, value in _mapping(entry).items() if key in _PROOF_KEYS}
         if known.keys() >= _PROOF_NEEDS:
             digests = known.get("digests")
-            found.append(ProofRow(**{**known, "digests": None if digests is None else (digests[0], digests[1])}))
+            known |= {
+                "about": ProofSubject(str(known.get("about", ""))),
+                "digests": digests and (digests[0], digests[1]),
+            }
+            found.append(ProofRow(**known))
     return tuple(found)
 
 

@@ -12,8 +12,10 @@ import psycopg2.errors
 
 from src.config import Settings
 from src.errors import (
+    Action,
     DatabaseUnavailable,
     MigrationError,
+    NextStep,
     NotAllowed,
     PrerequisiteError,
     ProofFailed,
@@ -98,7 +100,7 @@ def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: 
         plan = open_plan(url, phase, options, settings, work)
         if plan.nothing_to_do:
             _close_unbegun(work, phase)
-            return RunOutcome(None, phase, OutcomeState.NOTHING, plan.nothing_to_do, "", 0.0)
+            return RunOutcome(None, phase, OutcomeState.NOTHING, plan.nothing_to_do, None, 0.0)
         refuse(plan)
         if plan.from_version == "3.0" and phase is Phase.ROLLBACK_V1:
             return _both_rollbacks(url, work, options, settings, on_event)
@@ -124,7 +126,7 @@ def resume(url: str, options: Options, settings: Settings, on_event: OnEvent) ->
         open_run = runs.unfinished_run(runs.read_runs(work, limit=1))
         if open_run is None:
             message = "Nothing to do: no run is paused or interrupted."
-            return RunOutcome(None, Phase.PHASE1, OutcomeState.NOTHING, message, "", 0.0)
+            return RunOutcome(None, Phase.PHASE1, OutcomeState.NOTHING, message, None, 0.0)
         stored, _ = runs.read_inputs(work, open_run.run_id)
         options = _stored_options(stored, options, open_run)
         if _half_done(open_run):
@@ -195,13 +197,12 @@ def _record_run(journal: Connection, plan: Plan, options: Options, settings: Set
 def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url: str) -> RunOutcome:
     """Execute, and record the outcome, which is the last event of every run. Raises as `run` does."""
     phase = execution.plan.phase
-    advice = (
-        f"Type: python run_migration.py resume (to go on) or python run_migration.py {phase.undo_command} (to undo)."
-    )
+    advice = NextStep(Action.RESUME_OR_UNDO, phase)
     started = time.monotonic()
     try:
         execution.proof = tuple(execution.execute())
     except RunPaused as error:
+        advice = error.next_step or advice
         execution.end(OutcomeState.PAUSED, f"Paused: {error}", advice, time.monotonic() - started)
         raise RunPaused(f"Paused: {error}", advice) from None
     except ProofFailed as error:
@@ -217,14 +218,15 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
             execution.end(OutcomeState.PAUSED, f"Paused: {text}", advice, time.monotonic() - started)
             raise RunPaused(f"Paused: {text}", advice) from None
         if isinstance(error, DatabaseUnavailable) or execution.server_is_gone:
+            advice = NextStep(Action.RESUME_OR_UNDO_LATER, phase)
             execution.end(
                 OutcomeState.PAUSED, f"Paused: the server went away: {text}", advice, time.monotonic() - started
             )
-            raise RunPaused(f"Paused: the server went away ({text}).", f"When it is back: {advice}") from None
+            raise RunPaused(f"Paused: the server went away ({text}).", advice) from None
         if not execution.touched and (earlier is None or resumed):
             # Nothing is left to resume or to undo: the run is over.
             message = f"Failed before its first step, the database is as it was: {text}"
-            again = f"When that is settled: python run_migration.py {phase.command}."
+            again = NextStep(Action.START_AGAIN, phase)
             execution.end(OutcomeState.UNDONE, message, again, time.monotonic() - started)
             raise (PrerequisiteError if isinstance(error, PrerequisiteError) else MigrationError)(
                 message, again
@@ -291,13 +293,8 @@ def _prepare(work: Connection) -> None:
         ) from None
 
 
-def _next_step(phase: Phase) -> str:
-    if phase is Phase.PHASE1:
-        return (
-            "v1 clients go on working. When they are retired: python run_migration.py phase2. "
-            "To undo: python run_migration.py rollback."
-        )
-    return f"To undo: python run_migration.py {phase.undo_command}."
+def _next_step(phase: Phase) -> NextStep:
+    return NextStep(Action.PHASE2_OR_UNDO if phase is Phase.PHASE1 else Action.UNDO, phase)
 
 
 def _changed_files(stored: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
@@ -314,7 +311,7 @@ def _stored_options(stored: dict[str, Any], given: Options, run_: RunRecord) -> 
     if missing:
         raise PrerequisiteError(
             f"Run {run_.run_id} cannot be resumed: what it was started with is not recorded ({', '.join(missing)}).",
-            f"Undo it: python run_migration.py {run_.phase.undo_command}.",
+            NextStep(Action.UNDO, run_.phase),
         )
     return replace(
         given,

@@ -42,9 +42,9 @@ class Choose:
 
 @dataclass(frozen=True)
 class Command:
-    """A command of run_migration.py that settles it: "init --schema v1", say."""
+    """A command of run_migration.py that settles it: ("init", "--schema", "v1"), say."""
 
-    arguments: str
+    arguments: tuple[str, ...]
 
 
 Remedy: TypeAlias = Sql | Choose | Command
@@ -76,7 +76,7 @@ class Finding:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        return tuple(remedy.arguments for remedy in self.remedies if isinstance(remedy, Command))
+        return tuple(" ".join(remedy.arguments) for remedy in self.remedies if isinstance(remedy, Command))
 
     @property
     def text(self) -> str:

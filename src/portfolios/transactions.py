@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import TypeVar
 
 import psycopg2
@@ -25,10 +26,18 @@ MOST_MOVES = 5
 _RANDOM = random.SystemRandom()
 
 
+class _Why(Enum):
+    """Why work is tried again: the schema was changed, the connection was lost, or others were in the way."""
+
+    MOVED = auto()
+    LOST = auto()
+    BUSY = auto()
+
+
 class _Retry(Exception):
     """Try the work again; `cause` is what to raise where that is not allowed."""
 
-    def __init__(self, reason: str, cause: Exception) -> None:
+    def __init__(self, reason: _Why, cause: Exception) -> None:
         super().__init__(reason)
         self.reason = reason
         self.cause = cause
@@ -86,14 +95,14 @@ class Database:
             try:
                 return self._attempt(work, needs, write=write, refresh=refresh)
             except _Retry as retry:
-                if retry.reason == "busy" and time.monotonic() < deadline:
+                if retry.reason is _Why.BUSY and time.monotonic() < deadline:
                     time.sleep(pause * _RANDOM.uniform(0.5, 1.5))
                     pause = min(pause * 1.5, 0.1)
-                elif retry.reason == "lost" and not lost:
+                elif retry.reason is _Why.LOST and not lost:
                     lost = True
-                elif retry.reason == "moved" and moves < _most_moves(retry.cause):
+                elif retry.reason is _Why.MOVED and moves < _most_moves(retry.cause):
                     moves, refresh = moves + 1, True
-                elif retry.reason == "busy":
+                elif retry.reason is _Why.BUSY:
                     raise Conflict(
                         f"Someone else is changing these rows, for {RETRY_FOR_S:g} s now. Nothing was changed; "
                         "try again in a moment."
@@ -123,7 +132,7 @@ class Database:
                 # The reason may be a cached schema state that is no longer true.
                 if fresh:
                     raise
-                raise _Retry("moved", error) from error
+                raise _Retry(_Why.MOVED, error) from error
             except psycopg2.Error as error:
                 raise self._classified(error, committing=committing, write=write) from error
 
@@ -136,12 +145,12 @@ class Database:
                 )
             # Where one is gone, the others that are idle are likely gone too: the server was restarted.
             self._pool.close()
-            return _Retry("lost", error)
+            return _Retry(_Why.LOST, error)
         if errors.is_moved(error):
             self._forget()
-            return _Retry("moved", error)
+            return _Retry(_Why.MOVED, error)
         if errors.is_locked(error) or errors.is_conflict(error):
-            return _Retry("busy", error)
+            return _Retry(_Why.BUSY, error)
         return errors.translate(error)
 
     def _translated(self, cause: Exception) -> Exception:

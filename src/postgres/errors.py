@@ -9,11 +9,13 @@ from enum import StrEnum
 import psycopg2
 
 from src.errors import (
+    Action,
     CapabilityMissing,
     Conflict,
     DatabaseUnavailable,
     HKStrategyError,
     InvalidInput,
+    NextStep,
     NotAllowed,
     TableLocked,
 )
@@ -118,7 +120,7 @@ WORDS: dict[Reason, tuple[str, str]] = {
     Reason.TOO_MANY_CONNECTIONS: ("PostgreSQL has no connection left", _MORE_CONNECTIONS),
     Reason.LOCKED: (
         "A table is locked by somebody else",
-        "Try again when that transaction has ended: `python run_migration.py check` names its session.",
+        "Try again when that transaction has ended.",
     ),
     Reason.CANCELLED: (
         "PostgreSQL took too long to answer",
@@ -127,7 +129,7 @@ WORDS: dict[Reason, tuple[str, str]] = {
     Reason.CONFLICT: ("PostgreSQL undid this in favour of another transaction", "Try again."),
     Reason.NOT_ALLOWED: (
         "The database role lacks a right",
-        "Let the owner of what it names GRANT the right; `python run_migration.py check` lists those that are missing.",
+        "Let the owner of what it names GRANT the right.",
     ),
     Reason.READ_ONLY: (
         "This server is a read-only standby, or set read-only",
@@ -303,11 +305,11 @@ def meaning(error: psycopg2.Error) -> HKStrategyError | None:
         case Reason.READ_ONLY:
             return CapabilityMissing(text)
         case Reason.NOT_ALLOWED:
-            return NotAllowed(text)
+            return NotAllowed(text, NextStep(Action.CHECK))
         case Reason.INVALID_VALUE:
             return InvalidInput(text)
         case Reason.LOCKED:
-            return TableLocked(text)
+            return TableLocked(text, NextStep(Action.CHECK))
         case Reason.CONFLICT:
             return Conflict(text)
     return DatabaseUnavailable(text, reason=reason)

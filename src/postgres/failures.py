@@ -6,7 +6,7 @@ from datetime import datetime
 
 import psycopg2
 
-from src.errors import NotAllowed, TableLocked
+from src.errors import Action, NextStep, NotAllowed, TableLocked
 from src.postgres import errors
 from src.postgres.connection import Connection, is_gone
 from src.postgres.queries import query
@@ -91,5 +91,6 @@ def not_allowed(error: psycopg2.Error, grants: Sequence[str]) -> NotAllowed:
     """The error for a right that is missing, with the statements that give it."""
     text = errors.sentence(errors.Reason.NOT_ALLOWED, errors.server_text(error))
     if not grants:
-        return NotAllowed(f"{text} {errors.advice(errors.Reason.NOT_ALLOWED)}", text)
-    return NotAllowed(f"{text} Let the owner run: {' '.join(grants)}", text)
+        advice = errors.advice(errors.Reason.NOT_ALLOWED)
+        return NotAllowed(f"{text} {advice}", NextStep(Action.CHECK), said=text)
+    return NotAllowed(f"{text} Let the owner run: {' '.join(grants)}", said=text)

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import psycopg2
 
-from src.errors import CapabilityMissing, NextStep
+from src.errors import Action, CapabilityMissing, NextStep
 from src.postgres.connection import Connection, Cursor
 from src.postgres.errors import translate
 from src.postgres.queries import query
@@ -26,7 +26,8 @@ class SchemaVersion(StrEnum):
 class SchemaState:
     """What the catalogs say. `version` is None for an empty database and for one that is none of the three.
 
-    `empty`: none of the tables is there. `elsewhere`: they stand in a schema of the search_path that is not public.
+    `empty`: none of the tables is there. `elsewhere`: those that stand in a schema of the search_path
+    that is not public, as SQL writes them.
     `backward_compatible`: v1 clients can work with it.
     `has_constraints`: portfolio ids are foreign keys to `portfolios`.
     """
@@ -39,7 +40,7 @@ class SchemaState:
     portfolio_id_required: bool = False
     warning: str | None = None
     empty: bool = False
-    elsewhere: bool = False
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -97,12 +98,12 @@ CAPABILITIES = (
 def why_not(state: SchemaState, capability: Capability) -> CapabilityMissing | None:
     """Why this database cannot do it, and what would change that; None when it can."""
     if state.empty:
-        return CapabilityMissing(f"{capability.what} needs tables; this database is empty.", NextStep.INIT)
+        return CapabilityMissing(f"{capability.what} needs tables; this database is empty.", NextStep(Action.INIT))
     if state.version is None:
-        return CapabilityMissing(f"{capability.what} is not possible: {state.warning}", NextStep.CHECK)
+        return CapabilityMissing(f"{capability.what} is not possible: {state.warning}", NextStep(Action.CHECK))
     if capability.multi_portfolio and not state.multi_portfolio:
         return CapabilityMissing(
-            f"{capability.what} needs schema v2; this database is v1. Phase 1 makes it v2.", NextStep.PHASE1
+            f"{capability.what} needs schema v2; this database is v1. Phase 1 makes it v2.", NextStep(Action.PHASE1)
         )
     return None
 
@@ -114,22 +115,28 @@ def require(state: SchemaState, capability: Capability) -> None:
         raise reason
 
 
-def recommendations(state: SchemaState) -> list[str]:
+@dataclass(frozen=True)
+class Recommendation:
+    """What an admin could do: `text` says what and why, `next_step` with what."""
+
+    text: str
+    next_step: NextStep | None = None
+
+
+def recommendations(state: SchemaState) -> tuple[Recommendation, ...]:
     """What an admin could do next, in order."""
     if state.empty:
-        return ["The database is empty. Create the tables: python run_migration.py init --schema v1 (or v3)."]
+        return (Recommendation("The database is empty: create its tables.", NextStep(Action.INIT)),)
+    found = []
     if state.version is None or state.warning is not None:
-        first = [state.warning or "This database is not recognised."]
-    else:
-        first = []
+        found.append(Recommendation(state.warning or "This database is not recognised."))
     if state.version is SchemaVersion.V1:
-        return [
-            *first,
-            "Run phase 1 to have several portfolios; v1 clients go on working: python run_migration.py phase1",
-        ]
-    if state.version is SchemaVersion.V2:
-        return [*first, "When no v1 client is left, run phase 2 to complete the schema: python run_migration.py phase2"]
-    return first or ["Nothing to do: this is the newest schema."]
+        text = "Run phase 1 to have several portfolios; v1 clients go on working."
+        found.append(Recommendation(text, NextStep(Action.PHASE1)))
+    elif state.version is SchemaVersion.V2:
+        text = "When no v1 client is left, run phase 2 to complete the schema."
+        found.append(Recommendation(text, NextStep(Action.PHASE2)))
+    return tuple(found) or (Recommendation("Nothing to do: this is the newest schema."),)
 
 
 @dataclass(frozen=True)
@@ -205,7 +212,9 @@ def detect_with(cursor: Cursor) -> SchemaState:
 
 def _judge(found: _Catalog) -> SchemaState:
     if not found.tables and found.on_search_path:
-        return SchemaState(version=None, warning=_elsewhere(found.on_search_path), elsewhere=True)
+        tables = listed(found.on_search_path)
+        warning = f"The tables are in another schema than public, where this program works: {tables}."
+        return SchemaState(version=None, warning=warning, elsewhere=found.on_search_path)
     if not found.tables:
         return SchemaState(version=None, empty=True, warning="This database is empty: none of the tables is there.")
     missing = sorted(BASE_TABLES - found.tables)
@@ -223,16 +232,6 @@ def _judge(found: _Catalog) -> SchemaState:
     if not found.unique_portfolio:
         return _unrecognised("portfolios.portfolio_id is not unique")
     return _judge_multi(found)
-
-
-def _elsewhere(tables: tuple[str, ...]) -> str:
-    """`tables`: with their schemas, as SQL writes them."""
-    moves = " ".join(f"ALTER TABLE {table} SET SCHEMA public;" for table in tables)
-    return (
-        f"The tables are in another schema that the search_path names ({listed(tables)}), and not in public, "
-        f"where this program works. Let their owner move them, while no client is at work: {moves} Clients find them "
-        "there as long as public is on their search_path."
-    )
 
 
 def _judge_v1(found: _Catalog) -> SchemaState:

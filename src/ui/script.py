@@ -40,6 +40,7 @@ components.account_menu(me)
 components.follow()
 preferences.show(me)
 status = page.url_path == "system_status"
+st.session_state[components.ON_SYSTEM_STATUS] = status
 if status:
     with components.error_boundary():
         queries.monitor().refresh(FRESH_S)  # while the page waits for the live state

@@ -16,7 +16,7 @@ import pytest
 from src.backup import make as backup_make
 from src.backup.api import delete_backup, estimate_backup, find_backup, list_backups, make_backup
 from src.backup.fingerprint import Needs
-from src.errors import BackupError, HKStrategyError, PrerequisiteError
+from src.errors import Action, BackupError, HKStrategyError, NextStep, PrerequisiteError
 from src.postgres.connection import Connection, connect
 from tests.conftest import MakeDatabase, Servers
 from tests.support.backups import EVERYTHING, execute, make, quiet, superuser_of, value, verify
@@ -109,7 +109,7 @@ def test_no_room_is_found_out_before_it_starts(
     monkeypatch.setattr(backup_make, "free_bytes", lambda directory: needed - 10 * 2**20)
     with pytest.raises(PrerequisiteError, match="MB are free") as refused:
         make(url, tmp_path)
-    assert "--backup-dir" in refused.value.next_step
+    assert refused.value.next_step == NextStep(Action.OTHER_BACKUP_DIR)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,10 +12,11 @@ import pytest
 from psycopg2 import sql
 
 from src.config import PROJECT_ROOT, Settings
-from src.errors import RunPaused
+from src.errors import Action, NextStep, RunPaused
 from src.journal.model import Event, Phase
 from src.migration import engine
 from src.migration.model import Options
+from src.migration.preflight.facts import V1_TABLES
 from tests.conftest import MakeDatabase, Servers
 from tests.support.cli_process import ROWS, Cli, cli_in, execute
 from tests.support.databases import database_name
@@ -174,7 +175,7 @@ def test_a_right_revoked_in_the_middle_of_a_phase_pauses_it(
     with pytest.raises(RunPaused) as reported:
         engine.run(url, Phase.PHASE1, options, settings, revoke_after_the_second_step)
     assert grant in str(reported.value)
-    assert "run_migration.py resume" in reported.value.next_step
+    assert reported.value.next_step == NextStep(Action.RESUME_OR_UNDO, Phase.PHASE1)
     execute(owner, grant)
     outcome = engine.resume(url, options, settings, lambda event: None)
     assert outcome.state == "done"
@@ -190,7 +191,11 @@ def test_tables_in_another_schema_of_the_search_path_are_no_empty_database(
     assert "empty" not in said.out.split("Health:")[0]
     assert "init --schema" not in said.out
     assert "app.portfolio_positions" in said.out
-    assert "ALTER TABLE app.portfolio_positions SET SCHEMA public;" in said.out
+    assert "ALTER TABLE app.portfolio_positions SET SCHEMA public" in said.out
+    (record, _) = cli(f"{url}&options=-csearch_path%3Dapp", "check", "--json").records
+    found = [one for one in record["findings"] if one["code"] == "table-elsewhere"]
+    assert [one["facts"]["table"] for one in found] == [f"app.{table}" for table in sorted(V1_TABLES)]
+    assert found[0]["remedies"] == [{"sql": "ALTER TABLE app.portfolio_positions SET SCHEMA public"}]
     refused = cli(f"{url}&options=-csearch_path%3Dapp", "phase1", "--yes")
     assert refused.exit_code == 3, refused.all
     assert "app.portfolio_positions" in refused.all

@@ -64,7 +64,7 @@ def test_a_disk_that_is_full_is_reported_without_the_noise(small_disk: Path) -> 
     assert re.search("No space left on device|Check free disk space", reported)
     assert "removing contents" not in reported
     assert "\n" not in reported
-    assert "DATABASE_URL right" not in ending_of(caught.value).next_step, "there is none"
+    assert "DATABASE_URL right" not in ending_of(caught.value).advice, "there is none"
 
 
 def test_a_damaged_data_directory_is_reported_with_the_log(home: Path) -> None:

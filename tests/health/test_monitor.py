@@ -10,22 +10,29 @@ import pytest
 from psycopg2 import sql
 
 from src.backup import make
+from src.cli.text import component_advice
 from src.embedded.api import PrivateServer
 from src.embedded.lifetime import Spec, Use
 from src.errors import DatabaseUnavailable
 from src.health import judgements
 from src.health.background_poll import BackgroundPoll
-from src.health.model import State
+from src.health.model import Component, State
 from src.health.probes import probe_server
 from src.health.server import server
 from src.journal.model import Phase
 from src.postgres.errors import Reason, advice
 from src.postgres.pool import Pool
+from src.ui.system_status import health_view
 from tests.conftest import MakeDatabase, Servers
 from tests.support.databases import Database, ManagerOf, Migrate, database_name, execute
 from tests.support.health_cases import TIMEOUT_S, all_taken, black_hole, monitor_of, note_run, of, read
 
 GB = 2**30
+
+
+def both_faces(component: Component) -> tuple[str, str]:
+    """The advice as `check` prints it, and as its card on System Status has it."""
+    return component_advice(component), health_view.advice(component)
 
 
 @pytest.mark.parametrize("schema", ["v1", "v2", "v3"])
@@ -39,7 +46,9 @@ def test_a_database_as_it_should_be(
     assert "every table, column, index and rule is as it should be" in of(seen, "schema").lines
     assert "Real data" in of(seen, "data").message
     assert "No backup of this database has been verified yet" in of(seen, "backups").message
-    assert "run_migration.py backup" in of(seen, "backups").advice
+    typed, shown = both_faces(of(seen, "backups"))
+    assert typed == "Make one. Type: python run_migration.py backup."
+    assert shown == "Make one. Make a backup, below, does it."
     assert seen.serves
 
 
@@ -48,7 +57,9 @@ def test_the_sample_is_said_to_be_one(make_database: MakeDatabase, tmp_path: Pat
     assert "Sample data" in of(seen, "data").message
     assert of(seen, "prices").state is State.HEALTHY
     assert "symbols have one of the latest session" in of(seen, "prices").message
-    assert "remove-sample" in of(seen, "data").advice
+    typed, shown = both_faces(of(seen, "data"))
+    assert "run_migration.py remove-sample" in typed
+    assert "Remove the sample data, at the end of this page" in shown
     assert of(seen, "backups").state is State.HEALTHY, "nobody misses a sample"
 
 
@@ -56,7 +67,7 @@ def test_an_empty_database_is_no_fault_of_the_server(make_database: MakeDatabase
     seen = read(make_database(None), tmp_path)
     assert of(seen, "database").state is State.HEALTHY
     assert of(seen, "schema").state is State.DEGRADED
-    assert "run_migration.py init" in of(seen, "schema").advice
+    assert all("run_migration.py init" in text for text in both_faces(of(seen, "schema")))
     assert not seen.serves
 
 
@@ -267,7 +278,9 @@ def test_what_a_run_left_half_done_is_not_called_drift(database: Database, tmp_p
     assert "phase1 is paused: what differs from single-portfolio (v1.0) may belong to it" in schema.message
     assert "phase1 (run 1) is paused" in run.message
     for part in (schema, run):
-        assert "run_migration.py resume" in part.advice and "rollback --to v1" in part.advice
+        typed, shown = both_faces(part)
+        assert "run_migration.py resume" in typed and "rollback --to v1" in typed
+        assert "Below, Resume goes on with it" in shown and "run_migration" not in shown
 
 
 def test_a_killed_run_is_interrupted_and_says_how_to_go_on(database: Database, tmp_path: Path) -> None:
@@ -276,7 +289,7 @@ def test_a_killed_run_is_interrupted_and_says_how_to_go_on(database: Database, t
     run = of(read(url, tmp_path), "run")
     assert run.state is State.DEGRADED
     assert "phase1 (run 1) is interrupted: 0 of 1 steps are done." in run.message
-    assert "run_migration.py resume" in run.advice
+    assert "run_migration.py resume" in component_advice(run)
 
 
 def test_a_finished_run_shows_its_stall(database: Database, migrate: Migrate, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.cli.text import current_run_lines, run_detail_lines
-from src.errors import PrerequisiteError
+from src.errors import Action, NextStep, PrerequisiteError
 from src.health import judgements
 from src.health.background_poll import Answer
 from src.health.probes import JournalProbe
@@ -137,7 +137,7 @@ def test_a_run_whose_choices_are_unknown_is_not_resumed(
     with pytest.raises(PrerequisiteError) as raised:
         it.resume()
     assert said in str(raised.value)
-    assert "version" in str(raised.value) or "rollback --to v1" in raised.value.next_step
+    assert "version" in str(raised.value) or raised.value.next_step == NextStep(Action.UNDO, Phase.PHASE1)
     assert it.rows("SELECT count(*) FROM hk_migration.event") == [(0,)]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.config import PROJECT_ROOT
-from src.errors import ProofFailed
+from src.errors import Action, ProofFailed
 from src.journal import runs
 from src.journal.model import Event, Keep, Phase, ProofRow
 from src.migration import steps
@@ -74,7 +74,7 @@ def test_a_step_that_corrupts_data_fails_the_proof(
 
     with pytest.raises(ProofFailed, match="proof failed") as failed:
         v1.run(Phase.PHASE1, client)
-    assert "rollback" in failed.value.next_step
+    assert failed.value.next_step and failed.value.next_step.action is Action.RESUME_OR_UNDO
     record = runs.fetch_current_run(v1.url)
     assert record is not None and record.state == "failed"
     assert any(row.equal is False for row in record.proof)

@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from src.config import PROJECT_ROOT
-from src.errors import MigrationError, RunPaused
+from src.errors import Action, MigrationError, RunPaused
 from src.journal import runs
 from src.journal.model import Event, Phase
 from src.migration import steps as loader
@@ -122,7 +122,7 @@ def test_a_step_that_fails_leaves_all_before_it_and_can_be_repaired(v1: Migratio
     change(file, view, f"SELECT 1/0; {view}")
     with pytest.raises(MigrationError, match="division by zero") as failed:
         v1.run(Phase.PHASE1)
-    assert "resume" in failed.value.next_step and "rollback" in failed.value.next_step
+    assert failed.value.next_step and failed.value.next_step.action is Action.RESUME_OR_UNDO
     record = runs.fetch_current_run(v1.url)
     assert record is not None and (record.state, record.current_step) == ("failed", "views_and_functions")
     change(file, "SELECT 1/0; ", "")

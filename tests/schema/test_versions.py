@@ -4,7 +4,7 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from src.errors import CapabilityMissing, DatabaseUnavailable, NextStep
+from src.errors import Action, CapabilityMissing, DatabaseUnavailable, NextStep
 from src.journal.model import Phase
 from src.postgres.connection import connect
 from src.schema.versions import CREATE_PORTFOLIO, READ_POSITIONS, SchemaState, SchemaVersion, detect, require, why_not
@@ -71,7 +71,7 @@ def test_an_empty_database_is_not_v1(make_database: MakeDatabase, manager_of: Ma
     assert "empty" in str(flags["warning"])
     with pytest.raises(CapabilityMissing, match="this database is empty") as missing:
         manager_of(url).get_portfolios()
-    assert missing.value.next_step is NextStep.INIT
+    assert missing.value.next_step == NextStep(Action.INIT)
 
 
 def test_a_database_in_the_middle_of_phase_1_is_v1_with_a_warning(database: Database, pg_version: int) -> None:

@@ -18,6 +18,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import make_dsn, parse_dsn
 
+from src.cli.findings import next_words
 from src.config import Settings
 from src.errors import MigrationError
 from src.journal.model import Event, Phase, RunOutcome
@@ -283,7 +284,7 @@ def _child(
     try:
         engine.run(url, Phase(phase), Options(**{"backup": False, **choices}), settings, on_event)
     except MigrationError as error:
-        write("raised", type(error).__name__, f"{error} {error.next_step}", None)
+        write("raised", type(error).__name__, f"{error} {next_words(error.next_step)}", None)
 
 
 def step_events(events: Sequence[Event]) -> list[Event]:

@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from src.backup.dump_tools import Tools
@@ -11,6 +12,13 @@ from src.backup.fingerprint import OWN_SCHEMA, TableFingerprint
 from src.backup.manifest import Backup
 from src.backup.scratch import DatabaseFacts
 from src.errors import BackupError
+
+
+class RestoreWay(StrEnum):
+    """`SWAP`: restored beside the present database, whose name it then takes. `IN_PLACE`: into the present one."""
+
+    SWAP = "swap"
+    IN_PLACE = "in place"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from src.backup.dump_tools import find_tools
 from src.backup.fingerprint import OWN_SCHEMA, qualified
 from src.backup.make import estimate_backup, megabytes
 from src.backup.manifest import Backup
-from src.backup.restore.model import Live
+from src.backup.restore.model import Live, RestoreWay
 from src.backup.restore.restore import inspect_target
 from src.backup.restore.swap import foreign_sessions, kept_as
 from src.backup.scratch import maintenance_url, session
@@ -48,7 +48,7 @@ class TableChange:
 
 @dataclass(frozen=True)
 class Preview:
-    """`way`: "swap" or "in place", and `why` that one. `kept_as`: what the present database will be called then, with a
+    """`way`, and `why` that one. `kept_as`: what the present database will be called then, with a
     time in it (None: it is kept as a backup). `clients`: who is connected now, and will be cut off (swap) or wait.
 
     `needed`: bytes, on the server's disk (swap) or in the folder of backups (in place); `free`: what is there, None
@@ -58,7 +58,7 @@ class Preview:
     backup: Backup
     database: str
     version: str | None
-    way: str
+    way: RestoreWay
     why: str
     kept_as: str | None
     clients: tuple[Client, ...]
@@ -94,14 +94,14 @@ def preview_restore(url: str, backup: Backup, backup_dir: Path) -> Preview:
     )  # fmt: skip
 
 
-def _way(live: Live) -> tuple[str, str]:
+def _way(live: Live) -> tuple[RestoreWay, str]:
     if live.may_swap:
-        return "swap", (
+        return RestoreWay.SWAP, (
             f"The role {live.role} may create databases: the backup is restored into a new one and compared, table by "
             f"table. Only then the new one gets the name {live.database}, within a moment; whoever is connected is cut "
             f"off, and connects anew. If anything differs, nothing has happened."
         )
-    return "in place", (
+    return RestoreWay.IN_PLACE, (
         f"The role {live.role} may not create databases, or does not own this one. So what is there now is backed up "
         f"and verified first, and then replaced within one transaction. Clients wait meanwhile. If anything differs, "
         f"nothing has happened. (ALTER ROLE … CREATEDB lets a restore go into a new database instead.)"

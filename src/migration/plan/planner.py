@@ -64,7 +64,7 @@ PHASE2_FROM_V1 = refusal(
     (Phase.PHASE2,),
     "Phase 2 starts from v2, and this database is v1.",
     "Run phase 1 first.",
-    command="phase1",
+    command=("phase1",),
 )
 FILE_CHANGED = info(
     "file-changed",

@@ -50,7 +50,7 @@ class Rule:
     then: str
     choices: tuple[Choice, ...]
     value: str
-    command: str
+    command: tuple[str, ...]
 
     def __call__(self, **facts: object) -> Finding:
         def text(template: str) -> str:
@@ -83,7 +83,7 @@ def _add(
     then: str = "",
     choices: tuple[Choice, ...] = (),
     value: str = "",
-    command: str = "",
+    command: tuple[str, ...] = (),
 ) -> Rule:
     assert code not in _RULES, f"two rules have the code {code}"
     statements = (sql,) if isinstance(sql, str) else sql

@@ -30,7 +30,7 @@ EMPTY = refusal(
     EVERY_PHASE,
     "This database is empty: there is nothing to migrate.",
     "Make the tables. If tables should be here, DATABASE_URL names another database.",
-    command="init --schema v1",
+    command=("init", "--schema", "v1"),
 )
 NOT_RECOGNISED = refusal(
     "not-recognised",
@@ -38,6 +38,14 @@ NOT_RECOGNISED = refusal(
     "{reason}",
     "The other findings say what differs, where it is known. Compare with migrations/init.sql (v1) and "
     "migrations/init_multi_portfolio.sql (v3).",
+)
+TABLE_ELSEWHERE = refusal(
+    "table-elsewhere",
+    EVERY_PHASE,
+    "{table} is in a schema that the search_path names, and not in public, where this program works.",
+    "Let its owner move it, while no client is at work",
+    sql="ALTER TABLE {table} SET SCHEMA public",
+    then="Clients find it there as long as public is on their search_path.",
 )
 UNEXPECTED_PARTS = info("unexpected-parts", EVERY_PHASE, "{reason}")
 NOT_READ_IN_TIME = warning(
@@ -180,6 +188,8 @@ def _phases(phase: Phase | None, state: SchemaState) -> frozenset[Phase]:
 def _version_findings(facts: Facts) -> Iterator[Finding]:
     if facts.state.empty:
         yield EMPTY()
+    elif facts.state.elsewhere:
+        yield from (TABLE_ELSEWHERE(table=table) for table in facts.state.elsewhere)
     elif facts.state.version is None:
         yield NOT_RECOGNISED(reason=facts.state.warning or "This database is neither v1, v2 nor v3.")
     elif facts.state.warning is not None:

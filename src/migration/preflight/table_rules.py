@@ -140,7 +140,7 @@ OTHER_V2 = refusal(
     "This v2 schema was made by another tool. It lacks {lacks}.",
     "Bring it to one of the schemas that this project makes: restore a backup of the v1 database and run phase 1, or "
     "load the rows into a fresh v3 database.",
-    command="init --schema v3",
+    command=("init", "--schema", "v3"),
 )
 INDEX_UNDER_WAY = warning(
     "index-under-way",

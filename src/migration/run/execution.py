@@ -7,7 +7,7 @@ import psycopg2
 
 from src.backup.api import make_backup, verify_backup
 from src.config import Settings
-from src.errors import NotAllowed, ProofFailed, RunPaused
+from src.errors import Action, NextStep, NotAllowed, ProofFailed, RunPaused
 from src.journal import runs
 from src.journal.model import Event, EventKind, Keep, OutcomeState, Phase, ProofRow, RunOutcome, RunState, StepState
 from src.journal.sessions import legacy_clients
@@ -107,7 +107,7 @@ class Execution:
         while repeated and is_true(self._work, repeated[0].repeat):
             yield from repeated
 
-    def end(self, state: OutcomeState, message: str, next_step: str, seconds: float) -> RunOutcome:
+    def end(self, state: OutcomeState, message: str, next_step: NextStep | None, seconds: float) -> RunOutcome:
         """Record the outcome, where the server still answers, and return it. `seconds`: the duration of this part."""
         stall = self._probe.total()
         outcome = RunOutcome(
@@ -124,7 +124,7 @@ class Execution:
         )
         detail: dict[str, Any] = {
             "state": state,
-            "next_step": next_step,
+            "next_step": "" if next_step is None else next_step.action,
             "seconds": outcome.seconds,
             "usual_ms": round(stall.median_ms, 3),
             "canary_failed": stall.failed,
@@ -230,7 +230,9 @@ class Execution:
             names = ", ".join(
                 f"{c.role} ({c.application_name or 'no application name'}, pid {c.pid})" for c in clients[:5]
             )
-            raise RunPaused(f"v1 clients have connected meanwhile: {names}. Stop them, or resume with --force.")
+            raise RunPaused(
+                f"v1 clients have connected meanwhile: {names}.", NextStep(Action.STOP_V1_CLIENTS, self.plan.phase)
+            )
 
     def _restored_archive(self) -> Keep | None:
         """How the archive that this run restored was made. None: it restored none."""

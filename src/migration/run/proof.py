@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg2 import sql
 
-from src.journal.model import Phase, ProofRow
+from src.journal.model import Phase, ProofRow, ProofSubject
 from src.postgres.connection import Connection
 from src.postgres.queries import query
 from src.text import money
@@ -172,9 +172,20 @@ def compare(
             rows += _compare_figures(name, figures, after.portfolios[name], certain=certain, why=by_clients)
         else:
             archived = "in the archive"
-            rows.append(ProofRow(f"{name}, positions", str(figures.positions), "archived", True, archived, "portfolio"))
+            rows.append(
+                ProofRow(
+                    f"{name}, positions", str(figures.positions), "archived", True, archived, ProofSubject.PORTFOLIO
+                )
+            )
     rows += [
-        ProofRow(f"{name}, market value, HKD", "–", _show(figures.value), True, "restored or imported", "portfolio")
+        ProofRow(
+            f"{name}, market value, HKD",
+            "–",
+            _show(figures.value),
+            True,
+            "restored or imported",
+            ProofSubject.PORTFOLIO,
+        )
         for name, figures in after.portfolios.items()
         if name not in before.portfolios
     ]
@@ -229,8 +240,8 @@ def _compare_table(name: str, before: tuple[int, str], after: tuple[int, str], *
 def _table_row(name: str, before: tuple[int, str], after: tuple[int, str], result: bool | None, note: str) -> ProofRow:
     difference = after[0] - before[0]
     return ProofRow(
-        f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", result, note, "table", _signed(f"{difference:+,}"),
-        (before[1], after[1]), name,
+        f"{name}, rows", f"{before[0]:,}", f"{after[0]:,}", result, note, ProofSubject.TABLE,
+        _signed(f"{difference:+,}"), (before[1], after[1]), name,
     )  # fmt: skip
 
 
@@ -268,7 +279,7 @@ def _compare_figures(
         else:
             result, note = None, why
         difference = _signed(f"{b - a:+,.2f}")
-        rows.append(ProofRow(f"{name}, {label}", _show(a), _show(b), result, note, "portfolio", difference))
+        rows.append(ProofRow(f"{name}, {label}", _show(a), _show(b), result, note, ProofSubject.PORTFOLIO, difference))
     return rows
 
 

@@ -250,7 +250,7 @@ def _save(portfolio_id: str) -> None:
         found.lines, found.state = _lines(portfolio_id, found), {}
         found.clashes, found.round = error.clashes, _next_round()
     except HKStrategyError as error:
-        components.flash(str(error), "error")
+        components.flash(components.error_text(error), "error")
     else:
         text = review.summary(reading.edits)
         st.session_state.pop(_key(portfolio_id), None)

@@ -189,7 +189,7 @@ def _import(portfolio_id: str, name: str, edits: Sequence[Edit], digest: str, ro
             "error",
         )
     except HKStrategyError as error:
-        components.flash(str(error), "error")
+        components.flash(components.error_text(error), "error")
     else:
         st.session_state[ROUND] = st.session_state.get(ROUND, 0) + 1
         text = review.summary(edits)

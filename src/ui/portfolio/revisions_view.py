@@ -119,7 +119,7 @@ def _undo(revision_id: int, text: str) -> None:
             "error",
         )
     except HKStrategyError as error:
-        components.flash(str(error), "error")
+        components.flash(components.error_text(error), "error")
     else:
         components.flash(f"Undone: {fmt.plain(text)}.")
         view_state.forget_mine()

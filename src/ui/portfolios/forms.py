@@ -36,7 +36,7 @@ def _submit(form: str, action: Callable[[], str]) -> None:
     try:
         message = action()
     except HKStrategyError as error:
-        st.session_state[_key(form, "refused")] = str(error)
+        st.session_state[_key(form, "refused")] = components.error_text(error)
         return
     finally:
         queries.forget()

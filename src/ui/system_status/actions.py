@@ -99,7 +99,7 @@ def start_phase(phase: Phase, typed: str, shown_version: str | None, options: Op
     with as_admin(phase.subcommand, phase=phase.value, **chosen) as asked:
         _check_typed(typed, phase.subcommand)
         _check_still(shown_version)
-        return _start([*phase.command.split(), "--yes", *_arguments(phase, options)], asked)
+        return _start([*phase.arguments, "--yes", *_arguments(phase, options)], asked)
 
 
 def _arguments(phase: Phase, options: Options) -> list[str]:
@@ -130,10 +130,10 @@ def _check_still(shown_version: str | None) -> None:
         )
 
 
-def resume() -> StartedCommand:
-    """Start the command that resumes the unfinished run."""
-    with as_admin("resume") as asked:
-        return _start(["resume", "--yes"], asked)
+def resume(*, force: bool = False) -> StartedCommand:
+    """Start the command that resumes the unfinished run. `force`: although v1 clients are connected."""
+    with as_admin("resume", **({"force": True} if force else {})) as asked:
+        return _start(["resume", "--yes", *(["--force"] if force else [])], asked)
 
 
 def pause() -> str:
@@ -162,17 +162,11 @@ def interrupt(pid: int, since: datetime, how: blocking_sessions.How, *, insists:
         return f"{'Cancelled the statement of' if cancelled else 'Ended the session of'} {name}."
 
 
-def undo_command(phase: Phase) -> str:
-    """What undoes an unfinished run of `phase`, as run_migration.py calls it: "rollback --to v1", say."""
-    return phase.undo_command
-
-
 def undo(phase: Phase, typed: str) -> StartedCommand:
     """Undo the unfinished run of `phase`; the admin types the first word of what undoes it."""
     with as_admin("undo", phase=phase.value) as asked:
-        command = undo_command(phase).split()
-        _check_typed(typed, command[0])
-        return _start([*command, "--yes"], asked)
+        _check_typed(typed, phase.opposite.subcommand)
+        return _start([*phase.opposite.arguments, "--yes"], asked)
 
 
 def back_up() -> StartedCommand:

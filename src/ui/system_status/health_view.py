@@ -7,7 +7,7 @@ import streamlit as st
 from src.health.model import Component, State
 from src.text import plural
 from src.ui.reads import queries
-from src.ui.widgets import components, markup
+from src.ui.widgets import components, markup, next_steps
 
 EVERY_S = 60  # what is urgent, a database that is gone, every page notices within seconds by itself
 
@@ -23,9 +23,14 @@ def _cards() -> None:
         st.html(markup.health([_card(one) for one in found], summary(found)))
 
 
+def advice(of: Component) -> str:
+    """What to do about it, and where on this page."""
+    return " ".join(filter(None, (of.advice, next_steps.words(of.next_step))))
+
+
 def _card(of: Component) -> str:
     state = of.state.value if of.known else markup.NOT_KNOWN
-    return markup.health_card(of.name, state, of.message, of.advice, of.lines)
+    return markup.health_card(of.name, state, of.message, advice(of), of.lines)
 
 
 def summary(found: Sequence[Component]) -> str:

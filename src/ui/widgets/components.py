@@ -7,23 +7,19 @@ import streamlit as st
 
 from src.auth.authenticator import User
 from src.config import PROJECT_ROOT
-from src.errors import CapabilityMissing, DatabaseUnavailable, HKStrategyError, NextStep, PortfolioNotFound
+from src.errors import CapabilityMissing, DatabaseUnavailable, HKStrategyError, PortfolioNotFound
 from src.ui.access import current_user
 from src.ui.reads import queries
 from src.ui.widgets import format as fmt
-from src.ui.widgets import markup
+from src.ui.widgets import markup, next_steps
 
 FLASH = "hk_flash"
 GO = "hk_go"
+ON_SYSTEM_STATUS = "hk_on_system_status"
 PORTFOLIOS_PAGE = PROJECT_ROOT / "pages" / "portfolios.py"
 PORTFOLIO_PAGE = PROJECT_ROOT / "pages" / "portfolio.py"
 SEEN = "hk_seen"
 POLL_S = 10
-NEXT_STEPS = {
-    NextStep.INIT: "An admin can create the tables on the server's command line: python run_migration.py init.",
-    NextStep.CHECK: "System Status says more.",
-    NextStep.PHASE1: "An admin can run phase 1 on System Status.",
-}
 ALERT_S = 3  # while a run is under way, or the database does not answer
 
 
@@ -34,15 +30,25 @@ def error_boundary() -> Iterator[None]:
         yield
     except DatabaseUnavailable as error:
         st.error(str(error), icon=":material/cloud_off:")
-        st.caption("System Status says what is down and what to do. This page comes back by itself.")
+        where = "Health, above," if _on_system_status() else "System Status"
+        st.caption(f"{where} says what is down and what to do. This page comes back by itself.")
     except PortfolioNotFound as error:
         _rerun_if_moved_on()
         st.error(str(error))
     except CapabilityMissing as error:
         _rerun_if_moved_on()
-        st.error(f"{error} {NEXT_STEPS[error.next_step]}" if error.next_step else str(error))
+        st.error(error_text(error))
     except HKStrategyError as error:
-        st.error(str(error))
+        st.error(error_text(error))
+
+
+def _on_system_status() -> bool:
+    return bool(st.session_state.get(ON_SYSTEM_STATUS))
+
+
+def error_text(error: HKStrategyError) -> str:
+    """An error, and what can be done about it, in the words of the pages."""
+    return " ".join(filter(None, (str(error), next_steps.words(error.next_step, elsewhere=not _on_system_status()))))
 
 
 def _rerun_if_moved_on() -> None:
@@ -115,7 +121,7 @@ def attempt(action: Callable[[], str]) -> None:
     try:
         flash(action())
     except HKStrategyError as error:
-        flash(str(error), "error")
+        flash(error_text(error), "error")
     finally:
         queries.forget()
 

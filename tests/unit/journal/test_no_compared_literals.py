@@ -4,15 +4,19 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from src.backup.api import RestoreWay
 from src.cli.parser import RollbackTarget
 from src.config import PROJECT_ROOT
 from src.journal.model import AuditOutcome, ClientState, EventKind, Keep, OutcomeState, Phase, RunState, StepState
 from src.migration.model import StepMode
+from src.sample.load import FreshSchema
 
 VALUES = {
     member.value
     for enumeration in (
         AuditOutcome,
+        FreshSchema,
+        RestoreWay,
         ClientState,
         EventKind,
         Keep,
@@ -28,7 +32,6 @@ VALUES = {
 # Words of another set that happen to be spelt the same.
 OTHERS = {
     ("src/auth/pages.py", "default"),  # the name of the only OpenID Connect provider
-    ("src/portfolios/transactions.py", "busy"),  # why a transaction is repeated
     ("src/cli/detached.py", "outcome"),  # the type of a JSON record
     ("src/migration/steps.py", "step"),  # the heading of a step in a file of migrations/
 }

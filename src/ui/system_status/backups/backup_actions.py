@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from src.backup.api import Backup, Preview, TableChange
+from src.backup.api import Backup, Preview, RestoreWay, TableChange
 from src.errors import Conflict
 from src.text import plural
 from src.ui.reads import queries
@@ -98,7 +98,7 @@ def _clients(preview: Preview) -> None:
     if not count:
         st.caption("No other client is connected now.")
         return
-    what = "will be cut off" if preview.way == "swap" else "will wait"
+    what = "will be cut off" if preview.way is RestoreWay.SWAP else "will wait"
     with st.expander(f"{plural(count, 'client')} connected now: {what}"):
         blockers_view.table(preview.clients, "Clients connected now")
 

@@ -53,7 +53,7 @@ def _section(rule: Rule) -> str:
             "",
         ]
     if rule.command:
-        lines += [f"Type: `python run_migration.py {rule.command}`", ""]
+        lines += [f"Type: `python run_migration.py {' '.join(rule.command)}`", ""]
     return "\n".join(lines)
 
 

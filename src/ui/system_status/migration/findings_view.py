@@ -1,6 +1,6 @@
 """Findings in the words of the page: what can be chosen is a control here, and a statement can be copied."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -29,6 +29,13 @@ def advice(finding: Finding, *, choices: bool = True) -> tuple[str, str]:
         return f"{finding.advice}:", " ".join((finding.then, *more)).strip()
     typed = ["On the server's command line:"] if finding.commands else []
     return " ".join(part for part in (finding.advice, finding.then, *more, *typed) if part), ""
+
+
+def text_of(finding: Mapping[str, object]) -> str:
+    """A finding in one text, as a command has printed it: `text`, and its remedies."""
+    remedies = finding.get("remedies")
+    choices = [one["choice"] for one in remedies if "choice" in one] if isinstance(remedies, list) else []
+    return " ".join((str(finding.get("text") or ""), *(CHOICES[Choice(choice)] for choice in choices)))
 
 
 def show(findings: Sequence[Finding], *, choices: bool = True) -> None:

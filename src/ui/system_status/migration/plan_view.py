@@ -152,14 +152,14 @@ def _sizes(plan: Plan) -> None:
 
 
 def _clients(plan: Plan) -> None:
-    for title, clients in (("v1 clients connected", plan.legacy_clients), ("In the way", plan.blockers)):
-        if not clients:
-            continue
-        with st.expander(f"{title}: {len(clients)}", expanded=title == "In the way"):
-            blockers_view.table(clients, title)
-            if title == "In the way":
-                st.caption("Transactions that have been open for long. A step cannot have a lock while they hold one.")
-                st.fragment(blockers_view.long_ones)()
+    if plan.legacy_clients:
+        with st.expander(f"v1 clients connected: {len(plan.legacy_clients)}"):
+            blockers_view.table(plan.legacy_clients, "v1 clients connected")
+    if plan.blockers:
+        with st.expander(f"In the way: {len(plan.blockers)}", expanded=True):
+            blockers_view.table(plan.blockers, "In the way")
+            st.caption("Transactions that have been open for long. A step cannot have a lock while they hold one.")
+            st.fragment(blockers_view.long_ones)()
 
 
 def _merged(plan: Plan) -> None:

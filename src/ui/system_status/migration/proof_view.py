@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from src.journal.model import ProofRow
+from src.journal.model import ProofRow, ProofSubject
 from src.text import plural
 from src.ui.widgets import format as fmt
 from src.ui.widgets import markup
@@ -38,9 +38,9 @@ def show(run_id: int, proof: Sequence[ProofRow]) -> None:
     """Those that are not equal first."""
     ordered = sorted(proof, key=lambda row: row.equal is True)
     for about, columns, caption in (
-        ("portfolio", PORTFOLIOS, "Portfolios, in HKD"),
-        ("table", TABLES, "Tables, in rows"),
-        ("", OTHERS, "And besides"),
+        (ProofSubject.PORTFOLIO, PORTFOLIOS, "Portfolios, in HKD"),
+        (ProofSubject.TABLE, TABLES, "Tables, in rows"),
+        (ProofSubject.OTHER, OTHERS, "And besides"),
     ):
         rows = [row for row in ordered if row.about == about]
         if not rows:
@@ -54,9 +54,9 @@ def show(run_id: int, proof: Sequence[ProofRow]) -> None:
 def _row(row: ProofRow) -> list[Cell | str]:
     text, tone = RESULTS[row.equal]
     result = Cell(text, tone, note=row.note)
-    if row.about == "portfolio":
+    if row.about == ProofSubject.PORTFOLIO:
         return [Cell(row.subject), row.before, row.after, row.difference or fmt.MISSING, result]
-    if row.about == "table":
+    if row.about == ProofSubject.TABLE:
         before, after = row.digests or (fmt.MISSING, fmt.MISSING)
         return [
             Cell(row.name or row.subject),

@@ -1,6 +1,6 @@
 """The run that is under way, or the last one: read from the database, so that it survives reload and restart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +11,13 @@ from src.text import plural
 from src.ui.reads import queries
 from src.ui.reads.commands import OF_A_RUN, StartedCommand, last_command
 from src.ui.system_status import actions, blockers_view
-from src.ui.system_status.migration import proof_view, run_progress
-from src.ui.widgets import components, markup
+from src.ui.system_status.migration import findings_view, proof_view, run_progress
+from src.ui.widgets import components, markup, next_steps
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Figure, StepMark
 
 WATCHED = "hk_watched"
+RESUME_FORCE = "resume_force"
 SAFE_POINTS = "between two steps or batches, or while it waits for others; an index is finished first."
 EVERY_S = 1
 # So long after its end the proof of a run stands open; later what can be done next comes first.
@@ -84,11 +85,21 @@ def _command(command: StartedCommand, run: RunRecord | None, last: RunRecord | N
     if outcome is None:
         st.error(f"`{command.name}`, started by {command.by}, ended without a word. Its output is in {command.output}.")
         return
-    message = " ".join(str(outcome.get(part) or "") for part in ("message", "next_step")).strip()
+    message = outcome_text(outcome)
     if outcome.get("exit_code") != 0:
         st.error(f"**{command.name}**, started by {command.by}: {message}")
     elif command.name not in OF_A_RUN:
         st.success(f"**{command.name}**, started by {command.by}: {message}")
+
+
+def outcome_text(outcome: Mapping[str, object]) -> str:
+    """How a command ended, in the words of this page: what the command line says of its options is left out."""
+    found = outcome.get("findings")
+    if isinstance(found, list) and found:
+        return " ".join(("Nothing was touched.", *(findings_view.text_of(one) for one in found)))
+    step = next_steps.from_json(outcome.get("next"))
+    texts = (str(outcome.get(key) or "") for key in ("message", "advice"))
+    return " ".join(filter(None, (*texts, next_steps.words(step))))
 
 
 def _run(run: RunRecord, may: bool, *, current: bool) -> None:
@@ -200,7 +211,8 @@ def _details(events: Sequence[Event], sections: Sequence[markup.StepLine], run: 
 
 
 def _resume() -> None:
-    components.attempt(lambda: actions.resume().message)
+    force = bool(st.session_state.get(RESUME_FORCE))
+    components.attempt(lambda: actions.resume(force=force).message)
 
 
 def _undo(phase: Phase) -> None:
@@ -212,7 +224,9 @@ def _choices(run: RunRecord) -> None:
     if not run.phase.is_known:
         st.caption(NEWER_PROGRAM)
         return
-    word = actions.undo_command(run.phase).split()[0]
+    word = run.phase.opposite.subcommand
+    if run.phase is Phase.PHASE2:
+        st.checkbox("Resume although v1 clients are connected: it cuts them off.", key=RESUME_FORCE)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button("Resume", key="resume", type="primary", icon=":material/play_arrow:", on_click=_resume)
         with st.popover("Roll back", icon=":material/undo:"), st.form("undo_form", border=False):
