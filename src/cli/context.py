@@ -53,7 +53,7 @@ class Context:
         return self.arguments.options.backup_dir or self.settings.backup_dir
 
     def backup_folders(self) -> tuple[Path, ...]:
-        """Where backups are looked for: in --backup-dir alone, else also where the journal knows some of this database.
+        """Where backups are searched: in --backup-dir alone, else also where the journal knows some of this database.
 
         Without an answer of the database, in the configured folder alone.
         """

@@ -258,7 +258,7 @@ def backups(
 
 
 def _in_the_folder(found: Sequence[Backup]) -> str:
-    """What the files alone tell."""
+    """What the files alone show."""
     newest = newest_verified(found, None)
     unknown_rest = "Whether another one is due, and has room, is not known while PostgreSQL does not answer."
     if newest is None:
