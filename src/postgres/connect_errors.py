@@ -234,8 +234,9 @@ def _second_attempt(addresses: Iterable[dict[str, str]], budget_s: float) -> lis
                 one.give_up()
             break
         sockets = {one.conn.fileno(): one for one in waiting if one.conn is not None}
-        reading = [number for number, one in sockets.items() if one.state == POLL_READ]
-        ready = select.select(reading, [number for number in sockets if number not in reading], [], left)
-        for number in (*ready[0], *ready[1]):
+        ready = select.poll()  # not select(), which knows the first 1024 files only
+        for number, one in sockets.items():
+            ready.register(number, select.POLLIN if one.state == POLL_READ else select.POLLOUT)
+        for number, _ in ready.poll(left * 1000):
             sockets[number].go_on()
     return [one.reason for one in attempts]

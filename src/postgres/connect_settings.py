@@ -72,21 +72,30 @@ def wrong_setting(parsed: Mapping[str, str]) -> str | None:
         return "hostaddr"
     if len(ports) > 1 and len(ports) != len(addresses if "hostaddr" in parsed else hosts):
         return "port"
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        own.listen()
-        here = {"host": "127.0.0.1", "hostaddr": "127.0.0.1", "port": str(own.getsockname()[1])}
-        others = {key: value for key, value in parsed.items() if key not in _ADDRESS}
-        if _is_accepted({**others, **here}):
-            return None
-        if not _is_accepted(here):
-            return ", ".join(sorted(name for name in os.environ if name.startswith("PG"))) or None
-        for key in others:
-            if _is_accepted({**{one: value for one, value in others.items() if one != key}, **here}):
-                return key
-        for key, value in others.items():
-            if not _is_accepted({key: value, **here}):
-                return key
+    try:
+        with socket.socket() as own:
+            own.bind(("127.0.0.1", 0))
+            own.listen()
+            return _refused_here(
+                parsed, {"host": "127.0.0.1", "hostaddr": "127.0.0.1", "port": str(own.getsockname()[1])}
+            )
+    except OSError:
+        return None  # no file or no address is left: that says nothing about the settings
+
+
+def _refused_here(parsed: Mapping[str, str], here: Mapping[str, str]) -> str | None:
+    """The setting that libpq refuses for the address `here`, where something listens."""
+    others = {key: value for key, value in parsed.items() if key not in _ADDRESS}
+    if _is_accepted({**others, **here}):
+        return None
+    if not _is_accepted(here):
+        return ", ".join(sorted(name for name in os.environ if name.startswith("PG"))) or None
+    for key in others:
+        if _is_accepted({**{one: value for one, value in others.items() if one != key}, **here}):
+            return key
+    for key, value in others.items():
+        if not _is_accepted({key: value, **here}):
+            return key
     return None
 
 

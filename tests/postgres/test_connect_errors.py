@@ -1,11 +1,13 @@
 """Why a connection could not be opened is reported by its SQLSTATE, whatever language the server speaks."""
 
+import os
+import resource
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -346,3 +348,17 @@ def test_every_reason_has_a_sentence_and_a_next_step() -> None:
     assert all(sentence and not sentence.endswith(".") and step.endswith(".") for sentence, step in WORDS.values())
     assert reason_of_code("28999") is Reason.LOGIN_REFUSED
     assert reason_of_code("ZZ999") is Reason.OTHER
+
+
+def test_a_process_with_many_open_files_reports_the_same(make_database: MakeDatabase) -> None:
+    """Files beyond the 1024th, which select() does not know."""
+    url = make_database("v1").replace("s3cret", "wrong")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip("this process may not open so many")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    with ExitStack() as held:
+        for _ in range(1100):
+            held.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
+        assert failure_of(url).reason == Reason.AUTHENTICATION_FAILED
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
