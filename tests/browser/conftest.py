@@ -27,7 +27,7 @@ FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component
 START_LIMIT_S = 90
 PASSWORD = "correct horse battery"
 # A busy machine is slow to draw, and that is no fault of the page.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 
 
 def free_port() -> int:
@@ -205,7 +205,7 @@ def visit(browser: Browser) -> Iterator[OpenBrowser]:
         if cookie != "":
             log_in(context, dashboard, cookie or dashboard.admin())
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.goto(url)
         page.wait_for_selector("h1")
         return page

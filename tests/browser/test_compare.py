@@ -12,7 +12,7 @@ from tests.browser.conftest import OpenBrowser, StartDashboard
 from tests.conftest import MakeDatabase
 
 # A browser that opens its first page of a run fetches what draws charts, and that is large.
-DRAWN_MS = 30_000
+DRAWN_MS = 60_000
 
 
 @pytest.fixture

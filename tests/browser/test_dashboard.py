@@ -92,7 +92,7 @@ def test_what_another_process_writes_appears_by_itself(
             "UPDATE portfolio_positions SET current_price = 333.4, last_updated = now() WHERE symbol = '0700.HK'"
         )
     conn.close()
-    expect(page.get_by_role("cell", name="333.400")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("cell", name="333.400")).to_be_visible(timeout=60_000)
 
 
 def test_what_is_half_typed_stays_when_the_page_is_drawn_anew(
@@ -107,7 +107,7 @@ def test_what_is_half_typed_stays_when_the_page_is_drawn_anew(
     with conn, conn.cursor() as cursor:
         cursor.execute("UPDATE public.portfolio_positions SET current_price = 415.2 WHERE symbol = '0700.HK'")
     conn.close()
-    expect(page.get_by_role("cell", name="2,487,898.90")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("cell", name="2,487,898.90")).to_be_visible(timeout=60_000)
     page.get_by_label("Name").press_sequentially("ology")
     expect(page.get_by_label("Id", exact=True)).to_have_value("TECH")
     page.get_by_role("button", name="Create").click()

@@ -77,7 +77,7 @@ def test_a_password_its_change_and_the_way_out(
     page.get_by_role("button", name="Change the password").click()
     expect(page.get_by_text("Your other sessions have ended.")).to_be_visible()
     # By itself, within seconds, and with the way back to where it was.
-    expect(elsewhere).to_have_url(f"{dashboard.url}/auth/login?next=%2Fportfolio%3Fid%3DDEFAULT", timeout=30_000)
+    expect(elsewhere).to_have_url(f"{dashboard.url}/auth/login?next=%2Fportfolio%3Fid%3DDEFAULT", timeout=60_000)
     assert Accounts(dashboard.home).check("tom", "another, and longer") is not None
     entry = audit.read(url)[0]
     assert (entry.by, entry.role, entry.action, entry.outcome) == ("tom", "trader", "account passwd", "done")

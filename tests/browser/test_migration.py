@@ -19,7 +19,7 @@ def press(page: Page, word: str, button: str) -> None:
 
 def await_outcome(page: Page, message: str) -> None:
     expect(page.get_by_text(message).first).to_be_visible(timeout=RUN_LIMIT_MS)
-    expect(page.get_by_role("heading", name="Last run")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="Last run")).to_be_visible(timeout=60_000)
 
 
 def errors(page: Page) -> list[str]:

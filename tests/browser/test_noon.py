@@ -80,7 +80,7 @@ def noticed_nothing(url: str, report: Report) -> None:
 @pytest.fixture
 def admins_page(browser: Browser) -> Page:
     page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     return page
 
 

@@ -140,7 +140,7 @@ def copied(migration_env: MigrationEnv, superuser: str) -> Iterator[MigrationEnv
             "WHERE datname = %s AND backend_type = 'autovacuum worker'",
             (source,),
         )
-        cur.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}" OWNER trader')
+        cur.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}" OWNER trader STRATEGY FILE_COPY')
         try:
             yield MigrationEnv(
                 make_dsn(**{**parse_dsn(migration_env.url), "dbname": name}),
