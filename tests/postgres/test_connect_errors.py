@@ -358,7 +358,7 @@ def test_a_process_with_many_open_files_reports_the_same(make_database: MakeData
         pytest.skip("this process may not open so many")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
     with ExitStack() as held:
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         for _ in range(1100):
             held.enter_context(open(os.devnull, "rb"))  # noqa: PTH123
         assert failure_of(url).reason == Reason.AUTHENTICATION_FAILED
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
