@@ -3,6 +3,7 @@
 import streamlit as st
 
 from src.auth.authenticator import User
+from src.health.model import State
 from src.ui.reads import queries
 from src.ui.system_status import actions, health_view, history_view
 from src.ui.system_status.backups import backups_view
@@ -25,6 +26,9 @@ def show(who: User) -> None:
     health_view.show()
     if live.problem is not None:
         st.caption("This page checks again every few seconds; nothing needs to be restarted here.")
+        if may and _answers():
+            with components.error_boundary():
+                _unreadable()
         return
     with components.error_boundary():
         _schema(live)
@@ -42,19 +46,36 @@ def show(who: User) -> None:
         _sample()
 
 
-def _schema(live: queries.LiveState) -> None:
-    st.subheader("Schema")
+def _answers() -> bool:
+    """Whether PostgreSQL answers, though not all can be read: something is locked, or a right is missing."""
+    return any(one.key == "database" and one.state is not State.DOWN for one in queries.health())
+
+
+def _unreadable() -> None:
+    """For an admin: what is known nevertheless, what is missing, and who is in the way."""
     inspection = queries.inspection()
+    _stages(inspection.version, inspection.title)
+    findings_view.show(inspection.findings, choices=False)
+    run_view.in_the_way()
+
+
+def _schema(live: queries.LiveState) -> None:
+    inspection = queries.inspection()
+    _stages(live.version, inspection.title)
+    if live.version not in plan_view.POSSIBLE:
+        findings_view.show(inspection.findings, choices=False)
+
+
+def _stages(current: str | None, title: str) -> None:
+    st.subheader("Schema")
     order = [version for version, _, _ in STAGES]
-    here = order.index(live.version) if live.version in order else -1
+    here = order.index(current) if current in order else -1
     items = [
         Stage(name, text, "here" if place == here else "past" if place < here else "ahead")
         for place, (_, name, text) in enumerate(STAGES)
     ]
     st.html(markup.stages(items))
-    st.caption(f"This database is {inspection.title}.")
-    if live.version not in plan_view.POSSIBLE:
-        findings_view.show(inspection.findings, choices=False)
+    st.caption(f"This database is {title}.")
 
 
 def _remove_sample() -> None:

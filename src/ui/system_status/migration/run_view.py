@@ -112,7 +112,7 @@ def _run(run: RunRecord, may: bool, *, current: bool) -> None:
         st.warning(run.message or f"This run is {STATES.get(run.state, run.state)}.")
         if may:
             _choices(run)
-            _in_the_way()
+            in_the_way()
     now = datetime.now(UTC)
     steps = run_progress.lines(events, run.state, now)
     at_one = steps and steps[-1].state != StepMark.DONE
@@ -179,14 +179,15 @@ def _running(run: RunRecord, events: Sequence[Event], may: bool) -> None:
     last = found[-1] if found else None
     waits = last is not None and last.ended_at is None and (last.blocked or _waits_for_somebody(last.progress))
     if waits and may:
-        _in_the_way()
+        in_the_way()
 
 
 def _waits_for_somebody(progress: Event | None) -> bool:
     return progress is not None and "waiting_for" in progress.detail
 
 
-def _in_the_way() -> None:
+def in_the_way() -> None:
+    """Who holds a lock that a run needs, with what an admin can do about it."""
     found = [one for one in queries.in_the_way() if one.holds_lock]
     if found:
         st.markdown(f"**In the way now: {plural(len(found), 'client')}**")

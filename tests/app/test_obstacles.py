@@ -1,0 +1,50 @@
+"""System Status where somebody has locked a table, and for a role of few rights: it says so, and offers no more."""
+
+from contextlib import closing
+
+import psycopg2
+import pytest
+
+from tests.app.conftest import OpenPage, execute, shown
+from tests.conftest import MakeDatabase, Servers
+from tests.support.databases import database_name
+
+
+@pytest.mark.parametrize("schema", ["v2"])
+def test_a_locked_table_is_named_with_who_holds_it(
+    make_database: MakeDatabase, open_page: OpenPage, schema: str
+) -> None:
+    url = make_database(schema, sample=True)
+    with closing(psycopg2.connect(url, application_name="nightly import")) as holder:
+        holder.cursor().execute("LOCK TABLE public.trading_signals IN ACCESS EXCLUSIVE MODE")
+        app = open_page(url, "system_status")
+        text, pid = shown(app), holder.info.backend_pid
+    named = f"trading_signals is locked by pid {pid} (role trader, application nightly import)"
+    assert named in text
+    assert "1 component of 8 needs attention: Schema." in text
+    errors = " ".join(one.value for one in app.error)
+    assert "does not answer" not in text + errors
+    warnings = " ".join(one.value for one in app.warning).replace("\\", "")
+    assert "The rows of trading_signals could not be read" in warnings
+    assert "In the way now" in " ".join(one.value for one in app.markdown), "and the lock can be ended here"
+    assert "A table is locked by somebody else" not in text + errors, "it is known who"
+
+
+def test_a_role_that_may_not_read_is_told_what_is_missing_and_offered_nothing(
+    make_database: MakeDatabase, open_page: OpenPage, servers: Servers
+) -> None:
+    url = make_database("v2", sample=True)
+    name = f"few_{database_name(url)}"
+    execute(servers[18], f"CREATE ROLE {name} LOGIN PASSWORD 'few rights'")
+    try:
+        app = open_page(f"postgresql://{name}:few%20rights@{url.rpartition('@')[2]}", "system_status")
+    finally:
+        execute(servers[18], f"DROP ROLE {name}")
+    text = shown(app)
+    assert f"The role {name} may not read everything" in text
+    assert f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name};" in text
+    assert text.count("? not known") == 3, "data, prices and the last run"
+    assert not [one.label for one in app.button if one.label.startswith(("Start", "Roll back"))]
+    told = " ".join(one.value for one in app.error)
+    assert f"GRANT trader TO {name}" in told + " ".join(one.value for one in app.code)
+    assert "Traceback" not in text
