@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from src.cli.exit import EXIT_FAILED, EXIT_USAGE, ending_of, flush_output, redactor
+from src.cli.exit import EXIT_FAILED, ending_of, flush_output, redactor, refuse_usage
 from src.cli.findings import next_words
 from src.cli.output import Ending, Renderer, choose_renderer
 from src.cli.parser import UsageError, UsageParser
@@ -14,7 +14,7 @@ from src.diagnostics.model import Result
 from src.diagnostics.runner import diagnose
 from src.errors import HKStrategyError
 from src.journal.model import OutcomeState
-from src.logs import mask, report_unexpected_errors
+from src.logs import report_unexpected_errors
 
 
 def run_diagnostics(
@@ -26,9 +26,7 @@ def run_diagnostics(
         if arguments.database_url == "":
             raise UsageError("--database-url is empty.")
     except UsageError as error:
-        ending = Ending(EXIT_USAGE, OutcomeState.USAGE, str(error))
-        choose_renderer(as_json="--json" in argv, redact=mask).end(ending, None)
-        return EXIT_USAGE
+        return refuse_usage(error, argv)
     if arguments.database_url is not None:
         os.environ["DATABASE_URL"] = arguments.database_url
     renderer = choose_renderer(as_json=arguments.json, redact=redactor(os.environ.get("DATABASE_URL")))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from src.cli.findings import advice, next_words
-from src.cli.output import Ending
+from src.cli.output import Ending, choose_renderer
 from src.errors import (
     Action,
     DatabaseUnavailable,
@@ -19,7 +19,7 @@ from src.errors import (
 )
 from src.health.server import EMBEDDED_ADVICE
 from src.journal.model import OutcomeState
-from src.logs import Redact
+from src.logs import Redact, mask
 from src.migration.findings import PlanRefused
 from src.postgres.connection import redact as redact_url
 
@@ -50,6 +50,13 @@ def ending_of(error: HKStrategyError, within: str = "") -> Ending:
         case TableLocked():
             code, state = EXIT_FAILED, OutcomeState.FAILED
     return Ending(code, state, message, text, value, step, neutral)
+
+
+def refuse_usage(error: Exception, argv: Sequence[str]) -> int:
+    """Show what is wrong with the command line, before its options are known. Returns the exit code."""
+    ending = Ending(EXIT_USAGE, OutcomeState.USAGE, str(error))
+    choose_renderer(as_json="--json" in argv, redact=mask).end(ending, None)
+    return EXIT_USAGE
 
 
 def redactor(*urls: str | None) -> Redact:

@@ -14,14 +14,14 @@ import psycopg2
 
 from src.cli.commands import COMMANDS
 from src.cli.context import Context
-from src.cli.exit import EXIT_FAILED, EXIT_USAGE, ending_of, redactor, without_url
+from src.cli.exit import EXIT_FAILED, ending_of, redactor, refuse_usage, without_url
 from src.cli.findings import next_words
 from src.cli.output import Ending, Renderer, choose_renderer
 from src.cli.parser import ASKING, Arguments, UsageError, parse
 from src.config import Settings, load_settings
 from src.errors import Action, HKStrategyError, MigrationError, NextStep
 from src.journal.model import OutcomeState
-from src.logs import mask, report_unexpected_errors, start_run_log, stop_run_log
+from src.logs import report_unexpected_errors, start_run_log, stop_run_log
 from src.postgres import errors
 
 # These change something, or take long: each has a log file of its own.
@@ -40,9 +40,7 @@ def run_command(argv: Sequence[str]) -> int:
         arguments = parse(argv)
         _refuse_pipe(arguments)
     except UsageError as error:
-        ending = Ending(EXIT_USAGE, OutcomeState.USAGE, str(error))
-        choose_renderer(as_json="--json" in argv, redact=mask).end(ending, None)
-        return EXIT_USAGE
+        return refuse_usage(error, argv)
     if arguments.database_url is not None:
         # For everything from here on, children included: no part of the tool may use another database.
         os.environ["DATABASE_URL"] = arguments.database_url
