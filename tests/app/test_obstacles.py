@@ -30,7 +30,7 @@ def test_a_locked_table_is_named_with_who_holds_it(
     assert "A table is locked by somebody else" not in text + errors, "it is known who"
 
 
-def test_a_role_that_may_not_read_is_told_what_is_missing_and_offered_nothing(
+def test_a_role_that_may_not_read_is_shown_what_is_missing_and_offered_nothing(
     make_database: MakeDatabase, open_page: OpenPage, servers: Servers
 ) -> None:
     url = make_database("v2", sample=True)
@@ -45,6 +45,6 @@ def test_a_role_that_may_not_read_is_told_what_is_missing_and_offered_nothing(
     assert f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name};" in text
     assert text.count("? not known") == 3, "data, prices and the last run"
     assert not [one.label for one in app.button if one.label.startswith(("Start", "Roll back"))]
-    told = " ".join(one.value for one in app.error)
-    assert f"GRANT trader TO {name}" in told + " ".join(one.value for one in app.code)
+    problems = " ".join(one.value for one in app.error)
+    assert f"GRANT trader TO {name}" in problems + " ".join(one.value for one in app.code)
     assert "Traceback" not in text
