@@ -10,7 +10,7 @@ from tests.conftest import MakeDatabase, Servers
 from tests.support.databases import database_name
 
 
-@pytest.mark.parametrize("schema", ["v2"])
+@pytest.mark.parametrize("schema", ["v1", "v2", "v3"])
 def test_a_locked_table_is_named_with_who_holds_it(
     make_database: MakeDatabase, open_page: OpenPage, schema: str
 ) -> None:
