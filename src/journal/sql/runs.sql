@@ -24,7 +24,7 @@ SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
           FROM hk_migration.event e WHERE e.run_id = r.run_id),
        (SELECT count(DISTINCT e.step) FROM hk_migration.event e
          WHERE e.run_id = r.run_id AND e.kind = 'step' AND e.detail->>'state' IN ('done', 'skipped')
-           AND EXISTS (SELECT FROM jsonb_array_elements(steps.planned) planned WHERE planned->>'name' = e.step)),
+           AND EXISTS (SELECT FROM jsonb_array_elements(steps.planned) AS step (value) WHERE step.value->>'name' = e.step)),
        jsonb_array_length(steps.planned),
        last.step,
        (SELECT e.detail->'rows' FROM hk_migration.event e
