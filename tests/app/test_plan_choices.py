@@ -12,6 +12,7 @@ from src.ui.access import current_user
 from src.ui.reads import commands, queries
 from tests.app.conftest import OpenPage, execute
 from tests.conftest import MakeDatabase, Servers
+from tests.field.field import restore
 from tests.support.surveys import MakeRole, roles_made, superuser
 
 
@@ -60,7 +61,7 @@ def test_a_role_that_is_no_v1_client_is_left_out_on_the_page(
     app.text_input("typed phase1").set_value("phase1")
     app.button("start_phase1").click().run()
     assert errors(app) == ""
-    assert ended().outcome is not None
+    assert ended().outcome() is not None
     queries.forget()
     assert queries.live_state(wait=True).version == "2.0"
     views = "SELECT 1 / (to_regclass('{0}.portfolio_positions') IS NOT NULL)::int"
@@ -90,3 +91,20 @@ def test_a_folder_for_the_backup_is_chosen_on_the_page(
     queries.forget()
     assert queries.live_state(wait=True).version == "2.0"
     assert [path for path in folder.iterdir() if path.is_dir()], "the backup is there"
+
+
+def test_a_paused_phase_2_is_resumed_although_v1_clients_are_connected(
+    make_database: MakeDatabase, open_page: OpenPage
+) -> None:
+    url = make_database(None)
+    restore(url, "v2_paused")
+    app = open_page(url, "system_status")
+    app.checkbox("resume_force").check()
+    app.button("resume").click().run()
+    assert errors(app) == ""
+    command = ended()
+    assert "--force" in command.argv
+    outcome = command.outcome()
+    assert outcome is not None and outcome["exit_code"] == 0, outcome
+    queries.forget()
+    assert queries.live_state(wait=True).version == "3.0"

@@ -181,7 +181,7 @@ def test_the_sample_is_removed_by_button(
 ) -> None:
     dashboard = start_dashboard(make_database("v1", sample=True))
     page = visit(f"{dashboard.url}/system_status")
-    page.get_by_text("Remove the sample data").first.click()
+    page.get_by_test_id("stExpander").get_by_text("Remove the sample data").first.click()
     page.get_by_label("Type sample to remove it").fill("sample")
     page.locator(".st-key-sample_submit button").click()
     expect(page.get_by_text("Sample data: these positions")).to_have_count(0, timeout=LIMIT_MS)

@@ -143,7 +143,7 @@ def test_schema_info(manager: DatabaseManager, schema: str) -> None:
     assert info["version"] == {"v1": "1.0", "v2": "2.0", "v3": "3.0"}[schema]
     assert info["capabilities"]["create_portfolio"] is (schema != "v1")
     (advice,) = info["migration_recommendations"]
-    assert {"v1": "phase1", "v2": "phase2", "v3": "Nothing to do"}[schema] in advice
+    assert {"v1": "phase 1", "v2": "phase 2", "v3": "Nothing to do"}[schema] in advice
     assert manager.detect_schema_version()[0] is SchemaVersion(info["version"])
 
 

@@ -18,6 +18,7 @@ from src.embedded.api import bin_dir
 from src.schema.catalog import compare, expected_catalog, read_catalog
 from src.schema.versions import SchemaVersion
 from tests.conftest import MakeDatabase
+from tests.support.dumps import without_password
 
 SAMPLE = """
 INSERT INTO public.portfolio_positions (symbol, company_name, quantity, avg_cost, current_price, sector) VALUES
@@ -89,7 +90,8 @@ def diagnose(environment: dict[str, str]) -> Diagnose:
 def dump(url: str, version: int) -> str:
     """Everything in the database: schema, rows, the values of sequences."""
     program = str(bin_dir(18 if version > 16 else 16) / "pg_dump")
-    result = subprocess.run([program, "--dbname", url], capture_output=True, text=True, check=True)
+    dsn, environment = without_password(url)
+    result = subprocess.run([program, "--dbname", dsn], capture_output=True, text=True, check=True, env=environment)
     return re.sub(r"^\\(un)?restrict .*$", "", result.stdout, flags=re.MULTILINE)
 
 
@@ -279,8 +281,10 @@ def test_the_expected_catalog_is_that_of_a_real_database(
 def test_a_dump_and_restore_is_no_drift(make_database: MakeDatabase) -> None:
     """PostgreSQL writes a CHECK and a generated column differently after it."""
     source, target = make_database("v3"), make_database(None)
+    dsn, environment = without_password(target)
     subprocess.run(
-        [str(bin_dir(18) / "psql"), "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", target],
+        [str(bin_dir(18) / "psql"), "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", dsn],
+        env=environment,
         input=dump(source, 18),
         text=True,
         check=True,

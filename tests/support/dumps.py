@@ -1,9 +1,12 @@
 """A whole database as text, to compare one moment with another."""
 
 import difflib
+import os
 import re
 import subprocess
 from collections.abc import Iterable
+
+from psycopg2.extensions import make_dsn, parse_dsn
 
 from src.embedded.api import bin_dir
 
@@ -15,10 +18,17 @@ _PORTFOLIO = re.compile(r"^INSERT INTO public\.portfolios \(id, (.*?)\) VALUES \
 _MADE_AT = re.compile(r"(VALUES \('DEFAULT', '[^']*', '[^']*', )'[^']*', '[^']*'")
 
 
+def without_password(url: str) -> tuple[str, dict[str, str]]:
+    """What may stand among a process's arguments, which everybody can read, and its environment with the rest."""
+    parts = parse_dsn(url)
+    return make_dsn(**{**parts, "password": None}), {**os.environ, "PGPASSWORD": parts.get("password", "")}
+
+
 def _dump(url: str, version: int, *arguments: str) -> list[str]:
+    dsn, environment = without_password(url)
     done = subprocess.run(
-        [bin_dir(version) / "pg_dump", "-d", url, "-N", "hk_migration", *arguments],
-        capture_output=True, text=True, check=False,
+        [bin_dir(version) / "pg_dump", "-d", dsn, "-N", "hk_migration", *arguments],
+        capture_output=True, text=True, check=False, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [line for line in done.stdout.splitlines() if not _UNIMPORTANT.match(line)]
