@@ -5,6 +5,7 @@ from pathlib import Path
 
 import openpyxl
 import psycopg2
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenBrowser, StartDashboard
@@ -21,9 +22,13 @@ def type_into(page: Page, row: int, column: float, text: str) -> None:
 
     def opened() -> bool:
         # A page that is just being drawn anew takes the click and forgets it.
-        table.scroll_into_view_if_needed()
+        try:
+            table.scroll_into_view_if_needed()
+        except PlaywrightError:
+            return False
         box = table.bounding_box()
-        assert box is not None
+        if box is None:
+            return False
         page.mouse.dblclick(box["x"] + box["width"] * column, box["y"] + ROW_PX * (row + 0.5))
         page.wait_for_timeout(300)
         return editor.count() == 1
