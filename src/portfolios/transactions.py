@@ -13,6 +13,7 @@ import psycopg2
 from src.errors import Conflict, DatabaseUnavailable, HKStrategyError
 from src.postgres import errors
 from src.postgres.connection import Cursor
+from src.postgres.failures import failure
 from src.postgres.pool import POOL_SIZE, LeasedConnection, Pool, PoolStatus
 from src.schema.own_schema import newer_version
 from src.schema.versions import READ_POSITIONS, Capability, SchemaState, SchemaVersion, detect_with, require
@@ -22,6 +23,8 @@ Work = Callable[[Cursor, SchemaState], T]
 
 STATE_MAX_AGE_S = 2.0
 RETRY_FOR_S = 10.0
+# Less than a page waits for the database (live_state.WAIT_S): it says who holds the table.
+READ_LOCK_MS = 2_000
 MOST_MOVES = 5
 _RANDOM = random.SystemRandom()
 
@@ -48,7 +51,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = POOL_SIZE, state_max_age_s: float = STATE_MAX_AGE_S) -> None:
         # Work on a connection that died is run again: to ask each one first would double the small statements.
-        self._pool = Pool(url, size=pool_size, check_after_s=math.inf)
+        self._pool = Pool(url, size=pool_size, check_after_s=math.inf, lock_timeout_ms=READ_LOCK_MS)
         self._state_max_age_s = state_max_age_s
         self._lock = threading.Lock()
         self._state: SchemaState | None = None
@@ -74,7 +77,10 @@ class Database:
         return self._run(lambda cursor, seen: seen, None, write=False, refresh=True)
 
     def read(self, work: Work[T], needs: Capability | None = READ_POSITIONS) -> T:
-        """Run `work` in a transaction; again where the schema moved or the connection broke."""
+        """Run `work` in a transaction; again where the schema moved or the connection broke.
+
+        Raises TableLocked, with who holds it, where a lock is not free within two seconds.
+        """
         return self._run(work, needs, write=False)
 
     def write(self, work: Work[T], needs: Capability) -> T:
@@ -134,6 +140,9 @@ class Database:
                     raise
                 raise _Retry(_Why.MOVED, error) from error
             except psycopg2.Error as error:
+                if not write and errors.is_locked(error):
+                    conn.rollback()
+                    raise failure(conn, error) from error
                 raise self._classified(error, committing=committing, write=write) from error
 
     def _classified(self, error: psycopg2.Error, *, committing: bool, write: bool) -> Exception:

@@ -51,13 +51,14 @@ class Pool:
         size: int = POOL_SIZE,
         wait_s: float = 10.0,
         statement_timeout_ms: int = 30_000,
+        lock_timeout_ms: int = 0,
         purpose: str = "",
         check_after_s: float = IDLE_BEFORE_CHECK_S,
     ) -> None:
         self._url = url
         self._size = size
         self._wait_s = wait_s
-        self._options = f"-c statement_timeout={statement_timeout_ms}"
+        self._options = f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={lock_timeout_ms}"
         self._purpose = purpose
         self._check_after_s = check_after_s
         self._free = threading.Condition()

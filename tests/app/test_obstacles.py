@@ -19,8 +19,10 @@ def test_a_locked_table_is_named_with_who_holds_it(
         holder.cursor().execute("LOCK TABLE public.trading_signals IN ACCESS EXCLUSIVE MODE")
         app = open_page(url, "system_status")
         text, pid = shown(app), holder.info.backend_pid
+        portfolios = shown(open_page(url, "portfolios"))
     named = f"trading_signals is locked by pid {pid} (role trader, application nightly import)"
     assert named in text
+    assert named in portfolios, "traders read the same"
     assert "1 component of 8 needs attention: Schema." in text
     errors = " ".join(one.value for one in app.error)
     assert "does not answer" not in text + errors
