@@ -13,7 +13,6 @@ from pathlib import Path
 from src.backup.folders import folders, list_all
 from src.backup.manifest import LOCK, OURS, Backup, list_backups, now, read_backup
 from src.backup.retention import Decision, RetentionRule, decide, newest_verified, why_not_delete
-from src.backup.scratch import session
 from src.errors import BackupError
 from src.journal import runs
 
@@ -30,8 +29,8 @@ class Usage:
 
 
 def usage_of(url: str) -> Usage:
-    """Read it from the database. Raises DatabaseUnavailable."""
-    with session(url, purpose="backup") as conn:
+    """Read it from the database. Raises DatabaseUnavailable, NotAllowed, and TableLocked after two seconds."""
+    with runs.reading_session(url) as conn:
         run = runs.unfinished_run(runs.read_runs(conn, limit=1))
         names = {run.backup} if run is not None and run.backup else set()
         return Usage(conn.info.dbname, frozenset(names))

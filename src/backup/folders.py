@@ -4,13 +4,14 @@ The journal records which those are. What it names is listed and counted; only t
 rule.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import psycopg2
 
 from src.backup.manifest import Backup, find_backup, list_backups
-from src.backup.scratch import session
+from src.backup.scratch import READ_LOCK_S, session
 from src.errors import HKStrategyError
 from src.journal.runs import own_schema_exists
 from src.postgres.connection import Connection
@@ -33,7 +34,7 @@ def recorded_folders(conn: Connection) -> tuple[Path, ...]:
 def folders(url: str, configured: Path) -> tuple[Path, ...]:
     """`configured`, and the recorded ones that are on this machine. Only the first where the journal cannot be read."""
     try:
-        with session(url, purpose="backup") as conn:
+        with session(url, purpose="backup", lock_timeout_s=READ_LOCK_S) as conn:
             try:
                 chosen = recorded_folders(conn)
             except psycopg2.Error as error:
@@ -45,11 +46,19 @@ def folders(url: str, configured: Path) -> tuple[Path, ...]:
 
 def with_chosen(configured: Path, chosen: Iterable[Path]) -> tuple[Path, ...]:
     """`configured` first, then the others that are there, each once."""
-    found = {configured.resolve(): configured}
+    found = {os.path.realpath(configured): configured}
     for folder in chosen:
-        if folder.is_dir():
-            found.setdefault(folder.resolve(), folder)
+        if _is_there(folder):
+            found.setdefault(os.path.realpath(folder), folder)
     return tuple(found.values())
+
+
+def _is_there(folder: Path) -> bool:
+    """False as well where its name is too long, or where it may not be read."""
+    try:
+        return folder.is_dir()
+    except OSError:
+        return False
 
 
 def list_all(places: Iterable[Path]) -> list[Backup]:

@@ -46,7 +46,9 @@ def decide(
     `wanted`: the names of those that a run which did not end refers to. The newest verified one always stays.
     """
     mine = sorted((b for b in backups if b.database == database), key=lambda b: (b.created_at, b.name), reverse=True)
-    newest = {b.name for b in [b for b in mine if b.verified_at is not None][: rule.keep]}
+    # A copy in another folder has the same name, and is no other backup.
+    verified = list(dict.fromkeys(b.name for b in mine if b.verified_at is not None))
+    newest = set(verified[: rule.keep])
     found = []
     for backup in mine:
         why = _why_it_stays(backup, rule, now - backup.created_at, newest, wanted)

@@ -281,13 +281,13 @@ def _room(estimate: Estimate) -> list[Trouble]:
 
 
 def _age(newest: Backup | None, *, needed: bool) -> tuple[str, list[Trouble]]:
-    advice, step = "Make one.", NextStep(Action.BACKUP)
+    step = NextStep(Action.BACKUP)
     if newest is None:
         text = "No backup of this database has been verified yet."
-        return ("", [Trouble(text, advice, step)]) if needed else (text, [])
+        return ("", [Trouble(text, "", step)]) if needed else (text, [])
     age = (datetime.now(UTC) - newest.created_at).total_seconds()
     text = f"The newest verified one is from {newest.created_at.astimezone():%Y-%m-%d %H:%M}, {ago(age)}."
-    return ("", [Trouble(text, advice, step)]) if age > OLD_BACKUP_S else (text, [])
+    return ("", [Trouble(text, "", step)]) if age > OLD_BACKUP_S else (text, [])
 
 
 def run(own: Answer[JournalProbe]) -> Component:

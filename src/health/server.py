@@ -15,7 +15,7 @@ from src.schema.versions import SchemaState
 
 LONG_TRANSACTION_S = 60.0
 EMBEDDED_ADVICE = "Put right what it says, or set DATABASE_URL in .env to a server of your own."
-_NOTICED = ("See what was noticed.", NextStep(Action.CHECK))
+_NOTICED = ("", NextStep(Action.CHECK))
 _FIELDS = (
     "server_version",
     "database",

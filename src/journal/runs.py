@@ -226,9 +226,10 @@ def _proof(entries: object) -> tuple[ProofRow, ...]:
         known = {key: value for key, value in _mapping(entry).items() if key in _PROOF_KEYS}
         if known.keys() >= _PROOF_NEEDS:
             digests = known.get("digests")
+            pair = tuple(digests) if isinstance(digests, list) and len(digests) == 2 else None
             known |= {
                 "about": ProofSubject(str(known.get("about", ""))),
-                "digests": digests and (digests[0], digests[1]),
+                "digests": pair,
             }
             found.append(ProofRow(**known))
     return tuple(found)
@@ -274,7 +275,7 @@ def fetch_events(url: str, run_id: int, after: int = 0) -> list[tuple[int, Event
 
 @contextmanager
 def reading_session(url: str) -> Iterator[Connection]:
-    """A connection in autocommit, for reading, with a statement timeout of 30 s.
+    """A connection in autocommit, for reading, with a statement timeout of 30 s and a lock timeout of 2 s.
 
     Raises DatabaseUnavailable, and PrerequisiteError where a newer version of the program has made what is read.
     """
@@ -282,6 +283,7 @@ def reading_session(url: str) -> Iterator[Connection]:
     try:
         with conn.cursor() as cur:
             cur.execute("SET statement_timeout = '30s'")
+            cur.execute("SET lock_timeout = '2s'")
             cur.execute("SET search_path = public")
         yield conn
     except psycopg2.Error as error:

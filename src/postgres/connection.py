@@ -1,6 +1,7 @@
 """Opening a connection, and saying what went wrong without saying the password."""
 
 import math
+import re
 import time
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -13,12 +14,16 @@ from src.postgres.connect_errors import Failed, error_of, libpq_text
 from src.postgres.connect_settings import parse
 
 APPLICATION_NAME = "hk_strategy"
+SHORTEST_SECRET = 3
 Connection: TypeAlias = connection
 Cursor: TypeAlias = cursor
 
 
 def redact(text: str, url: str) -> str:
-    """`text` with the password of `url` masked, in both its plain and its URL-encoded spelling."""
+    """`text` with the password of `url` masked, in both its plain and its URL-encoded spelling.
+
+    One of fewer than three characters is masked only where a password stands, lest it is masked in words.
+    """
     try:
         secrets = {parse_dsn(url).get("password", "")}
     except psycopg2.ProgrammingError:
@@ -28,7 +33,10 @@ def redact(text: str, url: str) -> str:
         encoded = credentials.partition(":")[2]
         secrets |= {encoded, unquote(encoded)}
     for secret in sorted(secrets - {""}, key=len, reverse=True):
-        text = text.replace(secret, "****")
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "****")
+        else:
+            text = re.sub(rf"(?<=:){re.escape(secret)}(?=@)|(?<=password=){re.escape(secret)}\b", "****", text)
     return text
 
 

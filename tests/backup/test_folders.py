@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from src.backup.api import RetentionRule, find_in, folders, list_all, make_backup, preview, prune
+from src.backup.folders import with_chosen
 from src.backup.manifest import Backup, write_manifest
 from tests.conftest import MakeDatabase
 from tests.support.cli_process import Cli, cli_in
@@ -66,3 +67,29 @@ def test_a_rule_counts_them_and_deletes_only_in_its_own_folder(
 def test_without_the_database_the_configured_folder_is_listed(tmp_path: Path) -> None:
     away = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
     assert folders(away, tmp_path) == (tmp_path,)
+
+
+def test_a_copy_of_a_backup_is_no_other_backup(make_database: MakeDatabase, cli: Cli, tmp_path: Path) -> None:
+    url, chosen, usual = make_database("v1"), tmp_path / "chosen", tmp_path / "usual"
+    backup = make_backup(url, tmp_path / "source", schema_version="1.0")
+    assert cli(url, "backup", "--backup-dir", str(chosen)).exit_code == 0
+    copies(backup, chosen, 9)
+    copies(backup, usual, 3, 8, 9)
+    (made,) = (one for one in list_all([chosen]) if one.name != "20260109")
+    decisions = preview(url, usual, RetentionRule(3, 0))
+    assert {one.backup.name for one in decisions if not one.goes} == {made.name, "20260109", "20260108"}
+
+
+@pytest.mark.parametrize("odd", ["x" * 300, "closed/inside", "loop"])
+def test_a_recorded_folder_that_cannot_be_read_is_left_out(tmp_path: Path, odd: str) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert with_chosen(tmp_path / "usual", [tmp_path / odd, tmp_path]) == (tmp_path / "usual", tmp_path)
+
+
+def test_a_folder_name_that_is_too_long_is_refused_and_harms_no_later_command(
+    make_database: MakeDatabase, cli: Cli, tmp_path: Path
+) -> None:
+    url = make_database("v1")
+    assert cli(url, "backup", "--backup-dir", str(tmp_path / ("x" * 300))).exit_code == 1
+    assert cli(url, "backups").exit_code == 0
+    assert cli(url, "backup").exit_code == 0

@@ -286,3 +286,28 @@ def test_a_schema_of_a_newer_program_is_refused_with_what_to_do(make_database: M
         assert "last used by a newer version of this program. Update this one." in said.all
     assert cli(url, "check").exit_code == 0
     assert cli(url, "history").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["plan phase1", "phase1 --yes --no-backup"])
+def test_a_plan_names_who_has_locked_a_table_and_does_not_wait_for_it(
+    make_database: MakeDatabase, cli: Cli, command: str
+) -> None:
+    url = make_database("v1", rows=ROWS)
+    with locked(url, "trading_signals") as pid:
+        said = cli(url, *command.split())
+    assert said.exit_code == 1, said.all
+    assert f"trading_signals is locked by pid {pid}" in said.all
+    assert "took too long" not in said.all
+
+
+@pytest.mark.parametrize("command", ["check", "backups", "history", "plan phase2"])
+def test_a_locked_history_is_named_with_who_holds_it(make_database: MakeDatabase, cli: Cli, command: str) -> None:
+    url = make_database("v2", sample=True)
+    holder = psycopg2.connect(url, application_name=APPLICATION)
+    pid = holder.info.backend_pid
+    holder.cursor().execute("LOCK TABLE hk_migration.run, hk_migration.event IN ACCESS EXCLUSIVE MODE")
+    said = cli(url, *command.split())
+    holder.close()
+    assert "took too long" not in said.all
+    if command != "backups":
+        assert f"hk_migration.run is locked by pid {pid}" in said.all

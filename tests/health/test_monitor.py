@@ -47,8 +47,8 @@ def test_a_database_as_it_should_be(
     assert "Real data" in of(seen, "data").message
     assert "No backup of this database has been verified yet" in of(seen, "backups").message
     typed, shown = both_faces(of(seen, "backups"))
-    assert typed == "Make one. Type: python run_migration.py backup."
-    assert shown == "Make one. Make a backup, below, does it."
+    assert typed == "Type: python run_migration.py backup."
+    assert shown == "Use Make a backup below."
     assert seen.serves
 
 
@@ -59,7 +59,7 @@ def test_the_sample_is_said_to_be_one(make_database: MakeDatabase, tmp_path: Pat
     assert "symbols have one of the latest session" in of(seen, "prices").message
     typed, shown = both_faces(of(seen, "data"))
     assert "run_migration.py remove-sample" in typed
-    assert "Remove the sample data, at the end of this page" in shown
+    assert "Use Remove the sample data at the end of this page" in shown
     assert of(seen, "backups").state is State.HEALTHY, "nobody misses a sample"
 
 

@@ -69,10 +69,11 @@ SELECT coalesce(h.pid, 0), coalesce(a.usename, x.owner, '')::text,
   LEFT JOIN pg_catalog.pg_locks t ON h.pid IS NULL AND t.pid IS NULL AND t.locktype = 'transactionid'
                                  AND t.virtualtransaction = h.virtualtransaction
   LEFT JOIN pg_catalog.pg_prepared_xacts x ON x.transaction = t.transactionid
+ WHERE coalesce(a.application_name, '') <> 'hk_strategy canary'
  ORDER BY coalesce(a.xact_start, x.prepared) NULLS LAST, h.pid
 
 -- == long_transactions: transactions in this database older than so many seconds; vacuum holds nobody up and is left
--- out
+-- out, and so are this project's own
 SELECT a.pid, coalesce(a.usename, '')::text,
        CASE WHEN coalesce(a.backend_type, 'client backend') <> 'client backend' THEN a.backend_type
             ELSE coalesce(a.application_name, '') END,
@@ -84,6 +85,7 @@ SELECT a.pid, coalesce(a.usename, '')::text,
  WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
    AND a.xact_start < clock_timestamp() - make_interval(secs => %(older_than_s)s)
    AND coalesce(a.backend_type, 'client backend') NOT LIKE 'autovacuum%%'
+   AND NOT starts_with(coalesce(a.application_name, ''), 'hk_strategy')
 UNION ALL
 SELECT 0, x.owner::text, 'prepared transaction ' || x.gid, 'not visible', 'prepared', 0,
        extract(epoch FROM clock_timestamp() - x.prepared), '', NULL, x.gid

@@ -29,6 +29,10 @@ def show(who: User) -> None:
         if may and _answers():
             with components.error_boundary():
                 _unreadable()
+            with components.error_boundary():
+                backups_view.show(may)
+            with components.error_boundary():
+                history_view.show(may)
         return
     with components.error_boundary():
         _schema(live)

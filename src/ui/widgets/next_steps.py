@@ -9,7 +9,7 @@ _INIT = "On the server's command line: `python run_migration.py init --schema v1
 _RESUME_OR_UNDO = "Below, Resume goes on with it and Roll back undoes it."
 HERE = {
     Action.INIT: _INIT,
-    Action.CHECK: "What was noticed stands below.",
+    Action.CHECK: "The details are below.",
     Action.PHASE1: "Phase 1 can be started below.",
     Action.PHASE2: "Phase 2 can be started below.",
     Action.PHASE2_OR_UNDO: "v1 clients go on working. When they are retired, start Phase 2 below. {undo} undoes it.",
@@ -20,10 +20,10 @@ HERE = {
     Action.START_AGAIN: "When that is settled, start it again below.",
     Action.UNDO: "{undo}, below, undoes it.",
     Action.MAKE_VIEWS_AGAIN: "Roll back to v1 below, then run Phase 1 again.",
-    Action.BACKUP: "Make a backup, below, does it.",
+    Action.BACKUP: "Use Make a backup below.",
     Action.LIST_BACKUPS: "Those that are there are listed below.",
     Action.OTHER_BACKUP_DIR: "Or name another folder in HK_STRATEGY_BACKUPS, in .env.",
-    Action.REMOVE_SAMPLE: "Remove the sample data, at the end of this page, does it.",
+    Action.REMOVE_SAMPLE: "Use Remove the sample data at the end of this page.",
 }
 _ADMIN = "An admin can settle it on System Status."
 ELSEWHERE: Mapping[Action, str] = {

@@ -33,3 +33,11 @@ def test_an_unencoded_at_sign_is_reported_with_what_to_write() -> None:
 def test_the_longest_spelling_of_a_password_is_masked_first() -> None:
     url = "postgresql://trader:p%40p@127.0.0.1/db"
     assert redact("p%40p and p@p", url) == "**** and ****"
+
+
+def test_a_password_of_one_letter_is_masked_where_a_password_stands_and_not_in_words() -> None:
+    url = "postgresql://trader:a@/hk"
+    assert (
+        redact(f"GRANT SELECT ON ALL TABLES: {url}", url) == "GRANT SELECT ON ALL TABLES: postgresql://trader:****@/hk"
+    )
+    assert redact("user=trader password=a dbname=hk", url) == "user=trader password=**** dbname=hk"

@@ -69,9 +69,7 @@ def test_check_does_not_send_anybody_to_check() -> None:
     assert ending_of(locked, "check").next_step == ""
 
 
-@pytest.mark.parametrize(
-    ("here", "more"), [(False, "System Status says more."), (True, "What was noticed stands below.")]
-)
+@pytest.mark.parametrize(("here", "more"), [(False, "System Status says more."), (True, "The details are below.")])
 def test_a_page_says_where_more_is_to_be_found(here: bool, more: str) -> None:
     def script() -> None:
         from src.errors import Action, NextStep, TableLocked
