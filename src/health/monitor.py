@@ -31,6 +31,7 @@ LIMIT_S = 0.7
 TERMINAL_LIMIT_S = 6.0  # longer than an attempt to connect and the one that asks why it failed
 PRICES_S = 60.0
 BACKUPS_S = 10.0  # each has a manifest to read
+FOLDERS_S = 0.25  # what the list of backups may take where another component has taken all the time
 STRUCTURE_S = 30.0  # reading the whole catalog and all tables' sizes is not for every few seconds
 
 
@@ -112,20 +113,29 @@ class Monitor:
 
     def read(self, fresh_s: float = 0.0) -> Seen:
         """The results, at most `fresh_s` seconds old where the components answer in time."""
-        deadline = time.monotonic() + self._limit_s
+        begun = time.monotonic()
+        deadline = begun + self._limit_s
         self.refresh(fresh_s)
-        server, own = self._server.get(fresh_s, deadline), self._own.get(fresh_s, deadline)
+
+        def since_begun() -> float:
+            """What was answered during this read is fresh, however long another component takes."""
+            return fresh_s + time.monotonic() - begun
+
+        server, own = self._server.get(fresh_s, deadline), self._own.get(since_begun(), deadline)
         moved = _version_and_step(server, own)
         if moved != self._structure_of:
             self._structure.forget()
             self._structure_of = moved
         structure = self._structure.get(max(fresh_s, STRUCTURE_S), deadline)
-        prices = self._prices.get(max(fresh_s, PRICES_S), deadline)
+        prices = self._prices.get(max(since_begun(), PRICES_S), deadline)
         if own.value is not None and own.value.backup_folders != self._chosen_folders:
             self._chosen_folders = own.value.backup_folders
             self._backups.forget()
         self._backups.refresh(max(fresh_s, BACKUPS_S))
-        cache, backups = self._cache.get(fresh_s, deadline), self._backups.get(max(fresh_s, BACKUPS_S), deadline)
+        cache = self._cache.get(since_begun(), deadline)
+        # Begun only now, since its folders are recorded in the database: a silent one has taken all the time.
+        folders_until = max(deadline, time.monotonic() + FOLDERS_S)
+        backups = self._backups.get(max(since_begun(), BACKUPS_S), folders_until)
         return Seen(server, own, structure, prices, cache, backups, None if self._pool is None else self._pool())
 
     def _list_backups(self) -> list[Backup]:

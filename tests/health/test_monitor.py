@@ -102,13 +102,15 @@ def test_a_stopped_server_and_one_in_standby(tmp_path: Path) -> None:
 
 def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path, cache_url: str) -> None:
     with black_hole() as url:
-        seen = read(url, tmp_path, cache=cache_url, limit_s=0.3)
+        seen = read(url, tmp_path, cache=cache_url, limit_s=1.0)
         down = of(seen, "database")
     assert seen.server.silent_s is not None, "it was not waited for until the attempt gave up"
     assert down.state is State.DOWN
     assert "has not answered for" in down.message
     assert "firewall" in down.advice
     assert not seen.serves
+    assert of(seen, "redis").state is State.HEALTHY, "it answered meanwhile"
+    assert "folder for backups does not answer" not in str(of(seen, "backups"))
     assert "s3cret" not in str(seen.components)
 
 
