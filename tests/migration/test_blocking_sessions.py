@@ -15,6 +15,7 @@ from src.migration.preflight import blocking_sessions
 from src.migration.preflight.blocking_sessions import How
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.support.migration_env import Apart, MigrationEnv, migration_env, session, wait_until
+from tests.support.surveys import superuser
 
 
 @pytest.fixture
@@ -92,6 +93,31 @@ def test_sessions_of_this_project_are_never_in_the_way(v1: MigrationEnv) -> None
             with pytest.raises(Conflict):
                 blocking_sessions.interrupt(v1.url, pid, since, How.TERMINATE)
             cur.execute("SELECT 1")
+
+
+def test_autovacuum_is_not_in_the_way_for_a_role_that_cannot_see_what_it_is(v1: MigrationEnv, servers: Servers) -> None:
+    v1.v1(
+        "INSERT INTO trading_signals (symbol, signal_type, price) "
+        "SELECT '0001.HK', 'A', n FROM generate_series(1, 50000) n"
+    )
+    v1.v1("UPDATE trading_signals SET price = price + 1")
+    v1.v1(
+        "ALTER TABLE trading_signals SET (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0, "
+        "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
+    )
+    works = (
+        "SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+        "WHERE a.backend_type = 'autovacuum worker' AND l.relation = 'trading_signals'::regclass"
+    )
+    with session(superuser(servers, 18, v1.url), "test") as conn, conn.cursor() as cur:
+
+        def is_vacuumed() -> bool:
+            cur.execute(works)
+            return bool((cur.fetchone() or (False,))[0])
+
+        wait_until(is_vacuumed, "autovacuum works on the table")
+        assert blocking_sessions.in_the_way(v1.url) == ()
+        assert is_vacuumed(), "it still does"
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ SELECT a.pid, coalesce(a.usename, '')::text AS role, coalesce(a.application_name
   FROM pg_catalog.pg_stat_activity a
  WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
    AND coalesce(a.backend_type, 'client backend') = 'client backend'
+   AND a.usesysid IS NOT NULL  -- the kind of a worker is hidden from many roles, but it never has a role itself
    AND NOT starts_with(coalesce(a.application_name, ''), 'hk_strategy')
    AND (a.pid IN (SELECT pid FROM locking)
         OR a.xact_start < clock_timestamp() - make_interval(secs => %(older_than_s)s))
