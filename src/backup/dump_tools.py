@@ -176,6 +176,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
+PROCESSES = 3  # pg_dump's own and its two jobs
+
+
 def failure(program: str, code: int, stderr: IO[bytes], target: Target) -> str:
     """What went wrong, as one or two sentences, from what the program wrote."""
     stderr.seek(0)
@@ -185,7 +188,8 @@ def failure(program: str, code: int, stderr: IO[bytes], target: Target) -> str:
         return f"{program} ran out of disk space. Make room where the backups are kept, or choose another folder."
     if code < 0:
         return f"{program} was ended by signal {-code}."
-    reason = " ".join(lines[:3]) or f"it ended with code {code} and said nothing"
+    # Where one of its processes fails the others do, and may write first: three lines each.
+    reason = " ".join(lines[: 3 * PROCESSES]) or f"it ended with code {code} and said nothing"
     return target.hide(f"{program} failed: {reason}")
 
 

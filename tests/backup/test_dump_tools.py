@@ -15,7 +15,7 @@ import pytest
 
 from src.backup import dump_tools, verify
 from src.backup.api import list_backups, make_backup, verify_backup
-from src.backup.dump_tools import candidate_directories, find_tools
+from src.backup.dump_tools import Target, candidate_directories, failure, find_tools
 from src.config import PROJECT_ROOT
 from src.embedded.api import bin_dir
 from src.errors import BackupError, ConfigurationError, DatabaseUnavailable, PrerequisiteError
@@ -240,3 +240,15 @@ def test_an_extension_that_only_the_server_has(
                     verify_backup(made, url=url, on_progress=quiet)
             finally:
                 cur.execute("ALTER ROLE trader CREATEDB")
+
+
+def test_the_cause_is_reported_though_another_process_of_the_program_wrote_first(tmp_path: Path) -> None:
+    written = tmp_path / "stderr"
+    written.write_text(
+        "pg_dump: error: query failed: ERROR:  could not import the requested snapshot\n"
+        "DETAIL:  The source process with PID 7 is not running anymore.\n"
+        "pg_dump: detail: Query was: SET TRANSACTION SNAPSHOT '1'\n"
+        'pg_dump: error: query failed: ERROR:  query would be affected by row-level security policy for table "notes"\n'
+    )
+    with written.open("rb") as stderr:
+        assert "notes" in failure("pg_dump", 1, stderr, Target("hk", 18, False, {}))
