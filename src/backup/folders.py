@@ -8,14 +8,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import psycopg2
-
 from src.backup.manifest import Backup, find_backup, list_backups
-from src.backup.scratch import READ_LOCK_S, session
 from src.errors import HKStrategyError
-from src.journal.runs import own_schema_exists
+from src.journal.runs import own_schema_exists, reading_session
 from src.postgres.connection import Connection
-from src.postgres.failures import failure
 from src.postgres.queries import query
 
 
@@ -34,11 +30,8 @@ def recorded_folders(conn: Connection) -> tuple[Path, ...]:
 def folders(url: str, configured: Path) -> tuple[Path, ...]:
     """`configured`, and the recorded ones that are on this machine. Only the first where the journal cannot be read."""
     try:
-        with session(url, purpose="backup", lock_timeout_s=READ_LOCK_S) as conn:
-            try:
-                chosen = recorded_folders(conn)
-            except psycopg2.Error as error:
-                raise failure(conn, error) from None
+        with reading_session(url) as conn:
+            chosen = recorded_folders(conn)
     except HKStrategyError:
         return (configured,)
     return with_chosen(configured, chosen)

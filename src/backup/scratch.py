@@ -36,19 +36,11 @@ def with_database(url: str, name: str) -> str:
     return str(make_dsn(**(parse_dsn(url) | {"dbname": name})))
 
 
-READ_LOCK_S = 2
-
-
 @contextmanager
-def session(
-    url: str, *, purpose: str, autocommit: bool = True, lock_timeout_s: int | None = None
-) -> Iterator[Connection]:
-    """A connection, closed at the end. With `lock_timeout_s` it waits no longer for a lock."""
+def session(url: str, *, purpose: str, autocommit: bool = True) -> Iterator[Connection]:
+    """A connection, closed at the end."""
     conn = connect(url, purpose=purpose, autocommit=autocommit)
     try:
-        if lock_timeout_s is not None:
-            with conn.cursor() as cur:
-                cur.execute("SELECT set_config('lock_timeout', %s, false)", (f"{lock_timeout_s}s",))
         yield conn
     finally:
         conn.close()

@@ -68,12 +68,6 @@ class Cli:
                 exit_code = int(ended.code or 0)
         return Said(exit_code, out.getvalue(), err.getvalue())
 
-    def process(self, url: str | None, *arguments: str, text: str = "", **more: str) -> Said:
-        """In a process of its own, as a person starts it."""
-        process = self.start(url, *arguments, **more)
-        out, err = process.communicate(text, timeout=300)
-        return Said(process.returncode, out, err)
-
     def _environment(self, url: str | None, more: dict[str, str]) -> dict[str, str]:
         return {**self.environment, **more, **({} if url is None else {"DATABASE_URL": url})}
 
