@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from src.database_enhanced import DatabaseManager
 from tests.browser.conftest import OpenBrowser, StartDashboard
+from tests.browser.wire import page_of
 from tests.conftest import MakeDatabase
 
 # A browser that opens its first page of a run fetches what draws charts, and that is large.
@@ -86,6 +87,29 @@ def test_from_a_copys_page_to_the_comparison_and_back_to_apply(
     expect(page.get_by_text("Nothing was changed on either side")).to_be_visible()
     page.goto(f"{base}/portfolio?id=DEFAULT")
     expect(page.get_by_role("cell", name="6,728")).to_be_visible()
+
+
+def test_a_choice_that_has_been_made_stays_when_the_browser_sends_the_one_before_again(
+    two: str, start_dashboard: StartDashboard
+) -> None:
+    """As it does while the page is drawn slowly, for widgets that the new choice has replaced."""
+    dashboard = start_dashboard(two)
+    for path, before, now, title in (
+        ("portfolio", "id=DEFAULT", "id=TRY", "A try"),
+        ("comparison", "left=DEFAULT&right=TRY", "left=TRY&right=DEFAULT", "A try and Legacy Portfolio"),
+    ):
+        with page_of(dashboard, cookie=dashboard.admin()) as page:
+            page.run(path, query=before)
+            replaced = {
+                one: one.rsplit(" ", 1)[1] for one in page.ids("selectbox") if one.endswith((" DEFAULT", " TRY"))
+            }
+            assert replaced
+            page.run(path, query=now)
+            page.heard.clear()
+            page.run(path, query=now, typed=replaced)
+            titles = [m.page_info_changed.query_string for m in page.heard if m.HasField("page_info_changed")]
+            assert all(now in one for one in titles), titles
+            assert f'"{title}' in page.text
 
 
 def test_on_a_phone_in_the_dark_nothing_sticks_out(

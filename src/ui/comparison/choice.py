@@ -8,7 +8,7 @@ import streamlit as st
 
 from src.domain.overview import PortfolioEntry
 from src.ui.widgets import format as fmt
-from src.ui.widgets import markup
+from src.ui.widgets import markup, url_choice
 from src.ui.widgets.markup import Cell, Column
 
 MOST_MORE = 6
@@ -67,14 +67,6 @@ def _other(entries: Sequence[PortfolioEntry], than: str | None) -> str | None:
     return next((entry.portfolio_id for entry in (*parents, *others)), None)
 
 
-def _choose(side: str, key: str) -> None:
-    st.query_params[side] = st.session_state[key]
-
-
-def _choose_more(key: str) -> None:
-    st.query_params["also"] = st.session_state[key]
-
-
 def _swap(choice: PortfolioChoice) -> None:
     if choice.left is not None and choice.right is not None:
         st.query_params["left"], st.query_params["right"] = choice.right, choice.left
@@ -99,8 +91,8 @@ def controls(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None
                 max_selections=MOST_MORE,
                 format_func=lambda one: names.get(one, one),
                 placeholder="In the figures and the curves",
-                on_change=_choose_more,
-                args=(key,),
+                on_change=url_choice.choose,
+                args=("also", key, st.query_params.get_all("also")),
                 width=300,
             )
 
@@ -113,8 +105,8 @@ def _side(side: str, chosen: str | None, names: dict[str, str]) -> None:
         index=list(names).index(chosen) if chosen in names else None,
         key=key,
         format_func=lambda one: names.get(one, one),
-        on_change=_choose,
-        args=(side, key),
+        on_change=url_choice.choose,
+        args=(side, key, st.query_params.get_all(side)),
         width=300,
     )
 

@@ -13,7 +13,7 @@ from src.ui.lineage import view as lineage_view
 from src.ui.portfolio import pictures, positions_table, signals_view, view_state, workbench
 from src.ui.portfolios import forms
 from src.ui.reads import queries
-from src.ui.widgets import charts, components, headline, markup, preferences
+from src.ui.widgets import charts, components, headline, markup, preferences, url_choice
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column
 
@@ -66,10 +66,6 @@ def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], live: queries
     signals_view.show(queries.signals(entry.portfolio_id, SIGNALS), live.now, SIGNALS)
 
 
-def _choose(key: str) -> None:
-    st.query_params["id"] = st.session_state[key]
-
-
 def _header(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         with st.container(width="content", gap=None):
@@ -85,8 +81,8 @@ def _header(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], live: quer
                 key=key,
                 width=260,
                 format_func=lambda one: names.get(one, one),
-                on_change=_choose,
-                args=(key,),
+                on_change=url_choice.choose,
+                args=("id", key, st.query_params.get_all("id")),
             )
     if entry.description:
         st.text(entry.description)
