@@ -194,8 +194,8 @@ def test_what_is_done_to_accounts_is_in_the_audit(tmp_path: Path, make_database:
         (("passwd", "mei"), "another one, longer", 0),
         (("remove", "mei", "--force"), "", 0),
     )
-    for arguments, given, code in typed:
-        done = command(tmp_path, *arguments, given=f"{given}\n", url=url)
+    for arguments, entered, code in typed:
+        done = command(tmp_path, *arguments, given=f"{entered}\n", url=url)
         assert (done.returncode, "audit" in done.stderr) == (code, False), done.stderr
     found = [(one.action, one.outcome, dict(one.detail)) for one in reversed(audit.read(url))]
     assert found == [
