@@ -12,8 +12,9 @@ from psycopg2.extras import Json
 from src.errors import PrerequisiteError
 from src.journal.model import AuditOutcome
 from src.journal.runs import ensure_own_schema
-from src.postgres.connection import Connection, connect, redact
-from src.postgres.errors import translate
+from src.postgres import errors
+from src.postgres.connection import Connection, connect
+from src.postgres.failures import failure, grants_to_record, not_allowed, read_only
 from src.postgres.queries import query
 from src.schema import own_schema
 
@@ -49,34 +50,45 @@ def record(url: str, entry: AuditEntry, *, make: bool = True) -> None:
         "detail": Json(dict(entry.detail)),
         "outcome": entry.outcome,
     }
-    try:
-        with closing(connect(url, purpose="audit")) as conn, conn, conn.cursor() as cur:
-            cur.execute("SET LOCAL statement_timeout = '10s'")
-            if not _exists(conn):
-                if not make:
-                    return
-                ensure_own_schema(conn)
-            own_schema.known(cur)
-            cur.execute(query("journal.audit.add"), values)
-    except (psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ReadOnlySqlTransaction) as error:
-        raise PrerequisiteError(
-            f"The audit cannot be written ({redact(str(error).strip(), url)}): the role needs CREATE on the database, "
-            "and the schema hk_migration."
-        ) from None
-    except psycopg2.Error as error:
-        raise translate(error) from None
+    with closing(connect(url, purpose="audit")) as conn:
+        try:
+            with conn, conn.cursor() as cur:
+                cur.execute("SET LOCAL statement_timeout = '10s'")
+                cur.execute("SET LOCAL lock_timeout = '2s'")
+                if not _exists(conn):
+                    if not make:
+                        return
+                    ensure_own_schema(conn)
+                own_schema.known(cur)
+                cur.execute(query("journal.audit.add"), values)
+        except psycopg2.Error as error:
+            raise _not_written(conn, error) from None
+
+
+def _not_written(conn: Connection, error: psycopg2.Error) -> Exception:
+    """Why the audit cannot be written, and what to do. `conn` is in no transaction."""
+    known: Exception
+    match errors.reason_of(error):
+        case errors.Reason.NOT_ALLOWED:
+            known = not_allowed(error, grants_to_record(conn))
+        case errors.Reason.READ_ONLY:
+            known = read_only(conn, error)
+        case _:
+            return failure(conn, error)
+    return PrerequisiteError(f"The audit cannot be written. {known}")
 
 
 def read(url: str, limit: int = 200) -> list[AuditEntry]:
-    """The newest `limit` entries, newest first. Raises DatabaseUnavailable."""
-    try:
-        with closing(connect(url, purpose="audit")) as conn, conn, conn.cursor() as cur:
-            if not _exists(conn):
-                return []
-            cur.execute(query("journal.audit.read"), {"limit": limit})
-            return [_entry(row) for row in cur.fetchall()]
-    except psycopg2.Error as error:
-        raise translate(error) from None
+    """The newest `limit` entries, newest first. Raises DatabaseUnavailable, NotAllowed."""
+    with closing(connect(url, purpose="audit")) as conn:
+        try:
+            with conn, conn.cursor() as cur:
+                if not _exists(conn):
+                    return []
+                cur.execute(query("journal.audit.read"), {"limit": limit})
+                return [_entry(row) for row in cur.fetchall()]
+        except psycopg2.Error as error:
+            raise failure(conn, error) from None
 
 
 def _entry(row: tuple[Any, ...]) -> AuditEntry:

@@ -13,10 +13,18 @@ import psycopg2
 from src.errors import Conflict, DatabaseUnavailable, HKStrategyError
 from src.postgres import errors
 from src.postgres.connection import Cursor
-from src.postgres.failures import failure
+from src.postgres.failures import READ, READ_AND_WRITE, failure
 from src.postgres.pool import POOL_SIZE, LeasedConnection, Pool, PoolStatus
 from src.schema.own_schema import newer_version
-from src.schema.versions import READ_POSITIONS, Capability, SchemaState, SchemaVersion, detect_with, require
+from src.schema.versions import (
+    BASE_TABLES,
+    READ_POSITIONS,
+    Capability,
+    SchemaState,
+    SchemaVersion,
+    detect_with,
+    require,
+)
 
 T = TypeVar("T")
 Work = Callable[[Cursor, SchemaState], T]
@@ -26,6 +34,9 @@ RETRY_FOR_S = 10.0
 # Less than a page waits for the database (live_state.WAIT_S): it says who holds the table.
 READ_LOCK_MS = 2_000
 MOST_MOVES = 5
+# What the server has to be asked about, once the transaction is over: who holds the table, which right is missing, what
+# makes it read-only.
+_EXPLAINED = (errors.Reason.NOT_ALLOWED, errors.Reason.READ_ONLY)
 _RANDOM = random.SystemRandom()
 
 
@@ -140,9 +151,10 @@ class Database:
                     raise
                 raise _Retry(_Why.MOVED, error) from error
             except psycopg2.Error as error:
-                if not write and errors.is_locked(error):
+                if errors.reason_of(error) in _EXPLAINED or (not write and errors.is_locked(error)):
                     conn.rollback()
-                    raise failure(conn, error) from error
+                    rights = READ_AND_WRITE if write else READ
+                    raise failure(conn, error, rights, only=(*sorted(BASE_TABLES), "portfolios")) from error
                 raise self._classified(error, committing=committing, write=write) from error
 
     def _classified(self, error: psycopg2.Error, *, committing: bool, write: bool) -> Exception:

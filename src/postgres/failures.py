@@ -6,10 +6,11 @@ from datetime import datetime
 
 import psycopg2
 
-from src.errors import Action, NextStep, NotAllowed, TableLocked
+from src.errors import Action, CapabilityMissing, NextStep, NotAllowed, TableLocked
 from src.postgres import errors
 from src.postgres.connection import Connection, is_gone
 from src.postgres.queries import query
+from src.postgres.read_only_setting import read_only_setting
 
 READ = ("SELECT",)
 READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -44,22 +45,37 @@ def exclusive_locks(conn: Connection) -> tuple[ExclusiveLock, ...]:
 
 
 def missing_grants(
-    conn: Connection, schema: str, rights: Sequence[str], schema_rights: Sequence[str] = ("USAGE",)
+    conn: Connection,
+    schema: str,
+    rights: Sequence[str],
+    schema_rights: Sequence[str] = ("USAGE",),
+    *,
+    only: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
-    """The GRANT statements that this role lacks for `rights` on every table of `schema`. None where it is not there.
+    """The GRANT statements that this role lacks for `rights` on every table and view of `schema`, or on those named in
+    `only`. None where the schema is not there.
 
     Raises psycopg2.Error.
     """
-    values = {"schema": schema, "rights": list(rights), "schema_rights": list(schema_rights)}
+    values = {
+        "schema": schema,
+        "rights": list(rights),
+        "schema_rights": list(schema_rights),
+        "only": None if only is None else list(only),
+    }
     with conn.cursor() as cur:
         cur.execute(query("postgres.failures.missing_grants"), values)
         return tuple(str(row[0]) for row in cur.fetchall())
 
 
-def failure(conn: Connection, error: psycopg2.Error) -> Exception:
-    """The project's own error for `error` of `conn`, with the session that holds the lock or the GRANT that is missing.
+def failure(
+    conn: Connection, error: psycopg2.Error, rights: Sequence[str] = READ, *, only: Sequence[str] | None = None
+) -> Exception:
+    """The project's own error for `error` of `conn`, with the session that holds the lock, the GRANT that is missing,
+    or the place where the session is set read-only.
 
-    An error that nobody foresaw comes back as it is. `conn` must be in no transaction that has failed.
+    `rights`: what was to be done; `only`: with which tables of public. An error that nobody foresaw comes back as it
+    is. `conn` must be in no transaction that has failed.
     """
     known = errors.meaning(error)
     if known is None and not errors.is_moved(error) and is_gone(conn):
@@ -68,16 +84,37 @@ def failure(conn: Connection, error: psycopg2.Error) -> Exception:
         if isinstance(known, TableLocked):
             known = locked(error, exclusive_locks(conn))
         elif isinstance(known, NotAllowed):
-            known = not_allowed(error, grants_of_all(conn, READ))
+            known = not_allowed(error, grants_of_all(conn, rights, only=only))
+        elif errors.reason_of(error) is errors.Reason.READ_ONLY:
+            known = read_only(conn, error)
     except psycopg2.Error:
         pass  # the error without those details is raised all the same
     unforeseen: Exception = error
     return known or unforeseen
 
 
-def grants_of_all(conn: Connection, rights: Sequence[str]) -> tuple[str, ...]:
-    """`missing_grants` of the tables in public and of the project's own schema."""
-    return (*missing_grants(conn, "public", rights), *missing_grants(conn, "hk_migration", rights))
+def grants_of_all(conn: Connection, rights: Sequence[str], *, only: Sequence[str] | None = None) -> tuple[str, ...]:
+    """`missing_grants` of the tables in public (those of `only`) and of the project's own schema."""
+    return (*missing_grants(conn, "public", rights, only=only), *missing_grants(conn, "hk_migration", rights))
+
+
+def grants_to_make(conn: Connection) -> tuple[str, ...]:
+    """The GRANT statement that this role lacks for making schema hk_migration, where it is not there."""
+    with conn.cursor() as cur:
+        cur.execute(query("postgres.failures.grants_to_make"))
+        return tuple(str(row[0]) for row in cur.fetchall())
+
+
+def grants_to_record(conn: Connection) -> tuple[str, ...]:
+    """The GRANT statements that this role lacks for adding to the tables of schema hk_migration, or for making it."""
+    return (*grants_to_make(conn), *missing_grants(conn, "hk_migration", ("SELECT", "INSERT")))
+
+
+def read_only(conn: Connection, error: psycopg2.Error) -> CapabilityMissing:
+    """The error for a change where everything is read-only, with what makes it so."""
+    setting = read_only_setting(conn)
+    advice = errors.advice(errors.Reason.READ_ONLY) if setting is None else setting.advice
+    return CapabilityMissing(f"{errors.sentence(errors.Reason.READ_ONLY, errors.server_text(error))} {advice}")
 
 
 def locked(error: psycopg2.Error, locks: Sequence[ExclusiveLock]) -> TableLocked:

@@ -15,6 +15,7 @@ from src.errors import Conflict
 from src.postgres.connection import Connection
 from src.postgres.queries import query
 from src.sample.rows import INDEX, POSITIONS, SYMBOLS, PriceRow, SignalRow
+from src.text import listed
 
 LOCK_LIMIT_S = 10.0
 
@@ -89,6 +90,7 @@ def remove(
     that stay lose the made-up price. Raises Conflict when others hold the rows.
     """
     with conn.cursor() as cursor:
+        cursor.execute(query("sample.database.lock_tables"))
         lock_positions(conn, SYMBOLS)
         cursor.execute(query("sample.database.expect"))
         execute_values(cursor, query("sample.database.expected"), _expected(prices, signals), page_size=1000)
@@ -123,12 +125,24 @@ def lock_positions(conn: Connection, symbols: Sequence[str]) -> None:
                 if time.monotonic() > deadline:
                     raise Conflict(
                         "Another session is changing the sample's positions, and has not finished for "
-                        f"{LOCK_LIMIT_S:.0f} seconds. Nothing was removed; try again."
+                        f"{LOCK_LIMIT_S:.0f} seconds. {in_the_way(conn)} Nothing was removed; try again."
                     ) from None
                 time.sleep(random.uniform(0.01, 0.1))
             else:
                 cursor.execute("RELEASE SAVEPOINT hk_sample_lock")
                 return
+
+
+def in_the_way(conn: Connection) -> str:
+    """Who else has locked the sample's tables, or rows of them. Raises psycopg2.Error."""
+    with conn.cursor() as cursor:
+        cursor.execute(query("sample.database.writers"))
+        found = [
+            f"pid {pid} (role {role}, application {application or 'unknown'})" if pid
+            else "a prepared transaction (see pg_prepared_xacts)"
+            for pid, role, application in cursor.fetchall()
+        ]  # fmt: skip
+    return f"In the way: {listed(found)}." if found else "Who is in the way cannot be seen any more."
 
 
 def _price_values(row: PriceRow) -> tuple[object, ...]:

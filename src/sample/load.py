@@ -13,16 +13,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+import psycopg2
+
 from src.config import PROJECT_ROOT
-from src.errors import HKStrategyError, PrerequisiteError
+from src.errors import HKStrategyError, PrerequisiteError, TableLocked
 from src.journal.runs import ensure_own_schema
 from src.market.calendar import between
 from src.postgres.connection import Connection, connect
+from src.postgres.errors import is_locked
+from src.postgres.failures import READ_AND_WRITE, exclusive_locks, failure
 from src.sample import database
 from src.sample.rows import prices, signals
 from src.schema import own_schema
+from src.schema.versions import BASE_TABLES
 
 YEARS = timedelta(days=731)
+LOCK_WAIT = "2s"  # somebody who holds a table for longer is named, and not waited for
 
 Target = Connection | str
 
@@ -52,7 +58,10 @@ def is_sample(target: Target) -> bool:
 
 
 def remove_sample(target: Target) -> str:
-    """Delete the sample, all at once; what was done. What a trader added or changed stays, without made-up prices."""
+    """Delete the sample, all at once; what was done. What a trader added or changed stays, without made-up prices.
+
+    Raises TableLocked or Conflict, naming who is in the way; NotAllowed, CapabilityMissing, PrerequisiteError.
+    """
     with _opened(target) as conn:
         mark = database.mark(conn)
         if mark is None:
@@ -99,15 +108,31 @@ def session_closes(now: datetime) -> list[datetime]:
 
 @contextlib.contextmanager
 def _opened(target: Target) -> Iterator[Connection]:
+    """The connection, or one of its own with the project's errors: TableLocked, naming who holds what, after LOCK_WAIT;
+    NotAllowed, with the GRANT that is missing; CapabilityMissing where everything is read-only."""
     if not isinstance(target, str):
         yield target
         return
     conn = connect(target, purpose="sample")
     try:
         with conn:
+            with conn.cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_WAIT,))
             yield conn
+    except psycopg2.Error as error:
+        raise _explained(conn, error) from None
     finally:
         conn.close()
+
+
+def _explained(conn: Connection, error: psycopg2.Error) -> Exception:
+    """`conn` is in no transaction."""
+    newer = own_schema.newer_version(conn, error)
+    if newer is not None:
+        return newer
+    if is_locked(error) and not exclusive_locks(conn):
+        return TableLocked(f"{database.in_the_way(conn)} Nothing was changed; try again when that has ended.")
+    return failure(conn, error, READ_AND_WRITE, only=sorted(BASE_TABLES))
 
 
 def main(arguments: list[str]) -> int:

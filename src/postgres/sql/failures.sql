@@ -11,8 +11,8 @@ SELECT CASE n.nspname WHEN 'public' THEN c.relname::text ELSE n.nspname || '.' |
    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
  ORDER BY 1, 2
 
--- == missing_grants: the statements that give this role these rights on the tables and views of a schema, and what goes
--- with them on its sequences (SELECT with SELECT, USAGE with INSERT), as far as it lacks them
+-- == missing_grants: the statements that give this role these rights on the tables and views of a schema (or on those named in
+-- `only`), and what goes with them on its sequences (SELECT with SELECT, USAGE with INSERT), as far as it lacks them
 WITH wanted AS (
     SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname = %(schema)s
 ), on_schema AS (
@@ -27,15 +27,20 @@ WITH wanted AS (
       JOIN pg_catalog.pg_class c ON c.relnamespace = w.oid AND c.relkind IN ('r', 'p', 'v', 'm')
       CROSS JOIN unnest(%(rights)s::text[]) WITH ORDINALITY AS r(word, place)
      WHERE NOT has_table_privilege(c.oid, r.word)
+       AND (%(only)s::text[] IS NULL OR c.relname = ANY (%(only)s::text[]))
     UNION ALL
     SELECT 2, 'SEQUENCE', w.nspname, c.relname, s.word, s.place
       FROM wanted w
       JOIN pg_catalog.pg_class c ON c.relnamespace = w.oid AND c.relkind = 'S'
       CROSS JOIN (VALUES ('SELECT', 'SELECT', 1), ('INSERT', 'USAGE', 2)) AS s(with_word, word, place)
      WHERE s.with_word = ANY (%(rights)s::text[]) AND NOT has_sequence_privilege(c.oid, s.word)
+       AND (%(only)s::text[] IS NULL
+            OR EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class t ON t.oid = d.refobjid
+                        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+                          AND d.deptype IN ('a', 'i') AND t.relname = ANY (%(only)s::text[])))
 ), on_objects AS (
     SELECT place, kind, nspname, relname, string_agg(word, ', ' ORDER BY word_place) AS words,
-           count(*) OVER () AS how_many
+           CASE WHEN %(only)s::text[] IS NULL THEN count(*) OVER () ELSE 0 END AS how_many
       FROM lacking
      GROUP BY place, kind, nspname, relname
 )
@@ -50,3 +55,7 @@ SELECT statement FROM (
       FROM on_objects WHERE how_many > 4
 ) AS all_of_them
  ORDER BY place, name
+
+-- == grants_to_make: the statement that lets this role make schema hk_migration where it is not there
+SELECT format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), current_user)
+ WHERE to_regnamespace('hk_migration') IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')

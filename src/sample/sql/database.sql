@@ -53,6 +53,19 @@ VALUES %s
 SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute
                 WHERE attrelid = 'public.portfolio_positions'::regclass AND attname = 'portfolio_id' AND NOT attisdropped)
 
+-- == lock_tables: that nobody locks as a whole; as every writer does, so it is in nobody's way
+LOCK TABLE public.portfolio_positions, public.trading_signals, public.price_history IN ROW EXCLUSIVE MODE
+
+-- == writers: who else has locked the sample's tables, or rows of them: the process (0: a prepared transaction), its role, its
+-- application
+SELECT DISTINCT coalesce(l.pid, 0), coalesce(a.usename, '')::text, coalesce(a.application_name, '')
+  FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+ WHERE l.locktype = 'relation' AND l.granted AND l.mode <> 'AccessShareLock' AND l.pid IS DISTINCT FROM pg_backend_pid()
+   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+   AND l.relation IN ('public.portfolio_positions'::regclass, 'public.trading_signals'::regclass,
+                      'public.price_history'::regclass)
+ ORDER BY 1
+
 -- == lock: every row that a removal touches, before it waits for none of them
 SELECT id FROM public.portfolio_positions WHERE symbol = ANY (%(symbols)s) ORDER BY id FOR UPDATE NOWAIT
 
