@@ -104,9 +104,10 @@ def _parse(env_file: Path, mtime_ns: int, size: int) -> dict[str, str | None]:
 def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:
     """Absolute. A relative one is meant from the project's folder, wherever the program was started."""
     try:
-        return (PROJECT_ROOT / Path(values.get(name) or default).expanduser()).resolve()
+        given = Path(values.get(name) or default).expanduser()
     except RuntimeError:
         raise ConfigurationError(f"{name} is {values[name]!r}: there is no such user's home.") from None
+    return Path(os.path.realpath(PROJECT_ROOT / given))  # a link to itself stays: its use says what is wrong with it
 
 
 def _words(text: str | None) -> tuple[str, ...]:

@@ -4,13 +4,13 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from src.backup.folders import folders, list_all
+from src.backup.folders import folders, list_all, with_chosen
 from src.backup.manifest import LOCK, OURS, Backup, list_backups, now, read_backup
 from src.backup.retention import Decision, RetentionRule, decide, newest_verified, why_not_delete
 from src.errors import BackupError
@@ -36,16 +36,19 @@ def usage_of(url: str) -> Usage:
         return Usage(conn.info.dbname, frozenset(names))
 
 
-def delete_backup(backup: Backup, *, wanted: Collection[str] = ()) -> None:
-    """Delete it for good. Raises BackupError where it must stay: see `why_not_delete`; or where somebody reads it."""
-    with _one_at_a_time(backup.path.parent):
-        refuse_deletion(backup, wanted)
+def delete_backup(backup: Backup, *, wanted: Collection[str] = (), places: Iterable[Path] = ()) -> None:
+    """Delete it for good. Raises BackupError where it must stay: see `why_not_delete`; or where somebody reads it.
+
+    `places`: other folders with backups of its database, which count too.
+    """
+    with _one_at_a_time(backup.path.parent, places) as counted:
+        refuse_deletion(backup, wanted, counted)
         _remove(backup)
 
 
-def refuse_deletion(backup: Backup, wanted: Collection[str]) -> None:
+def refuse_deletion(backup: Backup, wanted: Collection[str], places: Iterable[Path]) -> None:
     """Raise BackupError where it must stay."""
-    why = why_not_delete(backup, list_backups(backup.path.parent), wanted)
+    why = why_not_delete(backup, list_all(with_chosen(backup.path.parent, places)), wanted)
     if why is not None:
         raise BackupError(why)
 
@@ -55,7 +58,7 @@ def preview(url: str, backup_dir: Path, rule: RetentionRule) -> tuple[Decision, 
 
     Those in folders that were chosen for them count, and stay: the rule is for `backup_dir` alone.
     """
-    usage, known = usage_of(url), list_all(folders(url, backup_dir))
+    usage, known = usage_of(url), list_all(folders(url, backup_dir).places)
     return tuple(
         replace(one, goes=False, why=f"in {one.backup.path.parent}, where only you delete, by name")
         if one.goes and one.backup.path.parent != backup_dir
@@ -98,13 +101,24 @@ def in_use(backup: Backup) -> Iterator[None]:
 
 
 @contextmanager
-def _one_at_a_time(backup_dir: Path) -> Iterator[None]:
-    """Lock the folder: each of two deletions at once would take the other's backup for the one that stays."""
-    if not backup_dir.is_dir():
-        yield
-        return
-    with _locked(backup_dir, fcntl.LOCK_EX, "", wait=True):
-        yield
+def _one_at_a_time(backup_dir: Path, others: Iterable[Path] = ()) -> Iterator[tuple[Path, ...]]:
+    """Lock the folders: each of two deletions at once would take the other's backup for the one that stays.
+
+    Gives those that are locked; an other one that cannot be does not count. All lock in the same order.
+    """
+    locked = []
+    with ExitStack() as stack:
+        for place in sorted(with_chosen(backup_dir, others), key=os.path.realpath):
+            if place == backup_dir and not place.is_dir():
+                continue
+            try:
+                stack.enter_context(_locked(Path(os.path.realpath(place)), fcntl.LOCK_EX, "", wait=True))
+            except BackupError:
+                if place == backup_dir:
+                    raise
+                continue
+            locked.append(place)
+        yield tuple(locked)
 
 
 @contextmanager

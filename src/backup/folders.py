@@ -5,11 +5,13 @@ rule.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from src.backup.manifest import Backup, find_backup, list_backups
-from src.errors import HKStrategyError
+from src.backup.manifest import Backup, NoSuchBackup, find_backup, list_backups
+from src.errors import Action, BackupError, HKStrategyError, NextStep
 from src.journal.runs import own_schema_exists, reading_session
 from src.postgres.connection import Connection
 from src.postgres.queries import query
@@ -27,14 +29,35 @@ def recorded_folders(conn: Connection) -> tuple[Path, ...]:
     return tuple(Path(text) for text in sorted(found) if Path(text).is_absolute())
 
 
-def folders(url: str, configured: Path) -> tuple[Path, ...]:
+@dataclass(frozen=True)
+class Folders:
+    """Where backups of a database are: the configured folder first.
+
+    `problem`: why the folders that were chosen for single backups could not be looked up; "" where they were.
+    """
+
+    places: tuple[Path, ...]
+    problem: str = ""
+
+    @property
+    def note(self) -> str:
+        """That for an admin; "" where they were looked up."""
+        return others_unknown(self.problem) if self.problem else ""
+
+
+def others_unknown(problem: object) -> str:
+    """That backups in other folders may be missing from a list, and why."""
+    return f"Whether backups are in other folders, which were chosen for single ones, could not be looked up: {problem}"
+
+
+def folders(url: str, configured: Path) -> Folders:
     """`configured`, and the recorded ones that are on this machine. Only the first where the journal cannot be read."""
     try:
         with reading_session(url) as conn:
             chosen = recorded_folders(conn)
-    except HKStrategyError:
-        return (configured,)
-    return with_chosen(configured, chosen)
+    except HKStrategyError as error:
+        return Folders((configured,), str(error))
+    return Folders(with_chosen(configured, chosen))
 
 
 def with_chosen(configured: Path, chosen: Iterable[Path]) -> tuple[Path, ...]:
@@ -54,15 +77,26 @@ def _is_there(folder: Path) -> bool:
         return False
 
 
-def list_all(places: Iterable[Path]) -> list[Backup]:
-    """The finished backups of all these folders, the newest first."""
-    found = [backup for place in places for backup in list_backups(place)]
+def list_all(places: Sequence[Path]) -> list[Backup]:
+    """The finished backups of all these folders, the newest first.
+
+    Raises BackupError where the first cannot be read; the others are left out then.
+    """
+    found = list_backups(places[0])
+    for place in places[1:]:
+        with suppress(BackupError):
+            found += list_backups(place)
     return sorted(found, key=lambda backup: (backup.created_at, backup.name), reverse=True)
 
 
-def find_in(places: tuple[Path, ...], name: str) -> Backup:
+def find_in(found: Folders, name: str) -> Backup:
     """The backup of that name in the first folder that has it. Raises BackupError when none has it."""
-    for place in places[1:]:
-        if not (places[0] / name).is_dir() and any(one.name == name for one in list_backups(place)):
+    with suppress(NoSuchBackup):
+        return find_backup(found.places[0], name)
+    for place in found.places[1:]:
+        with suppress(BackupError):
             return find_backup(place, name)
-    return find_backup(places[0], name)
+    raise NoSuchBackup(
+        " ".join(filter(None, (f"There is no backup {name} in {found.places[0]}.", found.note))),
+        NextStep(Action.LIST_BACKUPS),
+    )

@@ -1,6 +1,7 @@
 """Make a backup: pg_dump, and a manifest of what the same snapshot holds."""
 
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,7 +34,7 @@ from src.backup.scratch import describe_database, session
 from src.errors import Action, BackupError, ConfigurationError, NextStep, PrerequisiteError
 from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact, roll_back
-from src.postgres.disk import free_bytes, nearest_existing
+from src.postgres.disk import free_bytes
 from src.postgres.failures import exclusive_locks, failure
 from src.postgres.queries import query
 from src.schema.versions import detect
@@ -96,7 +97,7 @@ def estimate_of(conn: Connection, backup_dir: Path) -> Estimate:
     except (PrerequisiteError, ConfigurationError) as error:
         obstacle = str(error)
     except OSError as error:
-        obstacle = f"The folder for backups cannot be used: {error.strerror or error}."
+        obstacle = f"The folder for backups cannot be used: {backup_dir}: {error.strerror or error}."
     return Estimate(needed, free, obstacle)
 
 
@@ -252,10 +253,17 @@ def _bytes_needed(conn: Connection) -> int:
 
 
 def _refuse_unusable_folder(backup_dir: Path) -> None:
-    nearest = nearest_existing(backup_dir)
-    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+    place = backup_dir.absolute()
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    try:
+        is_folder = stat.S_ISDIR(place.stat().st_mode)
+    except OSError as error:
+        text = f"The folder for backups cannot be used: {place}: {error.strerror}."
+        raise PrerequisiteError(text, ANOTHER_FOLDER) from None
+    if not (is_folder and os.access(place, os.W_OK | os.X_OK)):
         raise PrerequisiteError(
-            f"The folder for backups cannot be used: {nearest} is not a folder that this program may write to.",
+            f"The folder for backups cannot be used: {place} is not a folder that this program may write to.",
             ANOTHER_FOLDER,
         )
 

@@ -1,5 +1,6 @@
 """A backup on disk: a directory with the dump, the catalog's lines and a manifest, found by name."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -82,6 +83,8 @@ def backup_name(created_at: datetime, database: str, schema_version: str | None,
 def prepare_directory(backup_dir: Path) -> None:
     """Create the folder of backups, closed to other users. Raises BackupError where that cannot be."""
     try:
+        if os.path.lexists(backup_dir) and not stat.S_ISDIR(backup_dir.stat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         backup_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = backup_dir.stat()
         if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid() and not any(backup_dir.iterdir()):
@@ -226,13 +229,10 @@ def read_expected(backup: Backup) -> Content:
 
 
 def list_backups(backup_dir: Path) -> list[Backup]:
-    """The finished backups, the newest first. Other entries of the folder are ignored."""
+    """The finished backups, the newest first. Other entries of the folder are ignored; a folder that is not there has
+    none. Raises BackupError where it cannot be read."""
     found = []
-    try:
-        paths = [path for path in backup_dir.iterdir() if not path.name.startswith(".") and not path.is_symlink()]
-    except OSError:
-        return []
-    for path in paths:
+    for path in _entries(backup_dir):
         if UNFINISHED.match(path.name):
             continue
         with suppress(BackupError):
@@ -240,13 +240,27 @@ def list_backups(backup_dir: Path) -> list[Backup]:
     return sorted(found, key=lambda backup: (backup.created_at, backup.name), reverse=True)
 
 
+def _entries(backup_dir: Path) -> list[Path]:
+    try:
+        return [path for path in backup_dir.iterdir() if not path.name.startswith(".") and not path.is_symlink()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BackupError(f"The folder for backups cannot be read: {backup_dir}: {error.strerror}.") from error
+
+
+class NoSuchBackup(BackupError):
+    """No backup of that name is in the folder."""
+
+
 def find_backup(backup_dir: Path, name: str) -> Backup:
-    """The backup of that name. Raises BackupError when there is none; a path is not a name."""
+    """The backup of that name. Raises NoSuchBackup when there is none, BackupError where the folder cannot be read; a
+    path is not a name."""
     if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name or UNFINISHED.match(name):
         raise BackupError(f"{name!r} is not the name of a backup.", NextStep(Action.LIST_BACKUPS))
     path = backup_dir / name
-    if not path.is_dir() or path.is_symlink():
-        raise BackupError(f"There is no backup {name} in {backup_dir}.", NextStep(Action.LIST_BACKUPS))
+    if path not in _entries(backup_dir) or not path.is_dir():
+        raise NoSuchBackup(f"There is no backup {name} in {backup_dir}.", NextStep(Action.LIST_BACKUPS))
     return read_backup(path)
 
 

@@ -85,10 +85,11 @@ def newest_verified(backups: Sequence[Backup], database: str) -> Backup | None:
 
 
 def why_not_delete(backup: Backup, backups: Sequence[Backup], wanted: Collection[str]) -> str | None:
-    """Why this one must not be deleted, for an admin; None: it may be."""
+    """Why this one must not be deleted, for an admin; None: it may be. `backups`: of every folder that is known."""
     if backup.name in wanted:
         return f"{backup.name} belongs to a run that did not end: resume that run or undo it first."
-    others = [one for one in backups if one.database == backup.database and one.name != backup.name]
+    here = (backup.path.parent, backup.name)
+    others = [one for one in backups if one.database == backup.database and (one.path.parent, one.name) != here]
     if backup.verified_at is not None and all(one.verified_at is None for one in others):
         return (
             f"{backup.name} is the only verified backup of {backup.database}: make and verify another one before "

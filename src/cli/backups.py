@@ -39,8 +39,10 @@ def cmd_backup(context: Context) -> Ending:
 
 
 def cmd_backups(context: Context) -> Ending:
-    found = backups.list_all(context.backup_folders())
-    context.renderer.show("backups", {"backups": found}, backup_lines(found, context.backup_dir))
+    known = context.backup_folders()
+    found = backups.list_all(known.places)
+    lines = [*backup_lines(found, context.backup_dir), *([known.note] if known.note else [])]
+    context.renderer.show("backups", {"backups": found, "note": known.note}, lines)
     return done("", value={"count": len(found)})
 
 
@@ -77,12 +79,12 @@ def cmd_restore(context: Context) -> Ending:
 
 def cmd_delete(context: Context) -> Ending:
     backup = backups.find_in(context.backup_folders(), str(context.arguments.backup))
-    wanted = backups.usage_of(context.url).wanted
-    backups.refuse_deletion(backup, wanted)
+    wanted, places = backups.usage_of(context.url).wanted, context.known_folders().places
+    backups.refuse_deletion(backup, wanted, places)
     lines = [*backup_lines([backup], context.backup_dir), "", "It will be deleted for good."]
     context.renderer.show("delete", {"backup": to_json(backup)}, lines)
     context.ask("delete", backup=backup.name)
-    backups.delete_backup(backup, wanted=wanted)
+    backups.delete_backup(backup, wanted=wanted, places=places)
     return done(f"Deleted {backup.name}: {size(backup.bytes)} freed.")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.backup.api import folders
+from src.backup.api import Folders, folders
 from src.cli.audit import Attempt
 from src.cli.exit import EXIT_DONE
 from src.cli.output import Ending, Renderer
@@ -52,17 +52,21 @@ class Context:
     def backup_dir(self) -> Path:
         return self.arguments.options.backup_dir or self.settings.backup_dir
 
-    def backup_folders(self) -> tuple[Path, ...]:
+    def backup_folders(self) -> Folders:
         """Where backups are searched: in --backup-dir alone, else also where the journal knows some of this database.
 
         Without an answer of the database, in the configured folder alone.
         """
         if self.arguments.options.backup_dir is not None:
-            return (self.backup_dir,)
+            return Folders((self.backup_dir,))
+        return self.known_folders()
+
+    def known_folders(self) -> Folders:
+        """The configured folder, and those that the journal knows."""
         try:
-            return folders(self.url, self.backup_dir)
-        except HKStrategyError:
-            return (self.backup_dir,)
+            return folders(self.url, self.settings.backup_dir)
+        except HKStrategyError as error:
+            return Folders((self.settings.backup_dir,), str(error))
 
     @property
     def options(self) -> Options:

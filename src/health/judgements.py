@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from src.backup.folders import others_unknown
 from src.backup.make import Estimate
 from src.backup.manifest import Backup
 from src.cache import CacheStatus
@@ -250,6 +251,8 @@ def backups(
         if newest is not None:
             age = (datetime.now(UTC) - newest.created_at).total_seconds()
             details |= {"newest_verified": newest.name, "age_s": round(age)}
+    if own.value is None and own.problem is not None:
+        lines.append(others_unknown(own.problem))
     if estimate is None and not troubles:
         # Whether there is room for one depends on the tables' sizes.
         lines.append("what a backup would need is not known just now")

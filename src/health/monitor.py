@@ -11,7 +11,6 @@ from src.backup.manifest import Backup
 from src.cache import CacheStatus
 from src.config import Settings
 from src.domain.quote import Quote
-from src.errors import PrerequisiteError
 from src.health import feed, judgements
 from src.health.background_poll import Answer, BackgroundPoll
 from src.health.model import Component
@@ -139,12 +138,7 @@ class Monitor:
         return Seen(server, own, structure, prices, cache, backups, None if self._pool is None else self._pool())
 
     def _list_backups(self) -> list[Backup]:
-        try:
-            return list_all(with_chosen(self._backup_dir, self._chosen_folders))
-        except OSError as error:
-            raise PrerequisiteError(
-                f"The folder for backups cannot be read: {self._backup_dir}: {error.strerror}."
-            ) from None
+        return list_all(with_chosen(self._backup_dir, self._chosen_folders))
 
     def forget(self, *, running_too: bool = True) -> None:
         """Something was changed: probe anew. Without `running_too` a probe that has begun still counts."""

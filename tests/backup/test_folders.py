@@ -38,7 +38,7 @@ def test_a_backup_in_a_chosen_folder_is_listed_and_found_later(
     listed = cli(url, "backups")
     assert made.name in listed.out and f"in {chosen}" in listed.out
     assert cli(url, "verify", made.name).exit_code == 0
-    assert folders(url, usual) == (usual, chosen)
+    assert folders(url, usual).places == (usual, chosen)
     assert find_in(folders(url, usual), made.name).path == made.path
     assert "The newest verified one is from" in of(read(url, usual), "backups").message
 
@@ -66,7 +66,9 @@ def test_a_rule_counts_them_and_deletes_only_in_its_own_folder(
 
 def test_without_the_database_the_configured_folder_is_listed(tmp_path: Path) -> None:
     away = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
-    assert folders(away, tmp_path) == (tmp_path,)
+    found = folders(away, tmp_path)
+    assert found.places == (tmp_path,)
+    assert "could not be looked up: PostgreSQL does not answer" in found.note
 
 
 def test_a_copy_of_a_backup_is_no_other_backup(make_database: MakeDatabase, cli: Cli, tmp_path: Path) -> None:
@@ -93,3 +95,37 @@ def test_a_folder_name_that_is_too_long_is_refused_and_harms_no_later_command(
     assert cli(url, "backup", "--backup-dir", str(tmp_path / ("x" * 300))).exit_code == 1
     assert cli(url, "backups").exit_code == 0
     assert cli(url, "backup").exit_code == 0
+
+
+def test_the_only_verified_backup_is_that_of_all_known_folders(
+    make_database: MakeDatabase, cli: Cli, tmp_path: Path
+) -> None:
+    url, chosen, usual = make_database("v1"), tmp_path / "chosen", tmp_path / "backups"
+    assert cli(url, "backup", "--backup-dir", str(chosen)).exit_code == 0
+    (made,) = list_all([chosen])
+    copies(made, usual, 3)
+    assert cli(url, "delete", "20260103", "--yes").exit_code == 0, "the one in the chosen folder stays"
+    refused = cli(url, "delete", made.name, "--yes")
+    assert refused.exit_code == 1 and "only verified backup" in refused.err
+    copies(made, usual, 4)
+    assert cli(url, "delete", made.name, "--yes", "--backup-dir", str(chosen)).exit_code == 0
+    assert [one.name for one in list_all([usual, chosen])] == ["20260104"]
+
+
+@pytest.mark.parametrize(("odd", "reason"), [("loop", "Too many levels of symbolic links"), ("file/below", "Not a")])
+def test_why_the_folder_cannot_be_used_is_the_systems_own_reason(
+    make_database: MakeDatabase, cli: Cli, tmp_path: Path, odd: str, reason: str
+) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").touch()
+    url, folder = make_database("v1"), str(tmp_path / odd)
+    for command in (("backups",), ("backup",), ("verify", "20260101"), ("prune", "--keep", "1", "--yes")):
+        said = cli(url, *command, HK_STRATEGY_BACKUPS=folder)
+        assert said.exit_code == 1, said.all
+        assert f"{folder}: {reason}" in said.err, command
+    for command in (("plan", "phase1"), ("check",)):
+        said = cli(url, *command, HK_STRATEGY_BACKUPS=folder)
+        assert "The folder for backups cannot be used: " in said.all and "user's home" not in said.all
+    if odd == "loop":
+        assert reason in cli(url, "plan", "phase1", HK_STRATEGY_BACKUPS=folder).all
+        assert reason in cli(url, "check", HK_STRATEGY_BACKUPS=folder).all

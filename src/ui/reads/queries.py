@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
-from pathlib import Path
 
 import pandas as pd
 
@@ -142,13 +141,22 @@ def in_the_way(source: Source) -> tuple[Client, ...]:
     return blocking_sessions.in_the_way(source.url)
 
 
+@dataclass(frozen=True)
+class BackupList:
+    """The newest first. `note`: that other folders could not be looked up, and why; "" where they were."""
+
+    found: tuple[backup.Backup, ...]
+    note: str
+
+
 @cached(ttl=3, most=5, follows=nothing)
-def backups(source: Source) -> tuple[backup.Backup, ...]:
-    """Of the configured folder, and of those that were chosen for single ones; the newest first."""
-    return tuple(backup.list_all(backup_folders()))
+def backups(source: Source) -> BackupList:
+    """Of the configured folder, and of those that were chosen for single ones."""
+    known = backup_folders()
+    return BackupList(tuple(backup.list_all(known.places)), known.note)
 
 
-def backup_folders() -> tuple[Path, ...]:
+def backup_folders() -> backup.Folders:
     """Where backups of this database are: the configured folder first."""
     return backup.folders(database_url(), settings().backup_dir)
 

@@ -209,8 +209,10 @@ def delete(name: str, typed: str) -> str:
     """Delete one backup. Returns the message. Raises BackupError where it must stay."""
     with as_admin("delete", backup=name) as asked:
         _check_word(typed)
-        found = backup.find_in(queries.backup_folders(), name)
-        backup.delete_backup(found, wanted=backup.usage_of(queries.database_url()).wanted)
+        known = queries.backup_folders()
+        found = backup.find_in(known, name)
+        wanted = backup.usage_of(queries.database_url()).wanted
+        backup.delete_backup(found, wanted=wanted, places=known.places)
         asked.record(AuditOutcome.DONE)
         return f"Deleted {name}: {fmt.size(found.bytes)} freed."
 

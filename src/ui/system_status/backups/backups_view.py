@@ -37,12 +37,15 @@ PANELS = {
 def show(may: bool) -> None:
     """Draw the list of backups. `may`: with an admin's actions."""
     st.subheader("Backups")
-    backups, folder = queries.backups(), queries.settings().backup_dir
+    listed, folder = queries.backups(), queries.settings().backup_dir
+    backups = listed.found
     if backups:
         shown = components.page(len(backups), PAGE, plural(len(backups), "backup"), "backups_page")
         st.html(markup.table(COLUMNS, [_row(one, folder) for one in backups[shown]], caption="Backups, newest first"))
     else:
         st.caption("No backup yet. Every phase makes one first, and starts only when it restores equal.")
+    if listed.note:
+        st.warning(fmt.plain(listed.note))
     if not may:
         return
     st.button("Make a backup", key="backup_make", icon=":material/save:", on_click=_make)
