@@ -9,11 +9,19 @@ from src.cli.context import Context, done
 from src.cli.findings import MARKS, finding_lines, next_words
 from src.cli.output import Ending
 from src.cli.text import component_advice, current_run_lines, health_lines
-from src.errors import DatabaseUnavailable, HKStrategyError, NotAllowed, TableLocked
+from src.errors import (
+    Action,
+    DatabaseUnavailable,
+    HKStrategyError,
+    NextStep,
+    NotAllowed,
+    PrerequisiteError,
+    TableLocked,
+)
 from src.health.model import SILENT, Component, State
 from src.health.monitor import inspect_once
 from src.journal import runs
-from src.journal.model import Phase
+from src.journal.model import NEWER_PROGRAM, Phase, RunRecord
 from src.migration import engine
 from src.migration.findings import Severity
 from src.migration.preflight.rules import rules
@@ -38,8 +46,8 @@ def cmd_check(context: Context) -> Ending:
     except (DatabaseUnavailable, NotAllowed, TableLocked):
         context.renderer.show("check", {"version": None, "health": health}, ["Health:", *health_lines(found), ""])
         raise
-    run = _unless_not_allowed(lambda: runs.fetch_current_run(context.url))
-    sample = bool(_unless_not_allowed(manager.is_sample_data))
+    run = _if_readable(lambda: runs.fetch_current_run(context.url))
+    sample = bool(_if_readable(manager.is_sample_data))
     lines = [f"Schema: {inspection.title}", ""]
     if inspection.empty:
         lines += [f"  {EMPTY_ADVICE}", ""]
@@ -54,7 +62,7 @@ def cmd_check(context: Context) -> Ending:
     lines += _roles_lines(inspection.legacy_roles)
     if inspection.findings:
         lines += ["", "Noticed:", *finding_lines(inspection.findings)]
-    recommended = _recommendations(manager.schema_state(), inspection) if info else []
+    recommended = _recommendations(manager.schema_state(), inspection, run) if info else []
     if recommended:
         lines += ["", "Recommended:", *(f"  - {text}" for text in recommended)]
     value = {
@@ -83,17 +91,33 @@ def _report(of: Component) -> dict[str, object]:
 _RECOMMENDED = {SchemaVersion.V1: Phase.PHASE1, SchemaVersion.V2: Phase.PHASE2}
 
 
-def _recommendations(state: SchemaState, inspection: engine.Inspection) -> list[str]:
+def _recommendations(state: SchemaState, inspection: engine.Inspection, run: RunRecord | None) -> list[str]:
     """What to do next; nothing that one of the findings refuses. The warning of the schema stands among those."""
+    if run is not None and run.is_unfinished:
+        return _about_run(run, inspection)
     phase = None if state.version is None else _RECOMMENDED.get(state.version)
-    refused = any(
-        finding.severity is Severity.REFUSAL and phase in rules()[finding.code].phases
-        for finding in inspection.findings
-    )
-    if phase is not None and refused:
+    if phase is not None and _is_refused(phase, inspection):
         return [f"Settle what is marked {MARKS[Severity.REFUSAL]} above first: until then {phase} is refused."]
     found = [one for one in recommendations(state) if one.text != state.warning]
     return [" ".join(filter(None, (one.text, next_words(one.next_step)))) for one in found]
+
+
+def _about_run(run: RunRecord, inspection: engine.Inspection) -> list[str]:
+    """Nothing else is possible before that run has ended."""
+    if run.is_running:
+        return [f"Wait until run {run.run_id} ({run.phase}) has ended, or pause it."]
+    if not run.phase.is_known:
+        return [NEWER_PROGRAM]
+    if _is_refused(run.phase, inspection):
+        return [f"Settle what is marked {MARKS[Severity.REFUSAL]} above first: until then resume is refused."]
+    return [f"End run {run.run_id} ({run.phase}) first. {next_words(NextStep(Action.RESUME_OR_UNDO, run.phase))}"]
+
+
+def _is_refused(phase: Phase, inspection: engine.Inspection) -> bool:
+    return any(
+        finding.severity is Severity.REFUSAL and phase in rules()[finding.code].phases
+        for finding in inspection.findings
+    )
 
 
 @dataclass(frozen=True)
@@ -109,11 +133,12 @@ def _obstacles(url: str) -> _Obstacles:
         return _Obstacles(exclusive_locks(conn), grants_of_all(conn, READ))
 
 
-def _unless_not_allowed(read: Callable[[], T]) -> T | None:
-    """What `read` says; None where this role may not read it: the missing GRANT is shown."""
+def _if_readable(read: Callable[[], T]) -> T | None:
+    """What `read` says; None where this role may not read it, or a newer version of the program has changed it: what is
+    missing is shown."""
     try:
         return read()
-    except NotAllowed:
+    except (NotAllowed, PrerequisiteError):
         return None
 
 

@@ -1,6 +1,7 @@
 """What each command of run_migration.py does: call the engine, show what it says, and say how it ended."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from src.cli.backups import cmd_backup, cmd_backups, cmd_delete, cmd_prune, cmd_restore, cmd_verify
 from src.cli.check import cmd_check
@@ -11,11 +12,12 @@ from src.cli.output import Ending
 from src.cli.parser import RollbackTarget
 from src.cli.text import current_run_lines, outcome_lines, plan_lines, run_detail_lines
 from src.cli.text_history import activity_lines
-from src.errors import InvalidInput
+from src.errors import InvalidInput, NotAllowed
 from src.journal import activity, runs
 from src.journal.model import Keep, OutcomeState, Phase, RunOutcome
 from src.journal.runs import actor
 from src.migration import engine
+from src.migration.findings import PlanRefused
 from src.migration.model import Plan
 from src.sample.load import init_database, remove_sample
 
@@ -48,7 +50,8 @@ def cmd_plan(context: Context) -> Ending:
 
 def cmd_phase(context: Context) -> Ending:
     """phase1, phase2 and rollback: plan, ask, run."""
-    context.refuse_while_running()
+    with suppress(NotAllowed):  # the plan has every right that is missing
+        context.refuse_while_running()
     plan = _plan(context)
     lines = plan_lines(plan, context.options)
     if plan.nothing_to_do:
@@ -63,8 +66,14 @@ def cmd_phase(context: Context) -> Ending:
 
 
 def cmd_resume(context: Context) -> Ending:
-    context.refuse_while_running()
-    run = runs.fetch_current_run(context.url)
+    try:
+        context.refuse_while_running()
+        run = runs.fetch_current_run(context.url)
+    except NotAllowed:
+        lacking = engine.lacking_rights(context.url)
+        if not lacking:
+            raise
+        raise PlanRefused(lacking) from None
     if run is None:
         return nothing("Nothing to do: no run of this database is paused or interrupted.")
     context.renderer.show("run", run, current_run_lines(run))

@@ -56,6 +56,8 @@ def plan_lines(plan: Plan, options: Options, *, sql: bool = False) -> list[str]:
     if plan.nothing_to_do:
         return [plan.nothing_to_do, *finding_lines(plan.findings)]
     lines = [f"Plan: {plan.phase}, from {_title(plan.from_version)} to {_title(plan.to_version)}", "", "Steps:"]
+    if not plan.steps:
+        lines.append("  Which ones are needed cannot be found out before what is marked ✗ is settled.")
     for number, (step, estimate) in enumerate(zip(plan.steps, estimate_texts(plan), strict=True), 1):
         lock = lock_of(step)
         lines.append(f"  {number:>2}. {step.kind:<9} {step.title}")

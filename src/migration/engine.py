@@ -37,11 +37,13 @@ from src.journal.model import (
 )
 from src.journal.run_lock import acquire_run_lock, wait_for_orphaned_backend
 from src.journal.runs import fetch_current_run, reading_session
-from src.migration.findings import Finding, PlanRefused
+from src.migration.findings import Finding, PlanRefused, Severity
 from src.migration.model import Options, Plan, TableSize
 from src.migration.plan.planner import configure, open_plan
+from src.migration.preflight.access_rules import RIGHTS
 from src.migration.preflight.survey import survey
 from src.migration.run.execution import Execution
+from src.migration.run.rights import refused_right
 from src.migration.run.runner import OnEvent, work_session
 from src.migration.steps import checksums
 from src.portfolios.transactions import MOST_MOVES
@@ -68,6 +70,12 @@ def inspect(url: str) -> Inspection:
     """Survey the database, without changing anything. Raises DatabaseUnavailable."""
     found = _read_stable(url, lambda conn: survey(conn, None, Options()))
     return Inspection(found.version, found.title, found.findings, found.legacy_roles, found.tables, found.empty)
+
+
+def lacking_rights(url: str) -> tuple[Finding, ...]:
+    """What keeps this role from any phase: owners and rights. Changes nothing. Raises DatabaseUnavailable."""
+    found = inspect(url).findings
+    return tuple(one for one in found if one.severity is Severity.REFUSAL and one.code in RIGHTS)
 
 
 def make_plan(url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
@@ -287,10 +295,7 @@ def _prepare(work: Connection) -> None:
             cur.execute("COMMIT")
     except psycopg2.errors.InsufficientPrivilege as error:
         work.cursor().execute("ROLLBACK")
-        raise PrerequisiteError(
-            f"Nothing was touched. The role may not create the schema hk_migration ({str(error).strip()}): "
-            "GRANT CREATE ON DATABASE to it."
-        ) from None
+        raise PrerequisiteError(f"Nothing was touched. {refused_right(work, error, ())}") from None
 
 
 def _next_step(phase: Phase) -> NextStep:

@@ -5,6 +5,7 @@ version is recorded in the comment of its first table, which every role can read
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -60,39 +61,61 @@ def newest(part: Part) -> int:
     return max(version.number for version in versions() if version.part is part)
 
 
-def recorded(cursor: Cursor) -> dict[Part, int]:
-    """The version of each part in the database. 0: it is not there, or made by a program that recorded none.
+@dataclass(frozen=True)
+class Record:
+    """The comment of a part's first table. `version`: None where it names none; 0: it is no record of this program."""
 
-    Raises PrerequisiteError where the record names no version.
-    """
+    part: Part
+    table: str
+    comment: str
+    version: int | None
+
+
+def records(cursor: Cursor) -> tuple[Record, ...]:
+    """Of both parts, from the catalogs alone. A table that is not there has an empty comment."""
     cursor.execute(query("schema.own_schema_record.comments"), {"tables": list(_FIRST_TABLES.values())})
     comments = dict(cursor.fetchall())
-    return {part: _version(table, comments.get(table)) for part, table in _FIRST_TABLES.items()}
+    return tuple(_record(part, table, comments.get(table) or "") for part, table in _FIRST_TABLES.items())
 
 
-def _version(table: str, comment: str | None) -> int:
-    if comment is None or not comment.startswith(_RECORD):
-        return 0
+def _record(part: Part, table: str, comment: str) -> Record:
+    if not comment.startswith(_RECORD):
+        return Record(part, table, comment, 0)
     number = comment.removeprefix(_RECORD)
-    if not _NUMBER.fullmatch(number):
-        raise PrerequisiteError(
-            f"The comment of the table hk_migration.{table} names no version of this program: {comment[:80]!r}. Let "
-            f"its owner run: COMMENT ON TABLE hk_migration.{table} IS NULL;"
-        )
-    return int(number)
+    return Record(part, table, comment, int(number) if _NUMBER.fullmatch(number) else None)
+
+
+def newer_parts(found: Iterable[Record]) -> list[str]:
+    """The parts that a newer version of the program has written, in words."""
+    return [
+        f"{one.part} has version {one.version}, known is {newest(one.part)}"
+        for one in found
+        if one.version is not None and one.version > newest(one.part)
+    ]
 
 
 def known(cursor: Cursor) -> dict[Part, int]:
-    """As `recorded`. Asked before anything is written to the schema: raises PrerequisiteError for a newer version."""
-    found = recorded(cursor)
-    newer = [part for part, version in found.items() if version > newest(part)]
+    """The version of each part in the database. 0: it is not there, or made by a program that recorded none.
+
+    Asked before anything is written to the schema: raises PrerequisiteError where the record names no version, or a
+    newer one.
+    """
+    found = records(cursor)
+    versions_found: dict[Part, int] = {}
+    for one in found:
+        if one.version is None:
+            raise PrerequisiteError(
+                f"The comment of the table hk_migration.{one.table} names no version of this program: "
+                f"{one.comment[:80]!r}. Let its owner run: COMMENT ON TABLE hk_migration.{one.table} IS NULL;"
+            )
+        versions_found[one.part] = one.version
+    newer = newer_parts(found)
     if newer:
-        texts = (f"{part} has version {found[part]}, known is {newest(part)}" for part in newer)
         raise PrerequisiteError(
             "This database was last used by a newer version of this program. Update this one. "
-            f"(Schema hk_migration: {'; '.join(texts)}.)"
+            f"(Schema hk_migration: {'; '.join(newer)}.)"
         )
-    return found
+    return versions_found
 
 
 def newer_version(conn: Connection, error: psycopg2.Error) -> PrerequisiteError | None:

@@ -50,3 +50,24 @@ def test_a_role_that_may_not_read_is_shown_what_is_missing_and_offered_nothing(
     problems = " ".join(one.value for one in app.error)
     assert f"GRANT trader TO {name}" in problems + " ".join(one.value for one in app.code)
     assert "Traceback" not in text
+    warnings = " ".join(one.value for one in app.warning).replace("\\", "")
+    assert "could not be looked up" in warnings and f"GRANT USAGE ON SCHEMA hk_migration TO {name};" in warnings
+
+
+def test_a_newer_program_is_shown_and_no_phase_is_offered(make_database: MakeDatabase, open_page: OpenPage) -> None:
+    url = make_database("v2", sample=True)
+    execute(url, "COMMENT ON TABLE hk_migration.run IS 'HK Strategy: version 900'")
+    app = open_page(url, "system_status")
+    assert any("last used by a newer version of this program" in one.value for one in app.error)
+    assert not [one.label for one in app.button if one.label.startswith("Start")]
+
+
+def test_an_own_schema_of_another_owner_is_shown_with_what_helps(
+    make_database: MakeDatabase, open_page: OpenPage, servers: Servers
+) -> None:
+    url = make_database("v2", sample=True)
+    owner = servers[18].replace("/postgres?", f"/{database_name(url)}?")
+    execute(owner, "ALTER SCHEMA hk_migration OWNER TO postgres")
+    app = open_page(url, "system_status")
+    assert any("ALTER SCHEMA hk_migration OWNER TO trader" in one.value for one in app.code)
+    assert not [one.label for one in app.button if one.label.startswith("Start")]

@@ -277,15 +277,52 @@ def test_the_right_to_connect_is_named(make_database: MakeDatabase, servers: Ser
     assert "lists those that are missing" not in said.all
 
 
+NEWER = "This database was last used by a newer version of this program."
+
+
 def test_a_schema_of_a_newer_program_is_refused_with_what_to_do(make_database: MakeDatabase, cli: Cli) -> None:
     url = make_database("v2")
     execute(url, "COMMENT ON TABLE hk_migration.run IS 'HK Strategy: version 900'")
-    for command in (("phase2", "--yes", "--no-backup"), ("rollback", "--to", "v1", "--yes", "--no-backup")):
+    for command in (("plan", "phase2"), ("phase2", "--yes", "--no-backup"), ("rollback", "--to", "v1", "--yes")):
         said = cli(url, *command)
         assert said.exit_code == 3, said.all
-        assert "last used by a newer version of this program. Update this one." in said.all
-    assert cli(url, "check").exit_code == 0
+        assert f"✗ {NEWER}" in said.out
+        assert "Update this one, or use that version." in said.err
     assert cli(url, "history").exit_code == 0
+
+
+@pytest.mark.parametrize("changed", ["", "ALTER TABLE hk_migration.event RENAME COLUMN kind TO sort"])
+@pytest.mark.parametrize("schema", ["v1", "v2"])
+def test_check_shows_a_newer_program_and_recommends_nothing_that_is_refused(
+    make_database: MakeDatabase, cli: Cli, schema: str, changed: str
+) -> None:
+    url = make_database(schema, sample=True)
+    execute(url, f"COMMENT ON TABLE hk_migration.run IS 'HK Strategy: version 900'; {changed}")
+    said = cli(url, "check")
+    assert said.exit_code == 0, said.all
+    assert f"✗ {NEWER}\n    Update this one, or use that version." in said.out
+    assert "run_migration.py phase" not in said.out.split("Recommended:")[1]
+    planned = cli(url, "plan", "phase1" if schema == "v1" else "phase2", "--json")
+    assert planned.exit_code == 3, planned.all
+    found: Any = planned.records[0]["findings"]
+    assert found[0]["code"] == "newer-version"
+    assert found[0]["facts"]["parts"] == ["journal has version 900, known is 1"]
+
+
+def test_a_run_and_a_version_that_are_not_known_are_findings(make_database: MakeDatabase, cli: Cli) -> None:
+    url = make_database("v2", sample=True)
+    execute(
+        url,
+        "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
+        "VALUES ('phase3', '3.0', '4.0', 'x', '{}', '[]', '{}')",
+    )
+    for command in (("check",), ("plan", "phase2")):
+        assert "✗ Run" in cli(url, *command).out and "(phase3) is interrupted" in cli(url, *command).out
+    assert "A newer version of this program began it" in cli(url, "check").out.split("Recommended:")[1]
+    execute(url, "COMMENT ON TABLE hk_migration.run IS 'HK Strategy: version two'")
+    said = cli(url, "plan", "phase2")
+    assert said.exit_code == 3
+    assert "COMMENT ON TABLE hk_migration.run IS NULL" in said.err
 
 
 @pytest.mark.parametrize("command", ["plan phase1", "phase1 --yes --no-backup"])

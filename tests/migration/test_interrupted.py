@@ -14,7 +14,7 @@ from psycopg2.extensions import make_dsn, parse_dsn
 
 from src.config import PROJECT_ROOT
 from src.embedded.api import PrivateServer
-from src.errors import Action, DatabaseUnavailable, PrerequisiteError, RunInProgress, RunPaused
+from src.errors import Action, DatabaseUnavailable, NextStep, PrerequisiteError, RunInProgress, RunPaused
 from src.journal import runs
 from src.journal.model import Event, Phase, RunOutcome
 from src.migration import engine
@@ -101,14 +101,34 @@ def test_ctrl_c_while_trying_for_a_lock(v1: MigrationEnv) -> None:
     assert v1.resume().state == "done"
 
 
-def stop_at(step: str) -> Callable[[Event], None]:
+def stop_at(step: str, state: str = "started") -> Callable[[Event], None]:
     """For `on_event`: what Ctrl-C does, at a given step."""
 
     def on_event(event: Event) -> None:
-        if event.kind == "step" and event.step == step and event.detail["state"] == "started":
+        if event.kind == "step" and event.step == step and event.detail["state"] == state:
             raise KeyboardInterrupt
 
     return on_event
+
+
+@pytest.mark.parametrize(("step", "state", "touched"), [("measure", "done", False), ("prove", "started", True)])
+def test_a_measurement_that_cannot_be_read_is_made_again_or_the_run_can_be_undone(
+    v1: MigrationEnv, step: str, state: str, touched: bool
+) -> None:
+    with pytest.raises(RunPaused):
+        v1.run(Phase.PHASE1, stop_at(step, state))
+    v1.rows(
+        "ALTER TABLE hk_migration.event DISABLE TRIGGER USER; "
+        "UPDATE hk_migration.event SET detail = '{\"before\": {\"tables\": 1}}' WHERE detail ? 'before'; "
+        "ALTER TABLE hk_migration.event ENABLE TRIGGER USER"
+    )
+    if not touched:
+        assert v1.resume().state == "done"
+        return
+    with pytest.raises(PrerequisiteError, match="its measurement before the first step cannot be read") as refused:
+        v1.resume()
+    assert refused.value.next_step == NextStep(Action.UNDO, Phase.PHASE1)
+    assert v1.run(Phase.ROLLBACK_V1).state == "done"
 
 
 def test_a_session_that_outlived_its_client_is_ended(v1: MigrationEnv, monkeypatch: pytest.MonkeyPatch) -> None:

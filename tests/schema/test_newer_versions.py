@@ -117,4 +117,4 @@ def test_a_comment_of_somebody_else_is_no_record(env: MigrationEnv) -> None:
 
 def recorded(it: MigrationEnv) -> dict[Part, int]:
     with closing(psycopg2.connect(it.url)) as conn, conn.cursor() as cur:
-        return own_schema.recorded(cur)
+        return own_schema.known(cur)

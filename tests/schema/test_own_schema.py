@@ -75,7 +75,7 @@ def script(text: str) -> Work:
 
 def versions_of(url: str) -> dict[Part, int]:
     with closing(psycopg2.connect(url)) as conn, conn.cursor() as cur:
-        return own_schema.recorded(cur)
+        return own_schema.known(cur)
 
 
 FRESH: dict[int, Catalog] = {}

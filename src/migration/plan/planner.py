@@ -15,11 +15,13 @@ from src.journal.sessions import long_transactions
 from src.migration.findings import Choice, Finding
 from src.migration.model import Options, Plan, Step, StepKind, StepMode
 from src.migration.plan.estimate import earlier_runs, estimates
+from src.migration.preflight.own_schema_rules import NEWER_VERSION
 from src.migration.preflight.rollback_preview import merge_preview, portfolios_to_archive
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal
 from src.migration.preflight.survey import Survey, survey
 from src.migration.steps import checksums, is_true, load_steps
 from src.postgres.connection import Connection
+from src.postgres.errors import is_moved, is_refused_right
 from src.postgres.failures import failure
 from src.postgres.queries import query
 
@@ -84,8 +86,36 @@ def configure(conn: Connection, legacy_roles: Sequence[str], options: Options) -
 
 
 def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
-    """What `phase` would do to the database behind `conn` (in autocommit), and what is in its way."""
+    """What `phase` would do to the database behind `conn` (in autocommit), and what is in its way.
+
+    Where a refusal keeps the rest from being read, a plan without steps has the refusals.
+    """
     found = survey(conn, phase, options)
+    try:
+        return _plan(conn, url, phase, options, settings, found)
+    except psycopg2.Error as error:
+        newer = any(finding.code == NEWER_VERSION.code for finding in found.findings)
+        if not (found.refused and (is_refused_right(error) or (newer and is_moved(error)))):
+            raise
+        return _unread(conn, phase, found)
+
+
+def _unread(conn: Connection, phase: Phase, found: Survey) -> Plan:
+    """The plan of a phase that is refused, and whose steps could not be found out."""
+    return Plan(
+        phase=phase,
+        from_version=found.version or phase.from_version,
+        to_version=phase.to_version,
+        steps=(),
+        findings=found.findings + _wrong_way(phase, found),
+        tables=found.tables,
+        legacy_roles=found.legacy_roles,
+        legacy_clients=found.legacy_clients,
+        blockers=long_transactions(conn),
+    )
+
+
+def _plan(conn: Connection, url: str, phase: Phase, options: Options, settings: Settings, found: Survey) -> Plan:
     configure(conn, found.legacy_roles, options)
     begun = runs.unfinished_run(runs.read_runs(conn, limit=1))
     version_from, version_to = phase.from_version, phase.to_version

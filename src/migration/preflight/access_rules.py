@@ -6,6 +6,7 @@ from src.journal.model import Client, ClientState, Phase
 from src.migration.findings import Choice, Finding
 from src.migration.preflight.facts import OUR_TABLES, Facts
 from src.migration.preflight.rules import BUILDS_VIEWS, EVERY_PHASE, info, refusal, warning
+from src.postgres.readonly import ReadOnlyTransaction
 from src.text import literal, quoted
 
 OLDEST_SERVER = 140000
@@ -38,11 +39,14 @@ READ_ONLY = refusal(
     "read-only",
     EVERY_PHASE,
     "Transactions of role {role} in database {database} are read-only (default_transaction_read_only is on).",
-    "Find who set it (database, role, or the server's configuration), and take it back",
-    sql=(
-        "ALTER DATABASE {database:sql} RESET default_transaction_read_only",
-        "or ALTER ROLE {role:sql} RESET default_transaction_read_only",
-    ),
+    "It is set by {place}. Let who may do so take it back",
+    sql="{statement}",
+)
+READ_ONLY_SESSION = refusal(
+    "read-only-session",
+    EVERY_PHASE,
+    "Transactions of role {role} in database {database} are read-only (default_transaction_read_only is on).",
+    "It is set by {place}. Take it out there.",
 )
 SERVER_TOO_OLD = refusal(
     "server-too-old",
@@ -68,8 +72,8 @@ NOT_OWNER = refusal(
     "not-owner",
     EVERY_PHASE,
     "Role {owner} owns {objects}, and {role} is no member of it.",
-    "Only an owner may change them. Connect as {owner}, or let it run",
-    sql="GRANT {owner:sql} TO {role:sql}",
+    "Only an owner may change them. Connect as {owner}, or let an administrator of the server run",
+    sql=("GRANT {owner:sql} TO {role:sql}", "or {statements}"),
 )
 OWNED_BY_SUPERUSER = refusal(
     "owned-by-superuser",
@@ -85,6 +89,9 @@ NO_SEQUENCE = refusal(
     "Role {role} may not use the sequences that number the rows of {tables}.",
     "Let their owner run",
     sql="GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role:sql}",
+)
+RIGHTS = frozenset(
+    rule.code for rule in (NO_CREATE_ON_DATABASE, NO_CREATE_IN_PUBLIC, NOT_OWNER, OWNED_BY_SUPERUSER, NO_SEQUENCE)
 )
 NO_SUCH_ROLE = refusal(
     "no-such-role",
@@ -171,8 +178,12 @@ def server_findings(facts: Facts) -> Iterator[Finding]:
     server = facts.server
     if server.standby:
         yield STANDBY()
-    elif server.read_only:
-        yield READ_ONLY(role=server.role, database=server.database)
+    elif facts.read_only is not None:
+        values = {"role": server.role, "database": server.database, "place": facts.read_only.place}
+        if facts.read_only.statement:
+            yield READ_ONLY(**values, statement=facts.read_only.statement)
+        else:
+            yield READ_ONLY_SESSION(**values)
     if server.version < OLDEST_SERVER:
         yield SERVER_TOO_OLD(version=server.version // 10000, oldest=OLDEST_SERVER // 10000)
 
@@ -194,21 +205,29 @@ def rights_findings(facts: Facts) -> Iterator[Finding]:
 
 def _owner_findings(facts: Facts) -> Iterator[Finding]:
     """One finding for each role that owns something which a phase changes."""
-    multi = facts.state.multi_portfolio
+    return ownership_findings(facts.transaction, facts.server.role, multi=facts.state.multi_portfolio)
+
+
+def ownership_findings(transaction: ReadOnlyTransaction, role: str, *, multi: bool) -> Iterator[Finding]:
+    """One finding for each role that owns something which a phase changes. `facts` of each: `objects`, by name.
+
+    `multi`: the views and functions of v2 are ours, if they are there.
+    """
     values = {
         "tables": [*OUR_TABLES, *(OUR_VIEWS if multi else ())],
         "functions": list(OUR_FUNCTIONS if multi else ()),
     }
     found: dict[tuple[str, bool], list[tuple[str, str]]] = {}
-    for owner, superuser, name, statement in facts.transaction.rows("migration.preflight.survey.not_owned", values):
+    for owner, superuser, name, statement in transaction.rows("migration.preflight.survey.not_owned", values):
         found.setdefault((owner, superuser), []).append((name, statement))
-    role = facts.server.role
     for (owner, superuser), owned in found.items():
-        objects, statements = [name for name, _ in owned], "; ".join(statement for _, statement in owned)
-        if superuser:
-            yield OWNED_BY_SUPERUSER(owner=owner, objects=objects, role=role, statements=statements)
-        else:
-            yield NOT_OWNER(owner=owner, objects=objects, role=role)
+        rule = OWNED_BY_SUPERUSER if superuser else NOT_OWNER
+        yield rule(
+            owner=owner,
+            objects=[name for name, _ in owned],
+            role=role,
+            statements="; ".join(statement for _, statement in owned),
+        )
 
 
 def _schemas_to_make(facts: Facts) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from src.journal.model import Phase
 from src.migration.model import Options
+from src.postgres.read_only_setting import ReadOnlySetting
 from src.postgres.readonly import ReadOnlyTransaction
 from src.schema.versions import PORTFOLIO_COLUMNS, SchemaState, SchemaVersion
 
@@ -43,7 +44,6 @@ class Server:
 
     version: int
     standby: bool
-    read_only: bool
     database: str
     role: str
     may_create_schemas: bool
@@ -56,7 +56,7 @@ class Facts:
     """Everything a judgement needs.
 
     `phases`: what is asked for, or what may come next where nothing is. `path_in_options`: this connection was opened
-    with a search_path of its own, so it cannot read the server's.
+    with a search_path of its own, so it cannot read the server's. `read_only`: what makes it so; None: it is not.
     """
 
     transaction: ReadOnlyTransaction
@@ -71,6 +71,7 @@ class Facts:
     own_tables: frozenset[str]
     syncs_legacy: bool
     path_in_options: bool
+    read_only: ReadOnlySetting | None
 
     def has(self, table: str) -> bool:
         """A plain table of that name is there, and may be read."""

@@ -8,9 +8,16 @@ from psycopg2.extensions import connection as Connection
 
 from src.journal import sessions
 from src.journal.model import VERSION_TITLES, Client, Phase
-from src.migration.findings import Finding
+from src.migration.findings import Finding, Severity
 from src.migration.model import Options, TableSize
-from src.migration.preflight import access_rules, holdings_rules, reference_rules, row_rules, table_rules
+from src.migration.preflight import (
+    access_rules,
+    holdings_rules,
+    own_schema_rules,
+    reference_rules,
+    row_rules,
+    table_rules,
+)
 from src.migration.preflight.facts import (
     HOLDINGS,
     OUR_TABLES,
@@ -22,6 +29,7 @@ from src.migration.preflight.facts import (
 )
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal, warning
 from src.postgres.failures import exclusive_locks, failure
+from src.postgres.read_only_setting import read_only_setting
 from src.postgres.readonly import ReadOnlyTransaction, read_only
 from src.schema.versions import SchemaState, SchemaVersion, detect
 
@@ -88,6 +96,11 @@ class Survey:
     server_version: int
     archived_portfolios: tuple[str, ...]
 
+    @property
+    def refused(self) -> bool:
+        """Whether one of the findings is a refusal."""
+        return any(finding.severity is Severity.REFUSAL for finding in self.findings)
+
 
 def survey(conn: Connection, phase: Phase | None, options: Options) -> Survey:
     """Inspect the database that `conn` is connected to, for `phase`, or for whatever may come next.
@@ -118,6 +131,7 @@ def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | N
     found = [
         *access_rules.server_findings(facts),
         *_version_findings(facts),
+        *_of(facts, lambda seen: own_schema_rules.own_schema_findings(conn, seen)),
         *(() if state.empty else _findings(facts, marks, archived)),
         *access_rules.session_findings(facts, connected, sessions.long_transactions(conn)),
     ]
@@ -174,6 +188,7 @@ def _facts(
         own_tables=frozenset(row[0] for row in transaction.rows("migration.preflight.survey.own_tables")),
         syncs_legacy=transaction.row("migration.preflight.survey.sync_trigger")[0],
         path_in_options="search_path" in (conn.info.options or ""),
+        read_only=read_only_setting(conn),
     )
 
 

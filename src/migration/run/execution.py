@@ -1,13 +1,13 @@
 """One execution of a plan: the backup, the measurement before, the SQL steps, the proof, and the event log."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 import psycopg2
 
 from src.backup.api import make_backup, verify_backup
 from src.config import Settings
-from src.errors import Action, NextStep, NotAllowed, ProofFailed, RunPaused
+from src.errors import Action, NextStep, NotAllowed, PrerequisiteError, ProofFailed, RunPaused
 from src.journal import runs
 from src.journal.model import Event, EventKind, Keep, OutcomeState, Phase, ProofRow, RunOutcome, RunState, StepState
 from src.journal.sessions import legacy_clients
@@ -22,12 +22,13 @@ from src.migration.run.proof import (
     one_snapshot,
     own_writes,
 )
+from src.migration.run.rights import refused_right
 from src.migration.run.runner import Journal, Runner
 from src.migration.run.stall_probe import StallProbe
 from src.migration.steps import is_true, load_steps
 from src.postgres.connection import Connection, is_gone, roll_back
 from src.postgres.errors import is_refused_right
-from src.postgres.failures import READ_AND_WRITE, missing_grants, not_allowed
+from src.postgres.failures import not_allowed
 from src.postgres.queries import query
 
 ENGINE_STEPS = (BACKUP.name, MEASURE.name, PROVE.name)
@@ -59,13 +60,24 @@ class Execution:
         self.proof: tuple[ProofRow, ...] = ()
 
     def open(self, resumed: bool, changed_files: tuple[str, ...]) -> None:
-        """Record that the run begins or is resumed. A resumed run takes over its backup and its measurement."""
+        """Record that the run begins or is resumed. A resumed run takes over its backup and its measurement.
+
+        Raises PrerequisiteError where steps were done, and the measurement before them cannot be read: nothing could be
+        proved then.
+        """
         if resumed:
+            measured = False
             for _, event in runs.read_events(self._journal.conn, self.run_id):
                 self.touched = self.touched or (event.kind == EventKind.STEP and event.step not in ENGINE_STEPS)
                 self._backup = str(event.detail["backup"]) if "backup" in event.detail else self._backup
                 if event.kind == EventKind.PROOF and "before" in event.detail:
-                    self._before = Measurement.from_json(cast(dict[str, Any], event.detail["before"]))
+                    self._before = Measurement.from_json(event.detail["before"])
+                    measured = True
+            if measured and self._before is None and self.touched:
+                raise PrerequisiteError(
+                    f"Run {self.run_id} cannot be resumed: its measurement before the first step cannot be read.",
+                    NextStep(Action.UNDO, self.plan.phase),
+                )
         verb = "goes on" if resumed else "begins"
         sizes = {size.table: size.bytes for size in self.plan.tables}
         self._journal.record(
@@ -142,19 +154,15 @@ class Execution:
         return outcome
 
     def refused_right(self, error: Exception) -> NotAllowed | None:
-        """The error that names the GRANT, where a right was missing that was there when the run was planned."""
+        """The error that names the owner or the GRANT, where a right was missing that was there at the plan."""
         if isinstance(error, NotAllowed):
             return error
         if not isinstance(error, psycopg2.Error) or not is_refused_right(error):
             return None
         roll_back(self._work)
-        grants: tuple[str, ...] = ()
-        if not self.server_is_gone:
-            grants = (
-                *missing_grants(self._work, "public", READ_AND_WRITE, ("USAGE", "CREATE")),
-                *missing_grants(self._work, "hk_migration", READ_AND_WRITE),
-            )
-        return not_allowed(error, grants)
+        if self.server_is_gone:
+            return not_allowed(error, ())
+        return refused_right(self._work, error, self.plan.legacy_roles)
 
     @property
     def server_is_gone(self) -> bool:

@@ -41,14 +41,22 @@ class Measurement:
         }
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> "Measurement":
-        return Measurement(
-            tables={name: (int(rows), str(digest)) for name, (rows, digest) in data["tables"].items()},
-            portfolios={
-                name: PortfolioFigures(int(f["positions"]), Decimal(f["cost"]), Decimal(f["value"]), Decimal(f["pnl"]))
-                for name, f in data["portfolios"].items()
-            },
-        )
+    def from_json(data: object) -> "Measurement | None":
+        """None where it is not what `as_json` gives: whatever JSON another program has left there."""
+        if not isinstance(data, Mapping):
+            return None
+        try:
+            return Measurement(
+                tables={str(name): (int(rows), str(digest)) for name, (rows, digest) in data["tables"].items()},
+                portfolios={
+                    str(name): PortfolioFigures(
+                        int(f["positions"]), Decimal(f["cost"]), Decimal(f["value"]), Decimal(f["pnl"])
+                    )
+                    for name, f in data["portfolios"].items()
+                },
+            )
+        except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError):
+            return None
 
     @property
     def total(self) -> PortfolioFigures:

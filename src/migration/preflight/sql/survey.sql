@@ -4,9 +4,7 @@
 SELECT set_config('search_path', 'pg_catalog', true)
 
 -- == server: the server, and what our role may do in this database
-SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(),
-       (SELECT reset_val = 'on' FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'),
-       current_database()::text, current_user::text,
+SELECT current_setting('server_version_num')::integer, pg_is_in_recovery(), current_database()::text, current_user::text,
        has_database_privilege(current_database(), 'CREATE'),
        coalesce(has_schema_privilege(to_regnamespace('public')::oid, 'CREATE'), false),
        to_regnamespace('hk_migration') IS NOT NULL
@@ -76,12 +74,23 @@ WITH found AS (
       FROM pg_catalog.pg_proc p
      WHERE p.pronamespace = to_regnamespace('public') AND p.proname = ANY (%(functions)s)
     UNION ALL
-    SELECT n.nspowner, 3, 'schema hk_migration',
+    SELECT c.relowner, 3, format('%%I.%%I', n.nspname, c.relname),
+           format('ALTER VIEW %%I.%%I OWNER TO %%I', n.nspname, c.relname, current_user)
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind = 'v' AND obj_description(c.oid, 'pg_class') = 'HK Strategy: v1 compatibility'
+    UNION ALL
+    SELECT n.nspowner, 4, 'schema hk_migration',
            replace($text$ALTER SCHEMA hk_migration OWNER TO @role; DO $$ DECLARE one text; BEGIN FOR one IN
  SELECT 'TABLE ' || oid::regclass FROM pg_class WHERE relnamespace = 'hk_migration'::regnamespace AND relkind = 'r'
  UNION ALL SELECT 'FUNCTION ' || oid::regprocedure FROM pg_proc WHERE pronamespace = 'hk_migration'::regnamespace
  LOOP EXECUTE 'ALTER ' || one || ' OWNER TO @role'; END LOOP; END $$$text$, '@role', quote_ident(current_user::text))
       FROM pg_catalog.pg_namespace n WHERE n.nspname = 'hk_migration'
+    UNION ALL
+    SELECT p.proowner, 5, format('hk_migration.%%s()', p.proname),
+           format('ALTER FUNCTION hk_migration.%%I(%%s) OWNER TO %%I', p.proname,
+                  pg_get_function_identity_arguments(p.oid), current_user)
+      FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname = 'hk_migration' AND pg_has_role(n.nspowner, 'USAGE') AND p.proname <> 'refuse_change_of_saves'
 )
 SELECT r.rolname::text, r.rolsuper, f.name, regexp_replace(f.statement, '\s+', ' ', 'g')
   FROM found f JOIN pg_catalog.pg_roles r ON r.oid = f.owner

@@ -74,6 +74,9 @@ def show(live: queries.LiveState) -> None:
         st.session_state[INSPECTED] = _surroundings()
         st.fragment(_refresh_plan, run_every=REFRESH_S)(phase, options, _state(plan))
     plan_choices.controls(plan)
+    if not plan.steps:
+        st.caption("Which steps are needed cannot be found out before that is settled.")
+        return
     _merged(plan)
     left, right = st.columns([3, 2], gap="medium")
     with left:
