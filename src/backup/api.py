@@ -5,7 +5,7 @@ A backup counts only once `verify_backup` has restored it and found it equal.
 
 from src.backup.delete import Usage, delete_backup, in_use, is_young, preview, prune, refuse_deletion, usage_of
 from src.backup.fingerprint import TableFingerprint
-from src.backup.folders import Folders, find_in, folders, list_all
+from src.backup.folders import Folders, Listing, find_in, folders, list_all, listing
 from src.backup.make import Estimate, estimate_backup, make_backup
 from src.backup.manifest import Backup, Progress, find_backup, list_backups
 from src.backup.restore.kept_databases import KeptDatabase, kept_databases
@@ -23,6 +23,7 @@ __all__ = [
     "Estimate",
     "Folders",
     "KeptDatabase",
+    "Listing",
     "Preview",
     "Progress",
     "RestoreOutcome",
@@ -41,6 +42,7 @@ __all__ = [
     "kept_databases",
     "list_all",
     "list_backups",
+    "listing",
     "make_backup",
     "preview",
     "preview_restore",

@@ -89,6 +89,25 @@ def list_all(places: Sequence[Path]) -> list[Backup]:
     return sorted(found, key=lambda backup: (backup.created_at, backup.name), reverse=True)
 
 
+@dataclass(frozen=True)
+class Listing:
+    """`backups`: the newest first. `notes`: which folders may hold others, and why that is not known."""
+
+    backups: tuple[Backup, ...]
+    notes: tuple[str, ...]
+
+
+def listing(known: Folders) -> Listing:
+    """The backups of all folders that can be read. Raises BackupError where none can."""
+    notes = (known.note,) if known.note else ()
+    try:
+        return Listing(tuple(list_all(known.places)), notes)
+    except BackupError as error:
+        if not known.places[1:]:
+            raise
+        return Listing(tuple(list_all(known.places[1:])), (str(error), *notes))
+
+
 def find_in(found: Folders, name: str) -> Backup:
     """The backup of that name in the first folder that has it. Raises BackupError when none has it."""
     with suppress(NoSuchBackup):

@@ -39,11 +39,10 @@ def cmd_backup(context: Context) -> Ending:
 
 
 def cmd_backups(context: Context) -> Ending:
-    known = context.backup_folders()
-    found = backups.list_all(known.places)
-    lines = [*backup_lines(found, context.backup_dir), *([known.note] if known.note else [])]
-    context.renderer.show("backups", {"backups": found, "note": known.note}, lines)
-    return done("", value={"count": len(found)})
+    found = backups.listing(context.backup_folders())
+    lines = [*backup_lines(found.backups, context.backup_dir), *found.notes]
+    context.renderer.show("backups", {"backups": found.backups, "notes": found.notes}, lines)
+    return done("", value={"count": len(found.backups)})
 
 
 def cmd_verify(context: Context) -> Ending:

@@ -129,3 +129,16 @@ def test_why_the_folder_cannot_be_used_is_the_systems_own_reason(
     if odd == "loop":
         assert reason in cli(url, "plan", "phase1", HK_STRATEGY_BACKUPS=folder).all
         assert reason in cli(url, "check", HK_STRATEGY_BACKUPS=folder).all
+
+
+def test_backups_elsewhere_are_listed_where_the_configured_folder_cannot_be_read(
+    make_database: MakeDatabase, cli: Cli, tmp_path: Path
+) -> None:
+    url, chosen, loop = make_database("v1"), tmp_path / "chosen", tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert cli(url, "backup", "--backup-dir", str(chosen)).exit_code == 0
+    (made,) = list_all([chosen])
+    listed = cli(url, "backups", HK_STRATEGY_BACKUPS=str(loop))
+    assert listed.exit_code == 0, listed.all
+    assert made.name in listed.out
+    assert f"The folder for backups cannot be read: {loop}: Too many levels of symbolic links." in listed.out

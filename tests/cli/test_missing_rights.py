@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import psycopg2
 import pytest
@@ -201,5 +201,5 @@ def test_backups_in_folders_that_are_not_known_are_said(make_database: MakeDatab
         assert "in other folders, which were chosen for single ones, could not be looked up" in said.all, command
         assert f"GRANT USAGE ON SCHEMA hk_migration TO {other};" in said.all
     (record, _) = cli(as_role(url, other), "backups", "--json").records
-    note: Any = record["note"]
+    (note,) = cast(list[str], record["notes"])
     assert "GRANT USAGE" in note

@@ -141,19 +141,10 @@ def in_the_way(source: Source) -> tuple[Client, ...]:
     return blocking_sessions.in_the_way(source.url)
 
 
-@dataclass(frozen=True)
-class BackupList:
-    """The newest first. `note`: that other folders could not be looked up, and why; "" where they were."""
-
-    found: tuple[backup.Backup, ...]
-    note: str
-
-
 @cached(ttl=3, most=5, follows=nothing)
-def backups(source: Source) -> BackupList:
+def backups(source: Source) -> backup.Listing:
     """Of the configured folder, and of those that were chosen for single ones."""
-    known = backup_folders()
-    return BackupList(tuple(backup.list_all(known.places)), known.note)
+    return backup.listing(backup_folders())
 
 
 def backup_folders() -> backup.Folders:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from src.backup.api import Backup
+from src.backup.api import Backup, Listing
+from src.errors import BackupError
 from src.text import plural
 from src.ui.reads import queries
 from src.ui.system_status import actions
@@ -37,15 +38,19 @@ PANELS = {
 def show(may: bool) -> None:
     """Draw the list of backups. `may`: with an admin's actions."""
     st.subheader("Backups")
-    listed, folder = queries.backups(), queries.settings().backup_dir
-    backups = listed.found
+    folder = queries.settings().backup_dir
+    try:
+        listing = queries.backups()
+    except BackupError as error:
+        listing = Listing((), (str(error),))
+    backups = listing.backups
     if backups:
         shown = components.page(len(backups), PAGE, plural(len(backups), "backup"), "backups_page")
         st.html(markup.table(COLUMNS, [_row(one, folder) for one in backups[shown]], caption="Backups, newest first"))
-    else:
+    elif not listing.notes:
         st.caption("No backup yet. Every phase makes one first, and starts only when it restores equal.")
-    if listed.note:
-        st.warning(fmt.plain(listed.note))
+    for note in listing.notes:
+        st.warning(fmt.plain(note))
     if not may:
         return
     st.button("Make a backup", key="backup_make", icon=":material/save:", on_click=_make)
