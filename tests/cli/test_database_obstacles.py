@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg2
 import pytest
@@ -275,6 +276,22 @@ def test_the_right_to_connect_is_named(make_database: MakeDatabase, servers: Ser
     assert said.exit_code == 1, said.all
     assert f'GRANT CONNECT ON DATABASE "{name}" TO "trader";' in said.all
     assert "lists those that are missing" not in said.all
+
+
+READ_ONLY = "-c default_transaction_read_only=on"
+
+
+def test_a_read_only_session_names_where_that_is_set(database: Database, cli: Cli) -> None:
+    url = database("v1", 18)
+    for said in (
+        cli(f"{url}&options={quote(READ_ONLY)}", "plan", "phase1"),
+        cli(url, "plan", "phase1", PGOPTIONS=READ_ONLY),
+    ):
+        assert said.exit_code == 3, said.all
+        assert "It is set by " in said.err and "Take it out there." in said.err
+        assert "ALTER DATABASE" not in said.all and "ALTER ROLE" not in said.all
+    assert "options in DATABASE_URL, in .env" in cli(f"{url}&options={quote(READ_ONLY)}", "check").out
+    assert "PGOPTIONS, in the environment" in cli(url, "check", PGOPTIONS=READ_ONLY).out
 
 
 NEWER = "This database was last used by a newer version of this program."
