@@ -18,7 +18,7 @@ import psycopg2
 from psycopg2 import sql
 from streamlit.testing.v1 import AppTest
 
-from src.auth.sessions import LoginSessions
+from src.auth.sessions import LoginKind, LoginSessions
 from src.config import PROJECT_ROOT
 from src.embedded.api import PrivateServer
 from src.postgres.connection import Connection, Cursor
@@ -151,7 +151,7 @@ def measure(*, quick: bool, say: Callable[[str], None]) -> list[Timed]:
             say(f"pages, {size.portfolios:,} portfolios of {size.positions:,} positions")
             url = _database(server, f"pages_{number}", size)
             os.environ.update(DATABASE_URL=url, REDIS_URL="redis://127.0.0.1:9/0", HK_STRATEGY_HOME=directory)
-            cookie = LoginSessions(Path(directory)).issue("token", "bench")
+            cookie = LoginSessions(Path(directory)).issue(LoginKind.TOKEN, "bench")
             with patch.object(current_user, "presented_cookie", return_value=cookie):
                 found += [_page(url, size, name) for name in PAGES]
             cache.manager().close()

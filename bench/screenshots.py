@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from src.auth.sessions import LoginSessions
+from src.auth.sessions import LoginKind, LoginSessions
 from src.config import PROJECT_ROOT, load_settings
 from src.database_enhanced import DatabaseManager
 from src.embedded.api import stop
@@ -80,7 +80,7 @@ def take(browser: Browser, url: str, name: str, width: int, theme: str) -> None:
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme="dark" if theme == "dark" else "light"
     )
-    session = LoginSessions(load_settings().home).issue("token", "admin")
+    session = LoginSessions(load_settings().home).issue(LoginKind.TOKEN, "admin")
     context.add_cookies([{"name": f"hk_session_{PORT}", "value": session, "url": url}])
     page = context.new_page()
     page.goto(url)

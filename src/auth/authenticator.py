@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from src.auth.sessions import LoginSession, LoginSessions
+from src.auth.sessions import LoginKind, LoginSession, LoginSessions
 from src.auth.store import Account, Accounts, Role
 from src.auth.throttle import Throttle
 from src.auth.token import OneTimeToken
@@ -46,11 +46,11 @@ def _wait(seconds: int) -> str:
 
 @dataclass(frozen=True)
 class User:
-    """Who is logged in. `kind`: as in LoginSession; only an "account" has a password here."""
+    """Who is logged in. `kind`: as in LoginSession; only an account has a password here."""
 
     name: str
     role: Role
-    kind: str
+    kind: LoginKind
 
     @property
     def is_admin(self) -> bool:
@@ -104,13 +104,13 @@ class Authenticator:
 
     def _user(self, session: LoginSession) -> User | None:
         role: Role | None = None
-        if session.kind == "account" and not self.rules.identities:
+        if session.kind is LoginKind.ACCOUNT and not self.rules.identities:
             account = self.accounts.get(session.name)
             if account is not None and hmac.compare_digest(account.generation, session.generation):
                 role = account.role
-        elif session.kind == "token" and self.mode is Mode.TOKEN:
+        elif session.kind is LoginKind.TOKEN and self.mode is Mode.TOKEN:
             role = Role.ADMIN
-        elif session.kind == "identity" and self.rules.identities:
+        elif session.kind is LoginKind.IDENTITY and self.rules.identities:
             role = self._role_of(session.name)
         return None if role is None else User(session.name, role, session.kind)
 
@@ -120,7 +120,7 @@ class Authenticator:
         if account is None:
             raise LoginRefused("Name or password is wrong.")
         _log.info("%s (%s) logged in from %s", account.name, account.role, address)
-        return self._sessions.issue("account", account.name, account.generation)
+        return self._sessions.issue(LoginKind.ACCOUNT, account.name, account.generation)
 
     def _check(self, name: str, password: str, address: str) -> Account | None:
         wait = self._throttle.begin(name, address)
@@ -146,7 +146,7 @@ class Authenticator:
             raise LoginRefused("This link has been used, or is not complete. The terminal shows one that works.")
         name = getpass.getuser()
         _log.info("%s (admin) logged in by the terminal's link from %s", name, address)
-        return self._sessions.issue("token", name)
+        return self._sessions.issue(LoginKind.TOKEN, name)
 
     def log_in_identity(self, email: str, token_key: str, expires: float, address: str) -> str:
         """A new session's cookie for an address that the provider vouches for. Raises LoginRefused.
@@ -161,7 +161,7 @@ class Authenticator:
             _log.warning("%s is known to the provider but not here; from %s", name, address)
             raise LoginRefused(f"{name} may not use this dashboard. Ask its admin to add you.")
         _log.info("%s logged in by an id token from %s", name, address)
-        return self._sessions.issue("identity", name)
+        return self._sessions.issue(LoginKind.IDENTITY, name)
 
     def _role_of(self, email: str) -> Role | None:
         if email in self.rules.admins:
@@ -177,13 +177,13 @@ class Authenticator:
 
     def change_password(self, user: User, old: str, new: str, address: str) -> str:
         """All the account's sessions end; the new cookie is for this one. Raises LoginRefused or InvalidInput."""
-        if user.kind != "account":
+        if user.kind is not LoginKind.ACCOUNT:
             raise InvalidInput("This login has no password here.")
         if self._check(user.name, old, address) is None:
             raise LoginRefused("The old password is wrong; nothing was changed.")
         account = self.accounts.change_password(user.name, new)
         _log.info("%s changed the password from %s", account.name, address)
-        return self._sessions.issue("account", account.name, account.generation)
+        return self._sessions.issue(LoginKind.ACCOUNT, account.name, account.generation)
 
     def may_read_metrics(self, authorization: str | None) -> bool:
         """Whether this Authorization header holds the METRICS_TOKEN."""

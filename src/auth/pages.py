@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse
 
 from src.auth.authenticator import User
 from src.auth.passwords import MIN_LENGTH
+from src.auth.sessions import LoginKind
 
 STYLE = (Path(__file__).parent / "assets" / "page.css").read_text(encoding="utf-8")
 
@@ -80,7 +81,8 @@ def providers(names: Sequence[str], next_path: str, *, said: str = "") -> HTMLRe
 
 
 def account(user: User) -> HTMLResponse:
-    password = '<a class="button quiet" href="/auth/password">Change the password</a>' if user.kind == "account" else ""
+    change = '<a class="button quiet" href="/auth/password">Change the password</a>'
+    password = change if user.kind is LoginKind.ACCOUNT else ""
     body = (
         f"<p><b>{escape(user.name)}</b>, {escape(user.role)}</p>{password}"
         '<form method="post" action="/auth/logout"><button>Log out</button></form>'

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from src.auth import pages, web
 from src.auth.authenticator import Authenticator, LoginRefused, Mode, Throttled, User
 from src.auth.middleware import Policy
-from src.auth.sessions import LIFETIME_S
+from src.auth.sessions import LIFETIME_S, LoginKind
 from src.errors import InvalidInput
 
 MAX_BODY = 8192
@@ -157,7 +157,7 @@ class Routes:
 
     async def password(self, request: Request) -> Response:
         user = _user(request)
-        if user.kind != "account":
+        if user.kind is not LoginKind.ACCOUNT:
             return RedirectResponse("/auth/account", 303)
         if request.method != "POST":
             return pages.password(user)

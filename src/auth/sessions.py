@@ -7,7 +7,8 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -19,16 +20,26 @@ from src.errors import ConfigurationError
 LIFETIME_S = 12 * 3600
 
 
+class LoginKind(StrEnum):
+    """Who began a login session. The values stand in cookies.
+
+    `TOKEN`: whoever started the dashboard. `IDENTITY`: vouched for by the OpenID Connect provider.
+    """
+
+    ACCOUNT = "account"
+    TOKEN = "token"  # noqa: S105  not one, but the name of the way in
+    IDENTITY = "identity"
+
+
 @dataclass(frozen=True)
 class LoginSession:
     """What the cookie says. Times in seconds since the epoch.
 
-    `kind`: "account" (then `generation` is its account's), "token" (whoever started the dashboard) or "identity"
-    (vouched for by the OpenID Connect provider). The role is not in it: it is looked up at each use.
+    `generation`: that of the account, "" for the other kinds. The role is not in it: it is looked up at each use.
     """
 
     session_id: str
-    kind: str
+    kind: LoginKind
     name: str
     generation: str
     issued: int
@@ -48,7 +59,7 @@ class LoginSessions:
         self._ended = Ended(folder / "ended.json", now)
         self._now = now
 
-    def issue(self, kind: str, name: str, generation: str = "") -> str:
+    def issue(self, kind: LoginKind, name: str, generation: str = "") -> str:
         """A new session's cookie."""
         now = int(self._now())
         session = LoginSession(secrets.token_urlsafe(16), kind, name, generation, now, now + LIFETIME_S)
@@ -60,7 +71,8 @@ class LoginSessions:
             return None
         try:
             session = LoginSession(**self._signer.loads(cookie))
-        except (BadSignature, TypeError):
+            session = replace(session, kind=LoginKind(session.kind))
+        except (BadSignature, TypeError, ValueError):
             return None
         now = self._now()
         if not session.issued - 60 <= now < session.expires or session.session_id in self._ended:

@@ -18,7 +18,7 @@ from src.errors import (
     PrerequisiteError,
     TableLocked,
 )
-from src.health.model import SILENT, Component, State
+from src.health.model import SILENT, Component, Key, State
 from src.health.monitor import inspect_once
 from src.journal import runs
 from src.journal.model import NEWER_PROGRAM, Phase, RunRecord
@@ -145,7 +145,7 @@ def _if_readable(read: Callable[[], T]) -> T | None:
 def _refuse_silence(found: Sequence[Component]) -> None:
     """A server that is reached, and does not answer, need not be waited for again."""
     for part in found:
-        if part.key == "database" and SILENT in part.details and part.state is State.DOWN:
+        if part.key is Key.DATABASE and SILENT in part.details and part.state is State.DOWN:
             raise DatabaseUnavailable(part.message, reason=Reason.SILENT, advice=advice(Reason.SILENT))
 
 

@@ -13,6 +13,7 @@ from src.errors import InvalidInput
 from src.journal.activity import ActivityFilter
 from src.journal.model import Keep, Phase
 from src.migration.model import Options
+from src.schema.versions import SchemaVersion
 
 PHASES = ("phase1", "phase2", "rollback")
 ENGINE = (*PHASES, "plan", "resume")
@@ -88,7 +89,7 @@ class Arguments:
             return Phase(name)
         if self.to is RollbackTarget.V1:
             return Phase.ROLLBACK_V1
-        if self.to is RollbackTarget.V2 or version == "3.0":
+        if self.to is RollbackTarget.V2 or version == SchemaVersion.V3:
             return Phase.ROLLBACK_V2
         return Phase.ROLLBACK_V1
 

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from src.diagnostics.model import Check, Result, Subject, failed, passed
 from src.errors import Action, NextStep
 from src.postgres.queries import query
-from src.schema.catalog import Item, compare, expected_catalog, read_catalog
+from src.schema.catalog import Item, ItemKind, compare, expected_catalog, read_catalog
 from src.schema.versions import SchemaVersion
 
 KINDS = (
-    ("table", "tables"),
-    ("column", "columns"),
-    ("constraint", "constraints"),
-    ("index", "indexes"),
-    ("view", "views"),
-    ("function", "functions"),
-    ("trigger", "triggers"),
+    (ItemKind.TABLE, "tables"),
+    (ItemKind.COLUMN, "columns"),
+    (ItemKind.CONSTRAINT, "constraints"),
+    (ItemKind.INDEX, "indexes"),
+    (ItemKind.VIEW, "views"),
+    (ItemKind.FUNCTION, "functions"),
+    (ItemKind.TRIGGER, "triggers"),
 )
 VIEW_COMMENT = "HK Strategy: v1 compatibility"
 POSITION_TABLES = ("portfolio_positions", "trading_signals", "price_history")
@@ -27,15 +27,15 @@ def check_catalog(subject: Subject) -> Iterator[Result]:
     drift = compare(subject.state.version, read_catalog(subject.conn))
     for kind, word in KINDS:
         name = f"{word} are those of v{subject.state.version}"
-        faults = [f"{item} is missing" for item in drift.missing if item.kind == kind]
+        faults = [f"{item} is missing" for item in drift.missing if item.kind is kind]
         faults += [
             f"{want} is `{have.definition}` instead of `{want.definition}`"
             for want, have in drift.different
-            if want.kind == kind
+            if want.kind is kind
         ]
-        faults += [f"{item} is {_invalid(item)}" for item in drift.invalid if item.kind == kind]
-        extra = [str(item) for item in drift.extra if item.kind == kind]
-        wanted = sum(1 for item in expected_catalog(subject.state.version) if item.kind == kind)
+        faults += [f"{item} is {_invalid(item)}" for item in drift.invalid if item.kind is kind]
+        extra = [str(item) for item in drift.extra if item.kind is kind]
+        wanted = sum(1 for item in expected_catalog(subject.state.version) if item.kind is kind)
         if faults:
             yield failed(name, _some(faults), _advice(kind), NextStep(Action.CHECK))
         elif wanted or extra:
@@ -44,15 +44,15 @@ def check_catalog(subject: Subject) -> Iterator[Result]:
 
 
 def _invalid(item: Item) -> str:
-    if item.kind == "index":
+    if item.kind is ItemKind.INDEX:
         return "invalid (an interrupted build)"
-    return "disabled" if item.kind == "trigger" else "not validated"
+    return "disabled" if item.kind is ItemKind.TRIGGER else "not validated"
 
 
-def _advice(kind: str) -> str:
-    if kind == "index":
+def _advice(kind: ItemKind) -> str:
+    if kind is ItemKind.INDEX:
         return "Drop an invalid one; build it with CREATE INDEX CONCURRENTLY; migrations/ has the statements."
-    if kind == "constraint":
+    if kind is ItemKind.CONSTRAINT:
         return "ALTER TABLE … VALIDATE CONSTRAINT for one that is not validated; migrations/ has the others."
     return "See the files in migrations/."
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from src.config import Settings
 from src.embedded.binaries import bin_dir, has_version
-from src.embedded.lifetime import Spec, Use, read_state
+from src.embedded.lifetime import ServerKind, Spec, Use, read_state
 from src.errors import HKStrategyError
 
 __all__ = [
@@ -23,11 +23,11 @@ _uses: dict[Spec, Use] = {}
 
 
 def _postgres_spec(settings: Settings) -> Spec:
-    return Spec("postgres", str(settings.home), provision=True)
+    return Spec(ServerKind.POSTGRES, str(settings.home), provision=True)
 
 
 def _cache_spec(settings: Settings) -> Spec:
-    return Spec("valkey", str(settings.home))
+    return Spec(ServerKind.VALKEY, str(settings.home))
 
 
 def _join(spec: Spec) -> str:
@@ -97,9 +97,9 @@ class PrivateServer:
     def __init__(
         self, directory: Path, version: int = 18, *, options: dict[str, str] | None = None, shared: bool = False
     ) -> None:
-        pairs = tuple(sorted((options or {}).items()))
+        pairs, place = tuple(sorted((options or {}).items())), str(directory.resolve())
         self._use = Use(
-            Spec("postgres", str(directory.resolve()), version, durable=False, idle_timeout_s=0.0, options=pairs)
+            Spec(ServerKind.POSTGRES, place, version, durable=False, idle_timeout_s=0.0, options=pairs),
         )
         self._shared = shared
         self.version = version

@@ -26,6 +26,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from src.config import PROJECT_ROOT
@@ -41,15 +42,22 @@ START_LIMIT_S = 180.0
 _log = logging.getLogger(__name__)
 
 
+class ServerKind(StrEnum):
+    """Which server. The values stand in the names of files in the home directory."""
+
+    POSTGRES = "postgres"
+    VALKEY = "valkey"
+
+
 @dataclass(frozen=True)
 class Spec:
-    """Which server. `kind`: "postgres" or "valkey".
+    """Which server, and how it is run.
 
     `provision`: on the first start create the role trader, the database hk_strategy and the sample data. `durable`:
     safe against power cuts. `idle_timeout_s`: how long the server stays up after its last user.
     """
 
-    kind: str
+    kind: ServerKind
     directory: str
     version: int = 18
     durable: bool = True
@@ -59,7 +67,7 @@ class Spec:
 
     def server(self) -> Postgres | Valkey:
         """The server that the specification describes; not started."""
-        if self.kind == "valkey":
+        if self.kind == ServerKind.VALKEY:
             return Valkey(Path(self.directory))
         return Postgres(
             Path(self.directory),
@@ -72,7 +80,7 @@ class Spec:
 
     def file(self, suffix: str) -> Path:
         """The server's file of that suffix in the home directory: postgres18.json, say."""
-        name = self.kind if self.kind == "valkey" else f"{self.kind}{self.version}"
+        name = self.kind if self.kind == ServerKind.VALKEY else f"{self.kind}{self.version}"
         return Path(self.directory) / f"{name}.{suffix}"
 
     def to_json(self) -> str:
@@ -83,6 +91,7 @@ class Spec:
 def spec_from_json(text: str) -> Spec:
     """The specification of which `to_json` made `text`."""
     values = json.loads(text)
+    values["kind"] = ServerKind(values["kind"])
     values["options"] = tuple((name, value) for name, value in values["options"])
     return Spec(**values)
 
@@ -227,7 +236,7 @@ class Use:
         )
 
     def _answers(self, url: str) -> bool:
-        if self.spec.kind == "valkey":
+        if self.spec.kind == ServerKind.VALKEY:
             return True
         try:
             connect(url, purpose="start").close()

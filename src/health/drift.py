@@ -3,7 +3,7 @@
 from src.errors import Action, NextStep
 from src.health.model import Trouble
 from src.journal.model import NEWER_PROGRAM, RunRecord
-from src.schema.catalog import Drift, Item
+from src.schema.catalog import Drift, Item, ItemKind
 from src.schema.versions import SchemaState
 from src.text import plural
 
@@ -63,24 +63,24 @@ def repairs(drift: Drift) -> list[str]:
 
     Empty where tables or columns are missing: then the version is doubtful, and a person decides what they hold.
     """
-    if any(item.kind in ("table", "column") for item in drift.missing):
+    if any(item.kind in (ItemKind.TABLE, ItemKind.COLUMN) for item in drift.missing):
         return []
-    constraints = {item.name for item in drift.missing if item.kind == "constraint"}
+    constraints = {item.name for item in drift.missing if item.kind is ItemKind.CONSTRAINT}
     found = []
     for item in drift.missing:
-        if item.kind == "constraint":
+        if item.kind is ItemKind.CONSTRAINT:
             kind = " NOT VALID" if item.definition.startswith(("FOREIGN KEY", "CHECK")) else ""
             found.append(f"ALTER TABLE public.{item.table} ADD CONSTRAINT {item.name} {item.definition}{kind};")
             if kind:
                 found.append(_validate(item))
-        elif item.kind == "index" and item.name not in constraints:
+        elif item.kind is ItemKind.INDEX and item.name not in constraints:
             found.append(f"{item.definition.replace(' INDEX ', ' INDEX CONCURRENTLY ', 1)};")
-        elif item.kind == "trigger":
+        elif item.kind is ItemKind.TRIGGER:
             found.append(f"{item.definition};")
     for item in drift.invalid:
-        if item.kind == "index":
+        if item.kind is ItemKind.INDEX:
             found.append(f"REINDEX INDEX CONCURRENTLY public.{item.name};")
-        elif item.kind == "trigger":
+        elif item.kind is ItemKind.TRIGGER:
             found.append(f"ALTER TABLE public.{item.table} ENABLE TRIGGER {item.name};")
         else:
             found.append(_validate(item))
@@ -93,11 +93,11 @@ def _validate(item: Item) -> str:
 
 def _outermost(extra: tuple[Item, ...]) -> list[Item]:
     """Without the columns, indexes and so on of tables that are extra themselves."""
-    tables = {item.table for item in extra if item.kind in ("table", "view")}
-    return [item for item in extra if item.kind in ("table", "view") or item.table not in tables]
+    tables = {item.table for item in extra if item.kind in (ItemKind.TABLE, ItemKind.VIEW)}
+    return [item for item in extra if item.kind in (ItemKind.TABLE, ItemKind.VIEW) or item.table not in tables]
 
 
 def _invalid(item: Item) -> str:
-    if item.kind == "index":
+    if item.kind is ItemKind.INDEX:
         return "invalid (an interrupted build)"
-    return "disabled" if item.kind == "trigger" else "not validated"
+    return "disabled" if item.kind is ItemKind.TRIGGER else "not validated"

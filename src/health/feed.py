@@ -7,10 +7,10 @@ from src.domain.price_age import TradingSessions, age_in_sessions, age_text
 from src.domain.quote import Quote
 from src.domain.valuation import known_price
 from src.health.background_poll import Answer
-from src.health.model import Component, State, unknown
+from src.health.model import Component, Key, State, unknown
 from src.text import plural
 
-KEY, NAME = "prices", "Price feed"
+NAME = "Price feed"
 # So long after an opening the first prices may be on their way.
 GRACE = timedelta(minutes=30)
 LISTED = 5
@@ -23,10 +23,10 @@ def feed(seen: Answer[dict[str, Quote]], sessions: TradingSessions, now: datetim
     """
     if seen.value is None:
         why = "Still being read: there are many." if seen.problem is None else unknown(seen.problem)
-        return Component(KEY, NAME, State.DEGRADED, why, known=False)
+        return Component(Key.PRICES, NAME, State.DEGRADED, why, known=False)
     quotes = list(seen.value.values())
     if not quotes:
-        return Component(KEY, NAME, State.HEALTHY, "No position yet, so there is nothing to price.")
+        return Component(Key.PRICES, NAME, State.HEALTHY, "No position yet, so there is nothing to price.")
     ages = {quote.symbol: _age(quote, sessions) for quote in quotes}
     newest = max(
         (quote.as_of for quote in quotes if quote.as_of and known_price(quote.price) is not None), default=None
@@ -40,14 +40,14 @@ def feed(seen: Answer[dict[str, Quote]], sessions: TradingSessions, now: datetim
     }
     lines = _behind(ages)
     if newest is None:
-        return Component(KEY, NAME, State.DEGRADED, "No symbol has a price.", ADVICE, lines, details)
+        return Component(Key.PRICES, NAME, State.DEGRADED, "No symbol has a price.", ADVICE, lines, details)
     zone = sessions.latest.opens.tzinfo
     text = f"The newest price is of {newest.astimezone(zone):%a %d %b %H:%M} Hong Kong time"
     if current == 0 and now - sessions.latest.opens > GRACE:
         text = f"{text}, {age_text(age_in_sessions(newest, sessions))}."
-        return Component(KEY, NAME, State.DEGRADED, text, ADVICE, lines, details)
+        return Component(Key.PRICES, NAME, State.DEGRADED, text, ADVICE, lines, details)
     text = f"{text}; {current:,} of {plural(len(quotes), 'symbol')} have one of the latest session."
-    return Component(KEY, NAME, State.HEALTHY, text, "", lines, details)
+    return Component(Key.PRICES, NAME, State.HEALTHY, text, "", lines, details)
 
 
 def _age(quote: Quote, sessions: TradingSessions) -> int | None:

@@ -13,7 +13,7 @@ from src.errors import Action, NextStep, TableLocked
 from src.health import server as health
 from src.health.background_poll import Answer
 from src.health.drift import difference_lines, repairs, schema_trouble
-from src.health.model import SILENT, Component, State, Trouble, unknown
+from src.health.model import SILENT, Component, Key, State, Trouble, unknown
 from src.health.probes import JournalProbe, ServerProbe, StructureProbe
 from src.journal.model import NEWER_PROGRAM, RunRecord, RunState
 from src.postgres import errors
@@ -50,7 +50,7 @@ def _answered(seen: Answer[ServerProbe]) -> Component:
     if seen.silent_s is not None:
         text = f"PostgreSQL has not answered for {duration(seen.silent_s)}."
         return Component(
-            "database", "PostgreSQL", State.DOWN, text, errors.advice(errors.Reason.SILENT), details={SILENT: True}
+            Key.DATABASE, "PostgreSQL", State.DOWN, text, errors.advice(errors.Reason.SILENT), details={SILENT: True}
         )
     if seen.problem is not None:
         return health.unreachable(seen.problem)
@@ -97,7 +97,7 @@ def pool(seen: PoolStatus) -> Component:
             )
         )
     message = "" if seen.in_use >= seen.size else f"This dashboard uses {seen.in_use} of its {seen.size}."
-    found = health.judged("pool", "Connections", message, troubles, details)
+    found = health.judged(Key.POOL, "Connections", message, troubles, details)
     return replace(found, lines=(f"waited in vain since the start: {seen.gave_up:,}",))
 
 
@@ -122,7 +122,7 @@ def schema(server: Answer[ServerProbe], own: Answer[JournalProbe], structure: An
     statements; where something cannot be read: `locks` (table, pid, role, application_name, since) and
     `missing_grants` (statements)."""
     if server.value is None or not is_up(server):
-        return Component("schema", "Schema", State.DOWN, unknown(server.problem), known=False)
+        return Component(Key.SCHEMA, "Schema", State.DOWN, unknown(server.problem), known=False)
     calm = own.value is not None and own.value.run is not None and own.value.run.is_running
     return _with_obstacles(_structure(server.value.schema, own, structure), server.value, calm=calm)
 
@@ -201,14 +201,14 @@ def _structure(state: SchemaState, own: Answer[JournalProbe], structure: Answer[
 def data(own: Answer[JournalProbe]) -> Component:
     """`details`: sample."""
     if own.value is None:
-        return Component("data", "Data", State.DEGRADED, unknown(own.problem), known=False)
+        return Component(Key.DATA, "Data", State.DEGRADED, unknown(own.problem), known=False)
     details = {"sample": own.value.sample}
     if own.value.sample:
         advice, step = "Remove it before real positions come in.", NextStep(Action.REMOVE_SAMPLE)
         text = "Sample data, made up for trying things out."
-        return Component("data", "Data", State.HEALTHY, text, advice, details=details, next_step=step)
+        return Component(Key.DATA, "Data", State.HEALTHY, text, advice, details=details, next_step=step)
     return Component(
-        "data", "Data", State.HEALTHY, "Real data: none of it was made up by this program.", details=details
+        Key.DATA, "Data", State.HEALTHY, "Real data: none of it was made up by this program.", details=details
     )
 
 
@@ -229,7 +229,7 @@ def backups(
     While PostgreSQL does not answer it is not known which backups are of this database, nor what one would need.
     """
     if found.value is not None and not is_up(server):
-        return Component("backups", "Backups", State.DEGRADED, _in_the_folder(found.value), known=False)
+        return Component(Key.BACKUPS, "Backups", State.DEGRADED, _in_the_folder(found.value), known=False)
     lines: list[str] = []
     troubles: list[Trouble] = []
     details: dict[str, Any] = {}
@@ -256,7 +256,7 @@ def backups(
     if estimate is None and not troubles:
         # Whether there is room for one depends on the tables' sizes.
         lines.append("what a backup would need is not known just now")
-    result = health.judged("backups", "Backups", message, troubles, details)
+    result = health.judged(Key.BACKUPS, "Backups", message, troubles, details)
     return replace(result, lines=tuple(lines))
 
 
@@ -296,10 +296,10 @@ def _age(newest: Backup | None, *, needed: bool) -> tuple[str, list[Trouble]]:
 def run(own: Answer[JournalProbe]) -> Component:
     """`details`: run_id, phase, state, longest_stall_ms."""
     if own.value is None:
-        return Component("run", "Last run", State.DEGRADED, unknown(own.problem), known=False)
+        return Component(Key.RUN, "Last run", State.DEGRADED, unknown(own.problem), known=False)
     last = own.value.run
     if last is None:
-        return Component("run", "Last run", State.HEALTHY, "No phase or rollback has run here yet.")
+        return Component(Key.RUN, "Last run", State.HEALTHY, "No phase or rollback has run here yet.")
     details = {
         "run_id": last.run_id,
         "phase": last.phase.value,
@@ -316,8 +316,8 @@ def run(own: Answer[JournalProbe]) -> Component:
         if last.phase.is_known:
             advice, step = "Resume it or roll it back.", NextStep(Action.RESUME_OR_UNDO, last.phase)
         text = f"{head} is {last.state}: {at}.{why}"
-        return Component("run", "Last run", State.DEGRADED, text, advice, lines, details, next_step=step)
-    return Component("run", "Last run", State.HEALTHY, f"{head} {_ended(last)}", "", lines, details)
+        return Component(Key.RUN, "Last run", State.DEGRADED, text, advice, lines, details, next_step=step)
+    return Component(Key.RUN, "Last run", State.HEALTHY, f"{head} {_ended(last)}", "", lines, details)
 
 
 def _ended(last: RunRecord) -> str:

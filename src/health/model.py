@@ -17,6 +17,19 @@ class State(StrEnum):
     DOWN = "down"
 
 
+class Key(StrEnum):
+    """Which component. The values are keys of `check --json`."""
+
+    DATABASE = "database"
+    POOL = "pool"
+    CACHE = "redis"
+    SCHEMA = "schema"
+    DATA = "data"
+    PRICES = "prices"
+    BACKUPS = "backups"
+    RUN = "run"
+
+
 @dataclass(frozen=True)
 class Trouble:
     """What is not as it should be, and what to do next; `next_step`: with what, for each face to say."""
@@ -44,7 +57,7 @@ class Component:
     followed, for each face to say.
     """
 
-    key: str
+    key: Key
     name: str
     state: State
     message: str

@@ -6,7 +6,7 @@ from typing import Any
 
 from src.cache import Cache, CacheStatus
 from src.errors import Action, DatabaseUnavailable, EmbeddedUnavailable, HKStrategyError, NextStep
-from src.health.model import SILENT, Component, State, Trouble
+from src.health.model import SILENT, Component, Key, State, Trouble
 from src.portfolios.transactions import Database
 from src.postgres.connection import Cursor
 from src.postgres.errors import Reason
@@ -39,7 +39,7 @@ def unreachable(error: HKStrategyError) -> Component:
     details: dict[str, object] = {"reason": reason} if reason else {}
     if reason == Reason.SILENT:
         details[SILENT] = True
-    return Component("database", "PostgreSQL", State.DOWN, str(error), advice, details=details)
+    return Component(Key.DATABASE, "PostgreSQL", State.DOWN, str(error), advice, details=details)
 
 
 def read_server(cursor: Cursor) -> dict[str, Any]:
@@ -54,10 +54,10 @@ def read_server(cursor: Cursor) -> dict[str, Any]:
 def server(details: dict[str, Any]) -> Component:
     """`details`: as `read_server` gives them."""
     message = f"PostgreSQL {details['server_version']} answers in {details['latency_ms']:.1f} ms."
-    return judged("database", "PostgreSQL", message, _troubles(details), details)
+    return judged(Key.DATABASE, "PostgreSQL", message, _troubles(details), details)
 
 
-def judged(key: str, name: str, message: str, troubles: list[Trouble], details: dict[str, Any]) -> Component:
+def judged(key: Key, name: str, message: str, troubles: list[Trouble], details: dict[str, Any]) -> Component:
     """Healthy without troubles; else degraded, with all of them listed, and the advice for the first."""
     if not troubles:
         return Component(key, name, State.HEALTHY, message, details=details)
@@ -105,9 +105,9 @@ def cache_of(status: CacheStatus) -> Component:
     """`details`: latency_ms, version, used_memory_bytes, keys, hit_rate (0 to 1)."""
     details = {k: v for k, v in asdict(status).items() if k not in ("up", "message")}
     if status.up:
-        return Component("redis", "Cache", State.HEALTHY, status.message, details=details)
+        return Component(Key.CACHE, "Cache", State.HEALTHY, status.message, details=details)
     advice = "Everything works without it, only slower. Start it, or correct REDIS_URL in .env."
-    return Component("redis", "Cache", State.DOWN, status.message, advice)
+    return Component(Key.CACHE, "Cache", State.DOWN, status.message, advice)
 
 
 def schema(db: Database) -> Component:
@@ -118,7 +118,7 @@ def schema(db: Database) -> Component:
 
 
 def schema_unknown(message: str) -> Component:
-    return Component("schema", "Schema", State.DOWN, message, "The schema is not known while the database is down.")
+    return Component(Key.SCHEMA, "Schema", State.DOWN, message, "The schema is not known while the database is down.")
 
 
 def schema_of(state: SchemaState) -> Component:
@@ -132,4 +132,4 @@ def schema_of(state: SchemaState) -> Component:
         troubles.append(Trouble(state.warning or state.title, *steps))
     elif state.warning is not None:
         troubles.append(Trouble(state.warning, *_NOTICED))
-    return judged("schema", "Schema", message, troubles, details)
+    return judged(Key.SCHEMA, "Schema", message, troubles, details)

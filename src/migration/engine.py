@@ -50,6 +50,7 @@ from src.portfolios.transactions import MOST_MOVES
 from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact
 from src.schema import own_schema
+from src.schema.versions import SchemaVersion
 
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: 
             _close_unbegun(work, phase)
             return RunOutcome(None, phase, OutcomeState.NOTHING, plan.nothing_to_do, None, 0.0)
         refuse(plan)
-        if plan.from_version == "3.0" and phase is Phase.ROLLBACK_V1:
+        if plan.from_version == SchemaVersion.V3 and phase is Phase.ROLLBACK_V1:
             return _both_rollbacks(url, work, options, settings, on_event)
         return _begin(url, work, plan, options, settings, on_event)
 

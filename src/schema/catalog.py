@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
@@ -16,14 +17,28 @@ _EXPECTED = Path(__file__).parent / "expected"
 
 # May be missing in an older v1 database, and stay as they are through every phase.
 OPTIONAL_TABLES = frozenset({"portfolio_analyses", "portfolio_value_history"})
+
+
+class ItemKind(StrEnum):
+    """What an item of the catalog is. The values stand in sql/catalog.sql and in the files of expected/."""
+
+    TABLE = "table"
+    COLUMN = "column"
+    CONSTRAINT = "constraint"
+    INDEX = "index"
+    VIEW = "view"
+    FUNCTION = "function"
+    TRIGGER = "trigger"
+
+
 # A portfolios table that someone made by hand is adopted: it may have no id, and portfolio_id as its primary key.
 _ADOPTED = frozenset(
     {
-        ("column", "portfolios", "id"),
-        ("constraint", "portfolios", "portfolios_pkey"),
-        ("constraint", "portfolios", "portfolios_portfolio_id_key"),
-        ("index", "portfolios", "portfolios_pkey"),
-        ("index", "portfolios", "portfolios_portfolio_id_key"),
+        (ItemKind.COLUMN, "portfolios", "id"),
+        (ItemKind.CONSTRAINT, "portfolios", "portfolios_pkey"),
+        (ItemKind.CONSTRAINT, "portfolios", "portfolios_portfolio_id_key"),
+        (ItemKind.INDEX, "portfolios", "portfolios_pkey"),
+        (ItemKind.INDEX, "portfolios", "portfolios_portfolio_id_key"),
     }
 )
 _CAST = re.compile(r"::[a-z ]+(\(\d+\))?(\[\])?")
@@ -31,22 +46,23 @@ _CAST = re.compile(r"::[a-z ]+(\(\d+\))?(\[\])?")
 
 @dataclass(frozen=True)
 class Item:
-    """A table, column, constraint, index, view, function or trigger. `valid`: built, validated, enabled."""
+    """One thing in schema public. `table`: whose it is, "" for a function. `valid`: built, validated, enabled."""
 
-    kind: str
+    kind: ItemKind
     table: str
     name: str
     definition: str
     valid: bool
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> tuple[ItemKind, str, str]:
+        """Unique in its database."""
         return (self.kind, self.table, self.name)
 
     def __str__(self) -> str:
-        if self.kind == "column":
+        if self.kind is ItemKind.COLUMN:
             return f"column {self.table}.{self.name}"
-        if self.kind in ("table", "view"):
+        if self.kind in (ItemKind.TABLE, ItemKind.VIEW):
             return f"{self.kind} {self.table}"
         return f"{self.kind} {self.name}" + (f" on {self.table}" if self.table else "")
 
@@ -62,6 +78,7 @@ class Drift:
 
     @property
     def healthy(self) -> bool:
+        """Whether there is no fault."""
         return not (self.missing or self.different or self.invalid)
 
 
@@ -70,14 +87,14 @@ def read_catalog(conn: connection) -> tuple[Item, ...]:
     with conn.cursor() as cursor:
         cursor.execute("SELECT pg_catalog.set_config('search_path', '', true)")
         cursor.execute(query("schema.catalog.objects"))
-        return tuple(Item(*row) for row in cursor.fetchall())
+        return tuple(Item(ItemKind(kind), *rest) for kind, *rest in cursor.fetchall())
 
 
 @cache
 def expected_catalog(version: SchemaVersion) -> tuple[Item, ...]:
     """What a healthy database of this version holds; a test holds these files and real databases together."""
     rows = json.loads((_EXPECTED / f"v{version[0]}.json").read_text(encoding="utf-8"))
-    return tuple(Item(kind, table, name, text, True) for kind, table, name, text in rows)
+    return tuple(Item(ItemKind(kind), table, name, text, True) for kind, table, name, text in rows)
 
 
 def write_expected(conn: connection, version: SchemaVersion) -> Path:
@@ -91,7 +108,7 @@ def write_expected(conn: connection, version: SchemaVersion) -> Path:
 def compare(version: SchemaVersion, live: Iterable[Item]) -> Drift:
     """Where a live catalog differs from what its version should have."""
     found = {item.key: item for item in live}
-    tables = {item.table for item in found.values() if item.kind == "table"}
+    tables = {item.table for item in found.values() if item.kind is ItemKind.TABLE}
     wanted = {
         item.key: item
         for item in expected_catalog(version)
@@ -104,7 +121,7 @@ def compare(version: SchemaVersion, live: Iterable[Item]) -> Drift:
     pairs = ((i, found[key]) for key, i in wanted.items() if key in found and key not in _ADOPTED)
     different = tuple((w, f) for w, f in pairs if _plain(w.definition) != _plain(f.definition))
     known = {item.table for item in wanted.values()} - {""}
-    extra = tuple(i for key, i in found.items() if key not in wanted and (i.table in known or i.kind == "table"))
+    extra = tuple(i for key, i in found.items() if key not in wanted and (i.table in known or i.kind is ItemKind.TABLE))
     return Drift(
         missing=missing,
         different=different,
@@ -113,9 +130,9 @@ def compare(version: SchemaVersion, live: Iterable[Item]) -> Drift:
     )
 
 
-def _meaning(item: Item) -> tuple[str, str, str]:
+def _meaning(item: Item) -> tuple[ItemKind, str, str]:
     """A constraint or an index does its work under another name too."""
-    if item.kind not in ("constraint", "index"):
+    if item.kind not in (ItemKind.CONSTRAINT, ItemKind.INDEX):
         return item.key
     return (item.kind, item.table, _plain(re.sub(r"INDEX \S+ ON", "INDEX ON", item.definition)))
 

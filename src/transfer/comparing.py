@@ -26,7 +26,7 @@ def to_csv(comparison: Comparison, left: str, right: str) -> bytes:
             [
                 guarded(line.symbol),
                 guarded(line.company_name or ""),
-                line.where,
+                line.held_by,
                 *(_plain(value) for value in _of(line)),
             ]
         )

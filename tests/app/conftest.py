@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from src.auth.passwords import Cost
-from src.auth.sessions import LoginSessions
+from src.auth.sessions import LoginKind, LoginSessions
 from src.auth.store import Accounts, Role
 from src.config import PROJECT_ROOT
 from src.ui.access import current_user
@@ -29,7 +29,7 @@ def settings_env(tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HK_STRATEGY_BACKUPS", str(tmp_path / "backups"))
     monkeypatch.setenv("HK_STRATEGY_LOGS", str(tmp_path / "logs"))
     monkeypatch.setenv("DASHBOARD_ADDRESS", "127.0.0.1")
-    cookie = LoginSessions(tmp_path / "home").issue("token", "admin")
+    cookie = LoginSessions(tmp_path / "home").issue(LoginKind.TOKEN, "admin")
     monkeypatch.setattr(current_user, "presented_cookie", lambda: cookie)
     monkeypatch.setattr(current_user, "address", lambda: "this machine")  # AppTest has no browser that is anywhere
     # On a busy machine a healthy server may take long; tests of those that never answer set this back.
@@ -48,7 +48,7 @@ def log_in(monkeypatch: pytest.MonkeyPatch, name: str | None, role: Role = Role.
         home = Path(os.environ["HK_STRATEGY_HOME"])
         accounts = Accounts(home, Cost(16, 1, 1))
         account = accounts.get(name) or accounts.add(name, role, "correct horse battery")
-        cookie = LoginSessions(home).issue("account", account.name, account.generation)
+        cookie = LoginSessions(home).issue(LoginKind.ACCOUNT, account.name, account.generation)
     monkeypatch.setattr(current_user, "presented_cookie", lambda: cookie)
 
 

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from src.auth.passwords import Cost
-from src.auth.sessions import LoginSessions
+from src.auth.sessions import LoginKind, LoginSessions
 from src.auth.store import Accounts, Role
 from src.config import PROJECT_ROOT
 
@@ -57,13 +57,13 @@ class Dashboard:
 
     def admin(self) -> str:
         """The cookie of a session that whoever started the dashboard has logged in to."""
-        return LoginSessions(self.home).issue("token", "tester")
+        return LoginSessions(self.home).issue(LoginKind.TOKEN, "tester")
 
     def account(self, name: str, role: Role) -> str:
         """The cookie of a session of an account; it is added where it is not there yet."""
         accounts = Accounts(self.home, Cost(16, 1, 1))
         account = accounts.get(name) or accounts.add(name, role, PASSWORD)
-        return LoginSessions(self.home).issue("account", account.name, account.generation)
+        return LoginSessions(self.home).issue(LoginKind.ACCOUNT, account.name, account.generation)
 
     def await_url(self) -> None:
         """Wait until it says where it is."""

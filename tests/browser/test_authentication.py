@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from src.auth.sessions import LIFETIME_S, LoginSessions
+from src.auth.sessions import LIFETIME_S, LoginKind, LoginSessions
 from src.auth.store import Role
 from src.journal import audit, runs
 from tests.browser.conftest import PASSWORD, Dashboard, StartDashboard, launch
@@ -117,9 +117,9 @@ def forged(dashboard: Dashboard) -> dict[str, str]:
         "nonsense": "x",
         "tampered": good[:-3] + ("AAA" if good[-3:] != "AAA" else "BBB"),
         "unsigned": account,
-        "expired": old.issue("account", "mei", "whatever"),
-        "another generation": LoginSessions(dashboard.home).issue("account", "mei", "0123456789abcdef"),
-        "nobody's account": LoginSessions(dashboard.home).issue("account", "eve", "0"),
+        "expired": old.issue(LoginKind.ACCOUNT, "mei", "whatever"),
+        "another generation": LoginSessions(dashboard.home).issue(LoginKind.ACCOUNT, "mei", "0123456789abcdef"),
+        "nobody's account": LoginSessions(dashboard.home).issue(LoginKind.ACCOUNT, "eve", "0"),
         "the terminal's, while there are accounts": dashboard.admin(),
         "another kind": LoginSessions(dashboard.home).issue("god", "mei", ""),
     }

@@ -9,14 +9,27 @@ the parent's against it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal
+from enum import StrEnum
 
 from src.domain.edits import by_symbol
 from src.domain.portfolio import Position
 from src.domain.valuation import ZERO, known_price, total, unrealized_pnl
 
-LineageSide = Literal["copy", "parent"]
-ChangeKind = Literal["added", "removed", "quantity", "cost"]
+
+class LineageSide(StrEnum):
+    """Who changed a position since the copy was taken."""
+
+    COPY = "copy"
+    PARENT = "parent"
+
+
+class ChangeKind(StrEnum):
+    """What is another than in the base. `COST`: the average cost."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    QUANTITY = "quantity"
+    COST = "cost"
 
 
 @dataclass(frozen=True)
@@ -75,20 +88,19 @@ def attribute(
     One price per symbol, since a price belongs to the market: the copy's, else the parent's, else that in `prices` (for
     symbols that neither has any more). Raises InvalidInput when a side has a symbol twice.
     """
-    now = {"copy": by_symbol(copy), "parent": by_symbol(parent)}
-    then = now["parent"] if base is None else by_symbol(base)
-    current = _prices(now["copy"], now["parent"], prices or {})
+    now = {LineageSide.COPY: by_symbol(copy), LineageSide.PARENT: by_symbol(parent)}
+    then = now[LineageSide.PARENT] if base is None else by_symbol(base)
+    current = _prices(now[LineageSide.COPY], now[LineageSide.PARENT], prices or {})
     changes: list[Change] = []
-    for symbol in sorted(then.keys() | now["copy"].keys() | now["parent"].keys()):
-        sides: tuple[LineageSide, LineageSide] = ("copy", "parent")
-        for side in sides:
+    for symbol in sorted(then.keys() | now[LineageSide.COPY].keys() | now[LineageSide.PARENT].keys()):
+        for side in LineageSide:
             old, new = then.get(symbol), now[side].get(symbol)
             changes.extend(_changes(side, symbol, old, new, current.get(symbol)))
     parts = [change.part for change in changes if change.part is not None]
     return Attribution(
         changes=tuple(changes),
-        copy_pnl=_pnl_of(now["copy"], current),
-        parent_pnl=_pnl_of(now["parent"], current),
+        copy_pnl=_pnl_of(now[LineageSide.COPY], current),
+        parent_pnl=_pnl_of(now[LineageSide.PARENT], current),
         difference=sum(parts, Decimal("0.00")) if parts or not changes else None,
         unpriced=tuple(sorted({change.symbol for change in changes if change.part is None})),
         base_kept=base is not None,
@@ -115,7 +127,7 @@ def _changes(
     name = next((position.company_name for position in (new, old) if position and position.company_name), None)
     for kind, before, after in _steps(_stake(old), _stake(new)):
         moved = _less(_pnl(symbol, after, price), _pnl(symbol, before, price))
-        part = moved if moved is None or side == "copy" else ZERO - moved
+        part = moved if moved is None or side is LineageSide.COPY else ZERO - moved
         yield Change(symbol, name, side, kind, before, after, part)
 
 
@@ -126,13 +138,13 @@ def _stake(position: Position | None) -> Stake | None:
 def _steps(old: Stake | None, new: Stake | None) -> Iterator[tuple[ChangeKind, Stake | None, Stake | None]]:
     if old is None or new is None:
         if old is not new:
-            yield ("added" if old is None else "removed"), old, new
+            yield (ChangeKind.ADDED if old is None else ChangeKind.REMOVED), old, new
         return
     between = replace(old, quantity=new.quantity)
     if between.quantity != old.quantity:
-        yield "quantity", old, between
+        yield ChangeKind.QUANTITY, old, between
     if new.avg_cost != between.avg_cost:
-        yield "cost", between, new
+        yield ChangeKind.COST, between, new
 
 
 def _pnl(symbol: str, stake: Stake | None, price: Decimal | None) -> Decimal | None:

@@ -7,13 +7,19 @@ known; a held one without a price is None there, and so is the difference.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from enum import StrEnum
 
 from src.domain.edits import by_symbol
 from src.domain.portfolio import Position
 from src.domain.valuation import ZERO, Totals, Valuation, Valued, value
 
-Where = Literal["left", "right", "both"]
+
+class HeldBy(StrEnum):
+    """Which of two portfolios hold a symbol: one of them alone, or both."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    BOTH = "both"
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class ComparedSymbol:
 
     symbol: str
     company_name: str | None
-    where: Where
+    held_by: HeldBy
     left: SideFigures
     right: SideFigures
     difference: SideFigures
@@ -81,7 +87,7 @@ def compare(left: Sequence[Position], right: Sequence[Position]) -> Comparison:
         one, other = by_left.get(symbol, nothing[0]), by_right.get(symbol, nothing[1])
         if one.quantity or other.quantity:
             lines.append(
-                ComparedSymbol(symbol, _name(symbol, sides), _where(one, other), one, other, _difference(one, other)),
+                ComparedSymbol(symbol, _name(symbol, sides), _held_by(one, other), one, other, _difference(one, other)),
             )
     shared = [(line.left.weight, line.right.weight) for line in lines]
     known = bool(ours.totals.market_value and theirs.totals.market_value)
@@ -117,10 +123,10 @@ def _nothing(valuation: Valuation) -> SideFigures:
     return SideFigures(0, ZERO, ZERO, ZERO, ZERO if valuation.totals.market_value else None)
 
 
-def _where(left: SideFigures, right: SideFigures) -> Where:
+def _held_by(left: SideFigures, right: SideFigures) -> HeldBy:
     if left.quantity and right.quantity:
-        return "both"
-    return "left" if left.quantity else "right"
+        return HeldBy.BOTH
+    return HeldBy.LEFT if left.quantity else HeldBy.RIGHT
 
 
 def _difference(left: SideFigures, right: SideFigures) -> SideFigures:

@@ -7,7 +7,7 @@ matter between trader and broker, and not in them.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
-from typing import Literal
+from enum import StrEnum
 
 from src.domain.edits import by_symbol
 from src.domain.exchange_rules import (
@@ -24,7 +24,12 @@ from src.domain.portfolio import MILL, Position
 from src.domain.valuation import CENT, ZERO, cost_basis, known_price
 from src.errors import InvalidInput
 
-TradeSide = Literal["buy", "sell"]
+
+class TradeSide(StrEnum):
+    """Whether shares are bought or sold."""
+
+    BUY = "buy"
+    SELL = "sell"
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ def _trade(symbol: str, name: str | None, quantity: int, price: Decimal | None, 
     return Trade(
         symbol=symbol,
         company_name=name,
-        side="buy" if quantity > 0 else "sell",
+        side=TradeSide.BUY if quantity > 0 else TradeSide.SELL,
         quantity=abs(quantity),
         price=price,
         consideration=None if price is None else _to_cent(abs(quantity) * price),
@@ -179,7 +184,7 @@ def _summed(trades: Iterable[Trade]) -> WhatIf:
             unknown.append(trade.symbol)
             continue
         costs += trade.costs.total
-        cash += (trade.consideration if trade.side == "sell" else -trade.consideration) - trade.costs.total
+        cash += (trade.consideration if trade.side is TradeSide.SELL else -trade.consideration) - trade.costs.total
     none = bool(given) and len(unknown) == len(given)
     return WhatIf(given, None if none else costs, None if none else cash, tuple(unknown))
 

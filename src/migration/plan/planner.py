@@ -24,6 +24,7 @@ from src.postgres.connection import Connection
 from src.postgres.errors import is_moved, is_refused_right
 from src.postgres.failures import failure
 from src.postgres.queries import query
+from src.schema.versions import SchemaVersion
 
 BACKUP = Step(
     "backup",
@@ -119,7 +120,7 @@ def _plan(conn: Connection, url: str, phase: Phase, options: Options, settings: 
     configure(conn, found.legacy_roles, options)
     begun = runs.unfinished_run(runs.read_runs(conn, limit=1))
     version_from, version_to = phase.from_version, phase.to_version
-    both = phase is Phase.ROLLBACK_V1 and found.version == "3.0"
+    both = phase is Phase.ROLLBACK_V1 and found.version == SchemaVersion.V3
     steps = _pending(conn, phase)
     phases = (phase,) * len(steps)
     if both:
@@ -131,7 +132,7 @@ def _plan(conn: Connection, url: str, phase: Phase, options: Options, settings: 
     phases = () if nothing else ((phase,) * len(engine_first) + phases + (phase,))
     plan = Plan(
         phase=phase,
-        from_version="3.0" if both else version_from,
+        from_version=SchemaVersion.V3 if both else version_from,
         to_version=version_to,
         steps=planned,
         findings=found.findings + _wrong_way(phase, found) + _changed_files(conn, phase),
@@ -145,7 +146,7 @@ def _plan(conn: Connection, url: str, phase: Phase, options: Options, settings: 
     )
     if nothing:
         return plan
-    if phase is Phase.ROLLBACK_V1 and found.version in ("2.0", "3.0"):
+    if phase is Phase.ROLLBACK_V1 and found.version in (SchemaVersion.V2, SchemaVersion.V3):
         plan = replace(plan, merged=merge_preview(conn, options.keep))
         if not plan.refusals:
             plan = replace(plan, archived_portfolios=portfolios_to_archive(conn))
@@ -176,13 +177,13 @@ def _nothing_to_do(conn: Connection, phase: Phase, found: Survey, steps: Sequenc
     """Why there is nothing to do; None if there is. Steps that leave no trace (ANALYZE, say) do not count alone."""
     traces = any(step.done for step in steps)
     version = found.version
-    if phase is Phase.PHASE1 and (version == "3.0" or (version == "2.0" and not traces)):
+    if phase is Phase.PHASE1 and (version == SchemaVersion.V3 or (version == SchemaVersion.V2 and not traces)):
         return f"Nothing to do: the database is {found.title} already."
-    if phase is Phase.PHASE2 and version == "3.0" and not traces:
+    if phase is Phase.PHASE2 and version == SchemaVersion.V3 and not traces:
         return f"Nothing to do: the database is {found.title} already."
-    if phase is Phase.ROLLBACK_V2 and (version == "1.0" or (version == "2.0" and not traces)):
+    if phase is Phase.ROLLBACK_V2 and (version == SchemaVersion.V1 or (version == SchemaVersion.V2 and not traces)):
         return f"Nothing to do: the database is {found.title}, not v3."
-    if phase is Phase.ROLLBACK_V1 and version == "1.0" and not (begun or _remains(conn)):
+    if phase is Phase.ROLLBACK_V1 and version == SchemaVersion.V1 and not (begun or _remains(conn)):
         return f"Nothing to do: the database is {found.title} already."
     return None
 
@@ -202,7 +203,7 @@ def _remains(conn: Connection) -> bool:
 
 
 def _wrong_way(phase: Phase, found: Survey) -> tuple[Finding, ...]:
-    if phase is Phase.PHASE2 and found.version == "1.0":
+    if phase is Phase.PHASE2 and found.version == SchemaVersion.V1:
         return (PHASE2_FROM_V1(),)
     return ()
 

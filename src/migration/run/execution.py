@@ -30,6 +30,7 @@ from src.postgres.connection import Connection, is_gone, roll_back
 from src.postgres.errors import is_refused_right
 from src.postgres.failures import not_allowed
 from src.postgres.queries import query
+from src.schema.versions import SchemaVersion
 
 ENGINE_STEPS = (BACKUP.name, MEASURE.name, PROVE.name)
 
@@ -221,7 +222,7 @@ class Execution:
         rows.append(writes)
         if merged or restored:
             rows += archive_rows(self._work, phase, self.run_id)
-        if self.plan.to_version == "2.0" and self.plan.legacy_roles:
+        if self.plan.to_version == SchemaVersion.V2 and self.plan.legacy_roles:
             rows += one_snapshot(self._work, self.plan.legacy_roles[0])
         self._journal.record(EventKind.PROOF, "Before and after", PROVE, rows=[row.__dict__ for row in rows])
         failed = [row for row in rows if row.equal is False]

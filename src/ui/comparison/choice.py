@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -13,7 +14,13 @@ from src.ui.widgets.markup import Cell, Column
 
 MOST_MORE = 6
 MOST_OFFERED = 50
-_SIDES = ("left", "right")
+
+
+class PageSide(StrEnum):
+    """A side of the comparison. The values are keys of the page's URL."""
+
+    LEFT = "left"
+    RIGHT = "right"
 
 
 @dataclass(frozen=True)
@@ -46,10 +53,10 @@ def read(entries: Sequence[PortfolioEntry]) -> PortfolioChoice:
 
     Writes what was taken into the URL, so that it can be sent to a colleague as it stands.
     """
-    given = {side: st.query_params.get(side) or None for side in _SIDES}
-    left = given["left"] or _other(entries, given["right"])
-    right = given["right"] or _other(entries, left)
-    for side, one in zip(_SIDES, (left, right), strict=True):
+    given = {side: st.query_params.get(side) or None for side in PageSide}
+    left = given[PageSide.LEFT] or _other(entries, given[PageSide.RIGHT])
+    right = given[PageSide.RIGHT] or _other(entries, left)
+    for side, one in zip(PageSide, (left, right), strict=True):
         if one is not None and given[side] is None:
             st.query_params[side] = one
     also = dict.fromkeys(one for one in st.query_params.get_all("also") if one not in (left, right))
@@ -76,9 +83,9 @@ def controls(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None
     """The two sides, the button that swaps them, and further portfolios."""
     names = {entry.portfolio_id: _label(entry) for entry in sorted(entries, key=lambda e: e.archived_at is not None)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        _side("left", choice.left, names)
+        _side(PageSide.LEFT, choice.left, names)
         st.button("Swap sides", icon=":material/swap_horiz:", key="swap", on_click=_swap, args=(choice,))
-        _side("right", choice.right, names)
+        _side(PageSide.RIGHT, choice.right, names)
         rest = [one for one in names if one not in (choice.left, choice.right)]
         if rest:
             chosen = [one for one in choice.also if one in rest]
@@ -97,7 +104,7 @@ def controls(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None
             )
 
 
-def _side(side: str, chosen: str | None, names: dict[str, str]) -> None:
+def _side(side: PageSide, chosen: str | None, names: dict[str, str]) -> None:
     key = f"{side} {chosen}"
     st.selectbox(
         side.capitalize(),
@@ -124,7 +131,7 @@ def is_missing(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> bo
 def missing(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> bool:
     """Say which portfolios of the URL are not there, and offer those that are. False when all are."""
     known = {entry.portfolio_id for entry in entries}
-    for side, one in zip(_SIDES, (choice.left, choice.right), strict=True):
+    for side, one in zip(PageSide, (choice.left, choice.right), strict=True):
         if one is not None and one not in known:
             st.warning(f"There is no portfolio {as_given(one)} in this database. Choose one of these:")
             _offer(side, choice, entries)
@@ -140,18 +147,18 @@ def same(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None:
     st.warning(
         f"Both sides are {as_given(choice.left or '')}: nothing to compare. Choose another one for the right side."
     )
-    _offer("right", choice, entries)
+    _offer(PageSide.RIGHT, choice, entries)
 
 
-def _offer(side: str, choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None:
-    other = choice.right if side == "left" else choice.left
+def _offer(side: PageSide, choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None:
+    other = choice.right if side is PageSide.LEFT else choice.left
     offered = [entry for entry in entries if entry.archived_at is None and entry.portfolio_id != other]
     if not offered:
         st.caption("There is no other portfolio. Copy this one on its page to have two to compare.")
         return
     rows = []
     for entry in offered[:MOST_OFFERED]:
-        pair = (entry.portfolio_id, other or "") if side == "left" else (other or "", entry.portfolio_id)
+        pair = (entry.portfolio_id, other or "") if side is PageSide.LEFT else (other or "", entry.portfolio_id)
         name = Cell(entry.name or entry.portfolio_id, href=url_of(*pair), note=entry.portfolio_id)
         rows.append((name, fmt.money(entry.totals.market_value)))
     columns = (Column("Portfolio", "title"), Column("Market value, HKD", "number"))

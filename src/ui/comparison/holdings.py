@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import streamlit as st
 
-from src.domain.analytics.comparison import ComparedSymbol, Comparison
+from src.domain.analytics.comparison import ComparedSymbol, Comparison, HeldBy
 from src.domain.valuation import ZERO
 from src.text import plural
 from src.ui.comparison import charts as comparison_charts
@@ -18,9 +18,9 @@ from src.ui.widgets.markup import Cell, Column, Figure
 PAGE_ROWS = 100
 HELD: dict[str, Callable[[ComparedSymbol], bool]] = {
     "All": lambda line: True,
-    "Only left": lambda line: line.where == "left",
-    "Only right": lambda line: line.where == "right",
-    "Both": lambda line: line.where == "both",
+    "Only left": lambda line: line.held_by is HeldBy.LEFT,
+    "Only right": lambda line: line.held_by is HeldBy.RIGHT,
+    "Both": lambda line: line.held_by is HeldBy.BOTH,
     "Different": lambda line: bool(line.difference.quantity or line.difference.cost),
 }
 
@@ -71,20 +71,20 @@ def sectors(found: Comparison, left: Side, right: Side) -> None:
 
 
 def _headline(found: Comparison) -> str:
-    counts = {where: sum(line.where == where for line in found.lines) for where in ("left", "right", "both")}
+    counts = {held_by: sum(line.held_by is held_by for line in found.lines) for held_by in HeldBy}
     return markup.figures(
         (
             Figure("Overlap", fmt.percent(found.overlap, decimals=1), "of the value lies in the same shares"),
             Figure("Active share", fmt.percent(found.active_share, decimals=1), "½ Σ |difference in weight|"),
-            Figure("Held by both", fmt.count(counts["both"]), _alike(found.lines)),
-            Figure("Only on the left", fmt.count(counts["left"])),
-            Figure("Only on the right", fmt.count(counts["right"])),
+            Figure("Held by both", fmt.count(counts[HeldBy.BOTH]), _alike(found.lines)),
+            Figure("Only on the left", fmt.count(counts[HeldBy.LEFT])),
+            Figure("Only on the right", fmt.count(counts[HeldBy.RIGHT])),
         )
     )
 
 
 def _alike(lines: Sequence[ComparedSymbol]) -> str:
-    same = sum(line.where == "both" and not HELD["Different"](line) for line in lines)
+    same = sum(line.held_by is HeldBy.BOTH and not HELD["Different"](line) for line in lines)
     return f"{same:,} of them alike in quantity and cost"
 
 
@@ -103,11 +103,11 @@ def _none(wanted: str, left: Side, right: Side) -> str:
 
 
 def _row(line: ComparedSymbol, left: Side, right: Side) -> tuple[Cell | str, ...]:
-    where = {"left": left.name, "right": right.name, "both": "both"}[line.where]
+    held_by = {HeldBy.LEFT: left.name, HeldBy.RIGHT: right.name, HeldBy.BOTH: "both"}[line.held_by]
     pnl = line.difference.pnl
     return (
         Cell(line.symbol, note=line.company_name or ""),
-        Cell(where, "muted" if line.where == "both" else ""),
+        Cell(held_by, "muted" if line.held_by is HeldBy.BOTH else ""),
         *(_quantity(figures.quantity) for figures in (line.left, line.right)),
         *(_held(fmt.percent(figures.weight), figures.quantity) for figures in (line.left, line.right)),
         points(line.difference.weight),

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import streamlit as st
 
-from src.domain.analytics.attribution import Attribution, Change, Stake, attribute
+from src.domain.analytics.attribution import Attribution, Change, ChangeKind, LineageSide, Stake, attribute
 from src.domain.analytics.trading import WhatIf
 from src.domain.overview import PortfolioEntry
 from src.domain.valuation import ZERO
@@ -33,7 +33,12 @@ COLUMNS = (
         "the other way round. Where quantity and cost changed both, the quantity comes first, at the old cost.",
     ),
 )
-KINDS = {"added": "added", "removed": "removed", "quantity": "quantity", "cost": "average cost"}
+KINDS = {
+    ChangeKind.ADDED: "added",
+    ChangeKind.REMOVED: "removed",
+    ChangeKind.QUANTITY: "quantity",
+    ChangeKind.COST: "average cost",
+}
 
 
 def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], live: queries.LiveState) -> None:
@@ -94,7 +99,7 @@ def _when(pair: Pair) -> str:
 
 
 def _headline(found: Attribution, pair: Pair, trades: WhatIf) -> str:
-    parts = {side: _sum(found, side) for side in ("copy", "parent")}
+    parts = {side: _sum(found, side) for side in LineageSide}
     return markup.figures(
         (
             Figure(f"P&L of {pair.copy.portfolio_id}", fmt.money(found.copy_pnl, signed=True), unit="HKD"),
@@ -102,8 +107,8 @@ def _headline(found: Attribution, pair: Pair, trades: WhatIf) -> str:
             Figure(
                 "Difference",
                 fmt.gain(found.difference),
-                f"{fmt.money(parts['copy'], signed=True)} by changes of the copy, "
-                f"{fmt.money(parts['parent'], signed=True)} of the parent",
+                f"{fmt.money(parts[LineageSide.COPY], signed=True)} by changes of the copy, "
+                f"{fmt.money(parts[LineageSide.PARENT], signed=True)} of the parent",
                 fmt.tone(found.difference),
                 unit="HKD",
             ),
@@ -112,8 +117,8 @@ def _headline(found: Attribution, pair: Pair, trades: WhatIf) -> str:
     )
 
 
-def _sum(found: Attribution, side: str) -> Decimal:
-    return sum((one.part for one in found.changes if one.side == side and one.part is not None), ZERO)
+def _sum(found: Attribution, side: LineageSide) -> Decimal:
+    return sum((one.part for one in found.changes if one.side is side and one.part is not None), ZERO)
 
 
 def _table(found: Attribution, pair: Pair) -> None:
@@ -131,7 +136,7 @@ def _table(found: Attribution, pair: Pair) -> None:
 
 
 def _row(one: Change, pair: Pair) -> tuple[Cell | str, ...]:
-    side = pair.copy if one.side == "copy" else pair.parent
+    side = pair.copy if one.side is LineageSide.COPY else pair.parent
     return (
         Cell(one.symbol, note=one.company_name or ""),
         Cell(side.portfolio_id, note=one.side),
@@ -144,11 +149,11 @@ def _row(one: Change, pair: Pair) -> tuple[Cell | str, ...]:
     )
 
 
-def _stake(stake: Stake | None, kind: str) -> Cell | str:
+def _stake(stake: Stake | None, kind: ChangeKind) -> Cell | str:
     """What the change is about comes first."""
     if stake is None:
         return Cell(fmt.MISSING, "muted")
-    shares, cost = fmt.count(stake.quantity), fmt.price(stake.avg_cost)
-    if kind == "cost":
-        return Cell(cost, note=f"{shares} shares")
-    return Cell(shares, note=f"at {cost}")
+    cost = fmt.price(stake.avg_cost)
+    if kind is ChangeKind.COST:
+        return Cell(cost, note=plural(stake.quantity, "share"))
+    return Cell(fmt.count(stake.quantity), note=f"at {cost}")

@@ -3,18 +3,19 @@
 import streamlit as st
 
 from src.auth.authenticator import User
-from src.health.model import State
+from src.health.model import Key, State
+from src.schema.versions import SchemaVersion
 from src.ui.reads import queries
 from src.ui.system_status import actions, health_view, history_view
 from src.ui.system_status.backups import backups_view
 from src.ui.system_status.migration import findings_view, plan_view, run_view
 from src.ui.widgets import components, markup
-from src.ui.widgets.markup import Stage
+from src.ui.widgets.markup import Stage, StagePlace
 
 STAGES = (
-    ("1.0", "v1", "one portfolio"),
-    ("2.0", "v2", "several portfolios, v1 clients go on"),
-    ("3.0", "v3", "complete: v1 compatibility removed"),
+    (SchemaVersion.V1, "v1", "one portfolio"),
+    (SchemaVersion.V2, "v2", "several portfolios, v1 clients go on"),
+    (SchemaVersion.V3, "v3", "complete: v1 compatibility removed"),
 )
 
 
@@ -52,7 +53,7 @@ def show(who: User) -> None:
 
 def _answers() -> bool:
     """Whether PostgreSQL answers, though not all can be read: something is locked, or a right is missing."""
-    return any(one.key == "database" and one.state is not State.DOWN for one in queries.health())
+    return any(one.key is Key.DATABASE and one.state is not State.DOWN for one in queries.health())
 
 
 def _unreadable() -> None:
@@ -72,10 +73,10 @@ def _schema(live: queries.LiveState) -> None:
 
 def _stages(current: str | None, title: str) -> None:
     st.subheader("Schema")
-    order = [version for version, _, _ in STAGES]
+    order: list[str] = [version for version, _, _ in STAGES]
     here = order.index(current) if current in order else -1
     items = [
-        Stage(name, text, "here" if place == here else "past" if place < here else "ahead")
+        Stage(name, text, StagePlace.HERE if place == here else StagePlace.PAST if place < here else StagePlace.AHEAD)
         for place, (_, name, text) in enumerate(STAGES)
     ]
     st.html(markup.stages(items))

@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from src.health.model import State
+
 STYLE = Path(__file__).parent / "assets" / "style.css"
 
 
@@ -158,21 +160,29 @@ def lead(text: str, note: str = "") -> str:
     return f'<div class="hk-lead"><b>{escape(text)}</b>{small}</div>'
 
 
+class StagePlace(StrEnum):
+    """Where a stage lies from the schema version that is live. The values are CSS classes."""
+
+    PAST = "past"
+    HERE = "here"
+    AHEAD = "ahead"
+
+
 @dataclass(frozen=True)
 class Stage:
-    """A station on the way v1 → v2 → v3. `state`: past, here or ahead."""
+    """A station on the way v1 → v2 → v3."""
 
     name: str
     text: str
-    state: str
+    place: StagePlace
 
 
 def stages(items: Sequence[Stage]) -> str:
     """The stations v1 → v2 → v3 as HTML."""
     parts = [
-        f'<li class="hk-stage hk-stage-{item.state}"{" aria-current=step" if item.state == "here" else ""}>'
+        f'<li class="hk-stage hk-stage-{item.place}"{" aria-current=step" if item.place is StagePlace.HERE else ""}>'
         f'<span class="hk-dot"></span><b>{escape(item.name)}</b>'
-        f'<span class="hk-note">{escape(item.text)}{" (here now)" if item.state == "here" else ""}</span></li>'
+        f'<span class="hk-note">{escape(item.text)}{" (here now)" if item.place is StagePlace.HERE else ""}</span></li>'
         for item in items
     ]
     return f'<ol class="hk-stages">{"".join(parts)}</ol>'
@@ -237,8 +247,8 @@ NOT_KNOWN = "not known"
 
 def health_card(name: str, state: str, text: str, advice: str, lines: Sequence[str]) -> str:
     """`state`: healthy, degraded, down or NOT_KNOWN. Where it is healthy, or they are many, `lines` are folded away."""
-    mark = {"healthy": "✓", "degraded": "!", "down": "✕", NOT_KNOWN: "?"}[state]
-    shown = () if state == "healthy" else lines[:SHOWN_LINES]
+    mark = {State.HEALTHY: "✓", State.DEGRADED: "!", State.DOWN: "✕", NOT_KNOWN: "?"}[state]
+    shown = () if state == State.HEALTHY else lines[:SHOWN_LINES]
     folded = lines[len(shown) :]
     body = "".join(f"<div>{escape(line)}</div>" for line in shown)
     more = f"{len(folded)} more" if shown else "Details"

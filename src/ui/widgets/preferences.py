@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 import streamlit as st
 
 from src.auth.authenticator import User
+from src.auth.sessions import LoginKind
 from src.domain.portfolio import check_text
 from src.errors import InvalidInput
 from src.ui.access import current_user, scripts
@@ -59,7 +60,7 @@ def palette() -> Palette:
 def your_name() -> str | None:
     """Who changes things here: the account's name; by the terminal's link, which several may use, what they say."""
     me = current_user.user()
-    if me is None or me.kind != "token":
+    if me is None or me.kind is not LoginKind.TOKEN:
         return None if me is None else me.name
     return _own_name() or me.name
 
@@ -88,7 +89,7 @@ def show(me: User) -> None:
             format_func=lambda choice: CHOICES[choice],
             on_change=_changed,
         )
-        if me.kind == "token":
+        if me.kind is LoginKind.TOKEN:
             st.text_input(
                 "Your name",
                 _own_name() or "",

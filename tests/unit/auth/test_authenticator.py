@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from src.auth.authenticator import Authenticator, LoginRefused, Mode, Rules, Throttled
 from src.auth.passwords import Cost
-from src.auth.sessions import LIFETIME_S, LoginSessions
+from src.auth.sessions import LIFETIME_S, LoginKind, LoginSessions
 from src.auth.store import Accounts, Role
 from src.auth.throttle import Limit, Throttle, network_of
 from src.errors import ConfigurationError, InvalidInput
@@ -110,7 +110,7 @@ def test_the_record_of_ended_sessions_forgets_what_has_expired(
 @given(st.floats(0, 1, exclude_max=True), st.characters(codec="ascii", min_codepoint=33))
 def test_a_cookie_with_anything_changed_is_refused(tmp_path: Path, where: float, letter: str) -> None:
     sessions = LoginSessions(tmp_path)
-    cookie = sessions.issue("account", "mei", "g")
+    cookie = sessions.issue(LoginKind.ACCOUNT, "mei", "g")
     place = int(where * len(cookie))
     read = sessions.read(cookie[:place] + letter + cookie[place + 1 :])
     # The last letter of base64 holds bits that mean nothing: with them changed it is the same session, no other one.
@@ -119,7 +119,7 @@ def test_a_cookie_with_anything_changed_is_refused(tmp_path: Path, where: float,
 
 def test_cookies_of_another_installation_and_nonsense_are_refused(authenticator: Authenticator, tmp_path: Path) -> None:
     other = LoginSessions(tmp_path / "other")
-    for cookie in (other.issue("account", "mei", "g"), "", ".", "x", "a.b.c", "é", "\udcff", "0" * 5000, None):
+    for cookie in (other.issue(LoginKind.ACCOUNT, "mei", "g"), "", ".", "x", "a.b.c", "é", "\udcff", "0" * 5000, None):
         assert authenticator.authenticate(cookie) is None
 
 
