@@ -16,6 +16,7 @@ from tests.app.conftest import MakeAt, OpenPage, shown
 from tests.app.html_tables import figures, table
 from tests.conftest import MakeDatabase
 from tests.support.databases import execute
+from tests.support.editing import make_changed_copy
 
 
 def managed(url: str) -> DatabaseManager:
@@ -27,12 +28,7 @@ def two(make_database: MakeDatabase) -> str:
     """The sample, and TRY: a copy with half of the HSBC shares, more Tencent, no JD.com, and CLP."""
     url = make_database("v3", sample=True)
     manager = managed(url)
-    manager.copy_portfolio("DEFAULT", "TRY", "A try")
-    manager.change_position("TRY", "0005.HK", quantity=6728)
-    manager.change_position("TRY", "0700.HK", quantity=4000, avg_cost="319.10")
-    manager.remove_position("TRY", "9618.HK")
-    manager.add_position("TRY", "0002.HK", 500, "61.25", "CLP", "Utilities")
-    manager.update_position_price("0002.HK", "64.05")
+    make_changed_copy(manager)
     manager.close()
     return url
 

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from src.database_enhanced import DatabaseManager
 from tests.app.conftest import MakeAt, OpenPage, execute
 from tests.app.html_tables import figures, table
-from tests.support.editing import edit_of
+from tests.support.editing import edit_of, make_changed_copy
 
 CHANGES, TRADES = "Changes since the copy", "Trades from parent to copy"
 TOGETHER = "together TRY"
@@ -21,12 +21,7 @@ def money(text: str) -> Decimal:
 def changed(url: str) -> None:
     """TRY: half of HSBC, more Tencent at another cost, no JD.com, CLP; and since then DEFAULT: more of 0388.HK."""
     manager = DatabaseManager(url)
-    manager.copy_portfolio("DEFAULT", "TRY", "A try")
-    manager.change_position("TRY", "0005.HK", quantity=6728)
-    manager.change_position("TRY", "0700.HK", quantity=4000, avg_cost="319.10")
-    manager.remove_position("TRY", "9618.HK")
-    manager.add_position("TRY", "0002.HK", 500, "61.25", "CLP", "Utilities")
-    manager.update_position_price("0002.HK", "64.05")
+    make_changed_copy(manager)
     manager.change_position("DEFAULT", "0388.HK", quantity=400)
     manager.close()
 

@@ -23,7 +23,6 @@ from tests.support.backups import (
     accept_files,
     add_event,
     administer,
-    backed_up,
     change_everything,
     content,
     data_file,
@@ -31,6 +30,7 @@ from tests.support.backups import (
     databases,
     drop_kept_databases,
     execute,
+    make,
     restore,
     value,
     with_history,
@@ -43,7 +43,7 @@ def test_a_restore_swaps_the_database_and_keeps_the_old_one(
     make_database: MakeDatabase, servers: Servers, pg_version: int, tmp_path: Path
 ) -> None:
     url = make_database("v1", version=pg_version, sample=True)
-    before, backup = content(url), backed_up(url, tmp_path)
+    before, backup = content(url), make(url, tmp_path)
     change_everything(url)
     changed = content(url)
     outcome = restore(url, backup, tmp_path)
@@ -62,7 +62,7 @@ def test_a_restore_swaps_the_database_and_keeps_the_old_one(
 def test_one_of_each_kind_of_object_comes_back(make_database: MakeDatabase, pg_version: int, tmp_path: Path) -> None:
     url = make_database("v3", version=pg_version)
     execute(url, EVERYTHING.read_text(encoding="utf-8"))
-    backup = backed_up(url, tmp_path)
+    backup = make(url, tmp_path)
     execute(
         url, 'DROP TABLE public.measured CASCADE; DROP SCHEMA trader CASCADE; DROP TABLE public."Mixed Case" CASCADE'
     )
@@ -76,7 +76,7 @@ def test_a_v1_backup_over_a_v3_database_keeps_the_history(
 ) -> None:
     url = make_database("v1", version=pg_version, sample=True)
     later = make_database("v3", version=pg_version, sample=True)
-    backup = backed_up(url, tmp_path)
+    backup = make(url, tmp_path)
     with_history(later)
     outcome = restore(later, backup, tmp_path)
     assert outcome.history_kept
@@ -92,7 +92,7 @@ def test_a_v1_backup_over_a_v3_database_keeps_the_history(
 def test_the_history_of_the_live_database_wins_over_the_backups(make_database: MakeDatabase, tmp_path: Path) -> None:
     url = make_database("v1", sample=True)
     with_history(url)
-    backup = backed_up(url, tmp_path)
+    backup = make(url, tmp_path)
     add_event(url, "since the backup")
     restore(url, backup, tmp_path)
     reported = value(url, "SELECT string_agg(message, ', ' ORDER BY event_id) FROM hk_migration.event")
@@ -102,7 +102,7 @@ def test_the_history_of_the_live_database_wins_over_the_backups(make_database: M
 def test_settings_grants_and_owner_stay(make_database: MakeDatabase, servers: Servers, tmp_path: Path) -> None:
     url = make_database("v1")
     name = database_of(url)
-    backup = backed_up(url, tmp_path)
+    backup = make(url, tmp_path)
     administer(
         servers[18],
         f'ALTER DATABASE {name} SET search_path TO "$user", public, "Odd, Name"',
@@ -128,7 +128,7 @@ def test_settings_grants_and_owner_stay(make_database: MakeDatabase, servers: Se
 
 def test_clients_that_connect_again_at_once_do_not_stop_it(make_database: MakeDatabase, tmp_path: Path) -> None:
     url = make_database("v1", sample=True)
-    backup = backed_up(url, tmp_path)
+    backup = make(url, tmp_path)
     stop, reconnected, strange = threading.Event(), [], []
 
     def client() -> None:
@@ -163,7 +163,7 @@ def test_a_session_that_may_not_be_ended_is_reported_before_anything(
     make_database: MakeDatabase, servers: Servers, tmp_path: Path
 ) -> None:
     url = make_database("v1")
-    backup, name = backed_up(url, tmp_path), database_of(url)
+    backup, name = make(url, tmp_path), database_of(url)
     job = psycopg2.connect(with_database(servers[18], name), application_name="night job")
     with closing(job), pytest.raises(PrerequisiteError, match="postgres, night job"):
         restore(url, backup, tmp_path)
@@ -190,7 +190,7 @@ def test_a_damaged_backup_leaves_the_live_database_alone(
     make_database: MakeDatabase, servers: Servers, tmp_path: Path
 ) -> None:
     url = make_database("v1", sample=True)
-    backup = backed_up(url, tmp_path)
+    backup = make(url, tmp_path)
     with closing(psycopg2.connect(url)) as client, client.cursor() as cur:
         data = data_file(backup, "price_history")
         data.write_bytes(data.read_bytes()[:-50])
@@ -207,7 +207,7 @@ def test_a_restore_killed_half_way_is_cleaned_up_by_the_next(
     make_database: MakeDatabase, servers: Servers, tmp_path: Path
 ) -> None:
     url = make_database("v1", sample=True)
-    before, backup, name = content(url), backed_up(url, tmp_path), database_of(url)
+    before, backup, name = content(url), make(url, tmp_path), database_of(url)
     script = (
         "import sys, time, pathlib\n"
         "from src.backup.api import find_backup, restore_backup\n"
@@ -241,7 +241,7 @@ def test_a_restore_killed_half_way_is_cleaned_up_by_the_next(
 
 def test_an_older_servers_backup_on_a_newer_server(make_database: MakeDatabase, tmp_path: Path) -> None:
     old, new = make_database("v1", version=16, sample=True), make_database(None, version=18)
-    backup = backed_up(old, tmp_path)
+    backup = make(old, tmp_path)
     outcome = restore(new, backup, tmp_path)
     assert content(new) == content(old)
     assert any(backup.database in note for note in outcome.notes)

@@ -20,13 +20,13 @@ from tests.conftest import Servers
 from tests.support.backups import (
     accept_files,
     add_event,
-    backed_up,
     change_everything,
     content,
     data_file,
     database_of,
     databases,
     execute,
+    make,
     make_clerk_database,
     quiet,
     restore,
@@ -42,7 +42,7 @@ def test_in_place_where_no_database_may_be_created(
 ) -> None:
     url = make_clerk_database(pg_version)
     with_history(url)
-    before, backup = content(url), backed_up(url, tmp_path)
+    before, backup = content(url), make(url, tmp_path)
     change_everything(url)
     add_event(url, "since the backup")
     execute(
@@ -71,7 +71,7 @@ def test_in_place_where_no_database_may_be_created(
 
 def test_in_place_an_unequal_restore_changes_nothing(make_clerk_database: Callable[..., str], tmp_path: Path) -> None:
     url = make_clerk_database()
-    backup = backed_up(url, tmp_path)
+    backup = make(url, tmp_path)
     execute(url, "DELETE FROM public.portfolio_positions WHERE symbol = '0005.HK'")
     before = content(url)
     tables = dict(backup.tables)
@@ -90,7 +90,7 @@ def test_in_place_never_loses_what_clients_write_meanwhile(
     make_clerk_database: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = make_clerk_database()
-    backup = backed_up(url, tmp_path)
+    backup = make(url, tmp_path)
 
     def verify_while_a_client_writes(fresh: Backup, **rest: object) -> Backup:
         execute(url, "INSERT INTO public.price_history (symbol, price) VALUES ('0700.HK', 0.009)")
@@ -106,7 +106,7 @@ def test_in_place_waits_for_a_gap_without_holding_clients_up(
     make_clerk_database: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = make_clerk_database()
-    backup = backed_up(url, tmp_path)
+    backup = make(url, tmp_path)
     monkeypatch.setattr(in_place, "LOCK_TIMEOUT_S", 0.3)
     with closing(connect(url)) as reader, reader.cursor() as cur:
         cur.execute("SELECT count(*) FROM public.portfolio_positions")

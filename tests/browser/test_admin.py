@@ -9,19 +9,16 @@ import tarfile
 
 import psycopg2
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from src.auth.store import Role
 from src.config import PROJECT_ROOT
 from src.journal import audit
 from tests.browser.conftest import OpenBrowser, StartDashboard
+from tests.browser.test_migration import errors
 from tests.conftest import MakeDatabase
 
 LIMIT_MS = 180_000
-
-
-def errors(page: Page) -> list[str]:
-    return page.locator("[data-testid=stAlertContentError], [data-testid=stException]").all_inner_texts()
 
 
 def test_a_killed_run_survives_a_restart_of_the_dashboard_and_is_resumed_by_button(

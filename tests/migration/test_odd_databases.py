@@ -1,30 +1,18 @@
 """Databases that are none of the three, and are handled; and what phase 2 and the rollbacks refuse."""
 
-from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from src.journal.model import Keep, Phase
 from src.migration import engine
-from tests.conftest import MakeDatabase, Servers
+from tests.conftest import Servers
 from tests.support.dumps import difference, whole_dump
-from tests.support.migration_env import OTHER_PORTFOLIOS, V1_ROWS, MigrationEnv, migration_env, session, v1_clients_work
-from tests.support.odd_databases import FEW_ROWS, UNIQUE_HOLDINGS, phase_1_done, planned, refused, titles
+from tests.support.migration_env import OTHER_PORTFOLIOS, V1_ROWS, MigrationEnv, session, v1_clients_work
+from tests.support.odd_databases import UNIQUE_HOLDINGS, MakeEnv, make_lab, phase_1_done, planned, refused, titles
 
-MakeEnv = Callable[..., MigrationEnv]
-
-
-@pytest.fixture
-def make_lab(make_database: MakeDatabase, tmp_path: Path) -> MakeEnv:
-    def make(version: int = 18, schema: str | None = "v1", rows: str = FEW_ROWS) -> MigrationEnv:
-        url = make_database(schema, version=version)
-        return migration_env(url, tmp_path, version, rows=rows if schema == "v1" else "")
-
-    return make
-
+__all__ = ["make_lab"]
 
 HAND_MADE = (
     """CREATE TABLE portfolios (portfolio_id varchar(50) PRIMARY KEY, name varchar(200) NOT NULL);

@@ -12,12 +12,11 @@ from psycopg2.extensions import make_dsn
 from src.backup.api import make_backup, restore_backup
 from src.database_enhanced import DatabaseManager
 from src.domain.edits import diff, values_of
-from src.domain.portfolio import Position
 from src.domain.revisions import SaveConflict
 from src.errors import CapabilityMissing, InvalidInput, PortfolioNotFound
 from src.journal.model import Phase
 from tests.support.databases import MULTI, Database, ManagerOf, Migrate, execute
-from tests.support.editing import edit_of, new, removal_of, rows_of
+from tests.support.editing import edit_of, new, positions_of, removal_of, rows_of
 
 
 @pytest.fixture(params=MULTI)
@@ -30,13 +29,6 @@ def manager(manager_of: ManagerOf, url: str) -> DatabaseManager:
     made = manager_of(url)
     made.copy_portfolio("DEFAULT", "TRY", "Try")
     return made
-
-
-def positions(manager: DatabaseManager, portfolio_id: str) -> list[Position]:
-    return [
-        Position(symbol, row.quantity, row.avg_cost, row.price, portfolio_id, row.company_name, row.sector)
-        for symbol, row in rows_of(manager, portfolio_id).items()
-    ]
 
 
 def base_of(manager: DatabaseManager, portfolio_id: str = "TRY") -> dict[str, object]:
@@ -64,7 +56,9 @@ def test_applied_to_the_parent_and_undone(manager: DatabaseManager) -> None:
     then = rows_of(manager)
     manager.save_positions("TRY", [edit_of(manager, "0700.HK", "TRY", quantity=5), new("1810.HK", 7)])
     manager.save_positions("TRY", [removal_of(manager, "0005.HK", "TRY")])
-    save = manager.apply_to_parent("TRY", diff(positions(manager, "DEFAULT"), positions(manager, "TRY")), by="Ada")
+    save = manager.apply_to_parent(
+        "TRY", diff(positions_of(manager, "DEFAULT"), positions_of(manager, "TRY")), by="Ada"
+    )
     assert (save.portfolio_id, save.kind, save.by, len(save.rows)) == ("DEFAULT", "apply", "Ada", 3)
     assert rows_of(manager) == rows_of(manager, "TRY") == base_of(manager)
     undo = manager.undo_revision(save.revision_id)
@@ -78,27 +72,27 @@ def test_a_fresh_copy_and_undone(manager: DatabaseManager) -> None:
     manager.save_positions("TRY", [edit_of(manager, "0700.HK", "TRY", quantity=5)])
     tried = rows_of(manager, "TRY")
     manager.save_positions("DEFAULT", [edit_of(manager, "0005.HK", quantity=9), new("1810.HK", 7)])
-    save = manager.refresh_copy("TRY", diff(positions(manager, "TRY"), positions(manager, "DEFAULT")))
+    save = manager.refresh_copy("TRY", diff(positions_of(manager, "TRY"), positions_of(manager, "DEFAULT")))
     assert (save.portfolio_id, save.kind, len(save.rows)) == ("TRY", "fresh copy", 3)
     assert rows_of(manager, "TRY") == rows_of(manager) == base_of(manager)
     manager.undo_revision(save.revision_id)
     assert rows_of(manager, "TRY") == tried
     assert base_of(manager) == then
     manager.save_positions("TRY", [edit_of(manager, "0005.HK", "TRY", quantity=9)])
-    again = manager.refresh_copy("TRY", diff(positions(manager, "TRY"), positions(manager, "DEFAULT")))
+    again = manager.refresh_copy("TRY", diff(positions_of(manager, "TRY"), positions_of(manager, "DEFAULT")))
     assert manager.revisions("TRY")[0] == again
     assert rows_of(manager, "TRY") == rows_of(manager) == base_of(manager)
 
 
 def test_a_fresh_copy_of_a_parent_that_changed_meanwhile_is_a_conflict(manager: DatabaseManager) -> None:
     manager.save_positions("TRY", [edit_of(manager, "0700.HK", "TRY", quantity=5)])
-    edits = diff(positions(manager, "TRY"), positions(manager, "DEFAULT"))
+    edits = diff(positions_of(manager, "TRY"), positions_of(manager, "DEFAULT"))
     manager.save_positions("DEFAULT", [edit_of(manager, "0700.HK", quantity=3000)])
     before = rows_of(manager, "TRY")
     with pytest.raises(SaveConflict, match="quantity is 3000 now, not 3100"):
         manager.refresh_copy("TRY", edits)
     assert rows_of(manager, "TRY") == before
-    stale = diff(positions(manager, "DEFAULT"), positions(manager, "TRY"))
+    stale = diff(positions_of(manager, "DEFAULT"), positions_of(manager, "TRY"))
     manager.save_positions("DEFAULT", [edit_of(manager, "0700.HK", quantity=2900)])
     with pytest.raises(SaveConflict):
         manager.apply_to_parent("TRY", stale)

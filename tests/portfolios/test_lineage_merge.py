@@ -10,7 +10,7 @@ from src.domain.merge import merge, replaced
 from src.domain.portfolio import Position
 from src.domain.revisions import SaveConflict
 from tests.support.databases import MULTI, Database, ManagerOf
-from tests.support.editing import edit_of, new, removal_of, rows_of
+from tests.support.editing import edit_of, new, positions_of, removal_of, rows_of
 
 
 @pytest.fixture(params=MULTI)
@@ -20,13 +20,6 @@ def manager(request: pytest.FixtureRequest, database: Database, manager_of: Mana
     return made
 
 
-def positions(manager: DatabaseManager, portfolio_id: str) -> list[Position]:
-    return [
-        Position(symbol, row.quantity, row.avg_cost, row.price, portfolio_id, row.company_name, row.sector)
-        for symbol, row in rows_of(manager, portfolio_id).items()
-    ]
-
-
 def base(manager: DatabaseManager) -> tuple[Position, ...]:
     lineage = manager.get_lineage("TRY")
     assert lineage is not None and lineage.base is not None
@@ -34,17 +27,17 @@ def base(manager: DatabaseManager) -> tuple[Position, ...]:
 
 
 def apply(manager: DatabaseManager) -> None:
-    copy = positions(manager, "TRY")
-    manager.apply_to_parent("TRY", merge(base(manager), copy, positions(manager, "DEFAULT")).edits, seen=copy)
+    copy = positions_of(manager, "TRY")
+    manager.apply_to_parent("TRY", merge(base(manager), copy, positions_of(manager, "DEFAULT")).edits, seen=copy)
 
 
 def bring_in(manager: DatabaseManager) -> None:
-    parent = positions(manager, "DEFAULT")
-    manager.refresh_copy("TRY", merge(base(manager), parent, positions(manager, "TRY")).edits, seen=parent)
+    parent = positions_of(manager, "DEFAULT")
+    manager.refresh_copy("TRY", merge(base(manager), parent, positions_of(manager, "TRY")).edits, seen=parent)
 
 
 def sides(manager: DatabaseManager) -> set[tuple[str, str]]:
-    found = attribute(base(manager), positions(manager, "DEFAULT"), positions(manager, "TRY"))
+    found = attribute(base(manager), positions_of(manager, "DEFAULT"), positions_of(manager, "TRY"))
     return {(change.side, change.symbol) for change in found.changes}
 
 
@@ -55,7 +48,7 @@ def test_applying_leaves_what_the_parent_changed_itself_on_its_side(manager: Dat
     parent = rows_of(manager)
     assert (parent["0700.HK"].quantity, parent["1810.HK"].quantity, parent["0005.HK"].quantity) == (5, 7, 9)
     assert sides(manager) == {("parent", "0005.HK")}
-    assert not merge(base(manager), positions(manager, "TRY"), positions(manager, "DEFAULT")).edits
+    assert not merge(base(manager), positions_of(manager, "TRY"), positions_of(manager, "DEFAULT")).edits
     bring_in(manager)
     assert rows_of(manager, "TRY") == rows_of(manager)
     assert sides(manager) == set()
@@ -76,8 +69,8 @@ def test_bringing_in_leaves_what_the_copy_changed_on_its_side(manager: DatabaseM
 
 def test_a_new_position_gets_the_price_of_the_market_not_of_the_preview(manager: DatabaseManager) -> None:
     manager.save_positions("TRY", [new("1810.HK", 7, price="13.45")])
-    copy = positions(manager, "TRY")
-    edits = merge(base(manager), copy, positions(manager, "DEFAULT")).edits
+    copy = positions_of(manager, "TRY")
+    edits = merge(base(manager), copy, positions_of(manager, "DEFAULT")).edits
     manager.update_position_price("1810.HK", "14")
     manager.apply_to_parent("TRY", edits, seen=copy)
     assert rows_of(manager)["1810.HK"].price == rows_of(manager, "TRY")["1810.HK"].price == Decimal("14.000")
@@ -86,8 +79,8 @@ def test_a_new_position_gets_the_price_of_the_market_not_of_the_preview(manager:
 @pytest.mark.parametrize("changed", ["0005.HK", "1810.HK", "9988.HK"])
 def test_a_copy_that_changed_after_the_preview_is_a_conflict(manager: DatabaseManager, changed: str) -> None:
     manager.save_positions("TRY", [edit_of(manager, "0700.HK", "TRY", quantity=5)])
-    copy = positions(manager, "TRY")
-    edits = merge(base(manager), copy, positions(manager, "DEFAULT")).edits
+    copy = positions_of(manager, "TRY")
+    edits = merge(base(manager), copy, positions_of(manager, "DEFAULT")).edits
     late = {
         "0005.HK": lambda: edit_of(manager, "0005.HK", "TRY", sector="Banks"),
         "1810.HK": lambda: new("1810.HK"),
@@ -103,8 +96,8 @@ def test_a_copy_that_changed_after_the_preview_is_a_conflict(manager: DatabaseMa
 
 def test_a_parent_that_changed_after_the_preview_is_a_conflict(manager: DatabaseManager) -> None:
     manager.save_positions("TRY", [edit_of(manager, "0700.HK", "TRY", quantity=5)])
-    parent = positions(manager, "DEFAULT")
-    edits = replaced(positions(manager, "TRY"), parent)
+    parent = positions_of(manager, "DEFAULT")
+    edits = replaced(positions_of(manager, "TRY"), parent)
     manager.save_positions("DEFAULT", [edit_of(manager, "0005.HK", quantity=9)])
     before = rows_of(manager, "TRY")
     with pytest.raises(SaveConflict):

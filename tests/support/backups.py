@@ -93,10 +93,6 @@ def content(url: str) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def backed_up(url: str, folder: Path) -> Backup:
-    return make_backup(url, folder, schema_version="1.0", on_progress=quiet)
-
-
 def restore(url: str, backup: Backup, folder: Path) -> RestoreOutcome:
     return restore_backup(url, backup, folder, on_progress=quiet)
 

@@ -1,5 +1,7 @@
 """What the tests of odd states share: a small v1 database, its plan's findings, and a refusal that touches nothing."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +12,11 @@ from src.errors import PrerequisiteError
 from src.journal.model import Phase
 from src.migration import engine
 from src.migration.model import Finding, Options
+from tests.conftest import MakeDatabase
 from tests.support.dumps import difference, whole_dump
-from tests.support.migration_env import MigrationEnv
+from tests.support.migration_env import MigrationEnv, migration_env
+
+MakeEnv = Callable[..., MigrationEnv]
 
 FEW_ROWS = """
 INSERT INTO portfolio_positions (symbol, company_name, quantity, avg_cost, current_price)
@@ -28,6 +33,15 @@ CREATE TABLE public.portfolio_holdings (
 );
 """
 UNIQUE_HOLDINGS = HOLDINGS + "ALTER TABLE public.portfolio_holdings ADD UNIQUE (portfolio_id, symbol);"
+
+
+@pytest.fixture
+def make_lab(make_database: MakeDatabase, tmp_path: Path) -> MakeEnv:
+    def make(version: int = 18, schema: str | None = "v1", rows: str = FEW_ROWS) -> MigrationEnv:
+        url = make_database(schema, version=version)
+        return migration_env(url, tmp_path, version, rows=rows if schema == "v1" else "")
+
+    return make
 
 
 def planned(it: MigrationEnv, phase: Phase, **choices: Any) -> tuple[Finding, ...]:
