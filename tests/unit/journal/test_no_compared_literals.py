@@ -4,18 +4,35 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from src.auth.sessions import LoginKind
 from src.backup.api import RestoreWay
 from src.cli.parser import RollbackTarget
 from src.config import PROJECT_ROOT
+from src.domain.analytics.attribution import LineageSide
+from src.domain.analytics.comparison import HeldBy
+from src.domain.analytics.trading import TradeSide
+from src.health.model import State
 from src.journal.model import AuditOutcome, ClientState, EventKind, Keep, OutcomeState, Phase, RunState, StepState
 from src.migration.model import StepMode
 from src.sample.load import FreshSchema
+from src.schema.catalog import ItemKind
+from src.schema.versions import SchemaVersion
+from src.ui.widgets.markup import StagePlace, StepMark
 
 VALUES = {
     member.value
     for enumeration in (
         AuditOutcome,
         FreshSchema,
+        HeldBy,
+        ItemKind,
+        LineageSide,
+        LoginKind,
+        SchemaVersion,
+        StagePlace,
+        State,
+        StepMark,
+        TradeSide,
         RestoreWay,
         ClientState,
         EventKind,

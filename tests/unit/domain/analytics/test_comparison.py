@@ -33,7 +33,7 @@ RIGHT = [
 def test_two_portfolios_side_by_side() -> None:
     found = compare(LEFT, RIGHT)
     lines = {line.symbol: line for line in found.lines}
-    assert [(line.symbol, line.where) for line in found.lines] == [
+    assert [(line.symbol, line.held_by) for line in found.lines] == [
         ("0005.HK", "both"),
         ("0700.HK", "left"),
         ("0823.HK", "right"),
@@ -106,7 +106,7 @@ def test_swapped_sides_give_swapped_figures(data: st.DataObject) -> None:
     assert [(line.left, line.right) for line in found.lines] == [(line.right, line.left) for line in swapped.lines]
     for line in found.lines:
         assert line.difference.quantity == line.right.quantity - line.left.quantity
-        assert (line.where == "both") == bool(line.left.quantity and line.right.quantity)
+        assert (line.held_by == "both") == bool(line.left.quantity and line.right.quantity)
 
 
 @given(st.data())
