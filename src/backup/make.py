@@ -15,6 +15,7 @@ import psycopg2
 from src.backup.dump_tools import Target, Tools, find_tools, run_tool, target_of
 from src.backup.fingerprint import Content, fix_settings, read_content, read_needs, readable_tables
 from src.backup.manifest import (
+    ANOTHER_FOLDER,
     CATALOG,
     DATA,
     LOCK,
@@ -31,7 +32,7 @@ from src.backup.manifest import (
     write_manifest,
 )
 from src.backup.scratch import describe_database, session
-from src.errors import Action, BackupError, ConfigurationError, NextStep, PrerequisiteError
+from src.errors import BackupError, ConfigurationError, NextStep, PrerequisiteError
 from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact, roll_back
 from src.postgres.disk import free_bytes
@@ -51,12 +52,11 @@ def silent(message: str, done: int | None, total: int | None) -> None:
 
 
 LOCK_WAIT = "2s"  # somebody who holds a table for longer is named, and not waited for
-ANOTHER_FOLDER = NextStep(Action.OTHER_BACKUP_DIR)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a backup needs and has, in bytes, and why it cannot be made (None: it can).
+    """What a backup needs and has, in bytes, and why it cannot be made (None: it can), with what to do about it.
 
     `needed` is an upper bound: the dump at the tables' size on disk (compressed, it is a fraction of that), and the
     scratch database at the whole database's size, with its server and write-ahead log.
@@ -65,6 +65,7 @@ class Estimate:
     needed: int
     free: int
     obstacle: str | None
+    next_step: NextStep | None = None
 
 
 def estimate_backup(url: str, backup_dir: Path) -> Estimate:
@@ -86,7 +87,7 @@ def estimate_backup(url: str, backup_dir: Path) -> Estimate:
 def estimate_of(conn: Connection, backup_dir: Path) -> Estimate:
     """`estimate_backup` of the database that `conn` is connected to."""
     needed, free = _bytes_needed(conn), 0
-    obstacle = None
+    obstacle, step = None, None
     try:
         free = free_bytes(backup_dir)
         target = target_of(conn)
@@ -95,10 +96,11 @@ def estimate_of(conn: Connection, backup_dir: Path) -> Estimate:
         _refuse_unusable_folder(backup_dir)
         _refuse_without_disk(needed, free, backup_dir)
     except (PrerequisiteError, ConfigurationError) as error:
-        obstacle = str(error)
+        obstacle, step = str(error), error.next_step
     except OSError as error:
         obstacle = f"The folder for backups cannot be used: {backup_dir}: {error.strerror or error}."
-    return Estimate(needed, free, obstacle)
+        step = ANOTHER_FOLDER
+    return Estimate(needed, free, obstacle, step)
 
 
 def make_backup(

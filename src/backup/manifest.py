@@ -24,6 +24,7 @@ CATALOG = "catalog.json"
 DATA = "data"
 LOCK = ".lock"
 OURS = b"HK Strategy: unfinished work, removed when nobody is at it\n"
+ANOTHER_FOLDER = NextStep(Action.OTHER_BACKUP_DIR)
 UNFINISHED = re.compile(r"^[0-9A-Za-z][^/]*\.tmp-[0-9a-f]{8}$")
 
 Progress = Callable[[str, int | None, int | None], None]
@@ -90,7 +91,9 @@ def prepare_directory(backup_dir: Path) -> None:
         if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid() and not any(backup_dir.iterdir()):
             backup_dir.chmod(0o700)
     except OSError as error:
-        raise BackupError(f"The folder for backups cannot be used: {backup_dir}: {error.strerror}.") from error
+        raise BackupError(
+            f"The folder for backups cannot be used: {backup_dir}: {error.strerror}.", ANOTHER_FOLDER
+        ) from error
 
 
 @contextmanager
@@ -110,7 +113,9 @@ def working_directory(backup_dir: Path, name: str) -> Iterator[tuple[Path, int]]
         os.write(descriptor, OURS)
         yield work, descriptor
     except OSError as error:
-        raise BackupError(f"The backup cannot be written to {backup_dir}: {error.strerror or error}.") from error
+        raise BackupError(
+            f"The backup cannot be written to {backup_dir}: {error.strerror or error}.", ANOTHER_FOLDER
+        ) from error
     finally:
         if descriptor >= 0:
             os.close(descriptor)

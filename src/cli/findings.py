@@ -35,7 +35,7 @@ NEXT_STEPS = {
     Action.MAKE_VIEWS_AGAIN: "Run `python run_migration.py rollback`, then phase1 again.",
     Action.BACKUP: "Type: python run_migration.py backup.",
     Action.LIST_BACKUPS: "`python run_migration.py backups` lists them.",
-    Action.OTHER_BACKUP_DIR: "Choose another place with --backup-dir.",
+    Action.OTHER_BACKUP_DIR: "Name another folder with --backup-dir, or in HK_STRATEGY_BACKUPS, in .env.",
     Action.REMOVE_SAMPLE: "Type: python run_migration.py remove-sample.",
 }
 

@@ -16,6 +16,7 @@ import pytest
 from src.backup import make as backup_make
 from src.backup.api import delete_backup, estimate_backup, find_backup, list_backups, make_backup
 from src.backup.fingerprint import Needs
+from src.cli.findings import next_words
 from src.errors import Action, BackupError, HKStrategyError, NextStep, PrerequisiteError
 from src.postgres.connection import Connection, connect
 from tests.conftest import MakeDatabase, Servers
@@ -111,6 +112,14 @@ def test_no_room_is_found_out_before_it_starts(
         make(url, tmp_path)
     assert refused.value.next_step == NextStep(Action.OTHER_BACKUP_DIR)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_below_a_file_is_refused_with_what_to_do(make_database: MakeDatabase, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(BackupError, match="The folder for backups cannot be used") as refused:
+        make(make_database("v1"), tmp_path / "file" / "backups")
+    assert refused.value.next_step == NextStep(Action.OTHER_BACKUP_DIR)
+    assert "HK_STRATEGY_BACKUPS" in next_words(refused.value.next_step)
 
 
 @pytest.fixture

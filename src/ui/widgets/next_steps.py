@@ -22,7 +22,7 @@ HERE = {
     Action.MAKE_VIEWS_AGAIN: "Roll back to v1 below, then run Phase 1 again.",
     Action.BACKUP: "Use Make a backup below.",
     Action.LIST_BACKUPS: "Those that are there are listed below.",
-    Action.OTHER_BACKUP_DIR: "Or name another folder in HK_STRATEGY_BACKUPS, in .env.",
+    Action.OTHER_BACKUP_DIR: "Name another folder in HK_STRATEGY_BACKUPS, in .env.",
     Action.REMOVE_SAMPLE: "Use Remove the sample data at the end of this page.",
 }
 _ADMIN = "An admin can settle it on System Status."
