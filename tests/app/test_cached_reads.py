@@ -9,10 +9,15 @@ import pytest
 
 import src.ui
 from src.config import PROJECT_ROOT
-from src.ui.reads import cached, live_state
+from src.journal import audit
+from src.journal.audit import AuditEntry
+from src.journal.model import AuditOutcome, Phase
+from src.ui.reads import cached, live_state, queries
 from src.ui.reads.cached import CachedRead, Source, nothing, registered
 from tests.app.conftest import OpenPage, execute
 from tests.conftest import MakeDatabase
+from tests.support.backups import make
+from tests.support.health_cases import note_run
 
 
 @pytest.fixture
@@ -77,6 +82,31 @@ def test_an_entry_counts_until_the_data_changes_or_all_is_forgotten(url: str) ->
         assert made.__doc__ == "Of the database."
     finally:
         registered.remove(made)
+
+
+def test_what_a_run_changes_is_read_anew_after_its_last_event(url: str, tmp_path: Path) -> None:
+    """A page is drawn anew for that event, at once, and not again."""
+    run = note_run(url, Phase.PHASE2, state=None)
+    queries.forget()
+    assert [one.outcome for one in queries.activity()] == ["interrupted"]
+    assert queries.backups().found == ()
+    made = make(url, tmp_path / "backups")
+    event = "INSERT INTO hk_migration.event (run_id, kind, message, detail) VALUES (%(run)s, 'outcome', '', %(detail)s)"
+    execute(url, event, values={"run": run, "detail": '{"state": "undone"}'})
+    live_state.forget()
+    assert [one.outcome for one in queries.activity()] == ["undone"]
+    assert [one.name for one in queries.backups().found] == [made.name]
+
+
+def test_a_page_that_is_drawn_when_a_command_has_ended_reads_anew(url: str) -> None:
+    """The first one to see that reads anew, though it is drawn already and need not be drawn again."""
+    queries.catch_up("a command runs", drawn=True)
+    assert queries.activity() == ()
+    audit.record(url, AuditEntry("ann", "admin", "192.0.2.8", "backup", AuditOutcome.DONE))
+    queries.catch_up("a command runs", drawn=True)
+    assert queries.activity() == (), "nothing has changed"
+    queries.catch_up("it has ended", drawn=True)
+    assert [one.name for one in queries.activity()] == ["backup"]
 
 
 def test_a_read_that_follows_nothing_does_not_ask_for_the_state(settings_env: pytest.MonkeyPatch) -> None:

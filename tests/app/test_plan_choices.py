@@ -8,9 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.config import load_settings
+from src.journal.model import Phase
+from src.migration.model import Options
 from src.ui.access import current_user
 from src.ui.reads import commands, queries
-from tests.app.conftest import OpenPage, execute
+from src.ui.system_status import actions
+from tests.app.conftest import OpenPage, execute, log_in
 from tests.conftest import MakeDatabase, Servers
 from tests.field.field import restore
 from tests.support.surveys import MakeRole, roles_made, superuser
@@ -42,6 +45,16 @@ def ended() -> commands.StartedCommand:
     pytest.fail("the command does not end")
 
 
+def await_version(version: str) -> None:
+    """The schema version is read at most every two seconds, whatever has ended meanwhile."""
+    for _ in range(600):
+        queries.forget()
+        if queries.live_state(wait=True).version == version:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"the schema is not {version}")
+
+
 def test_a_role_that_is_no_v1_client_is_left_out_on_the_page(
     make_database: MakeDatabase, make_role: MakeRole, open_page: OpenPage, servers: Servers
 ) -> None:
@@ -62,8 +75,7 @@ def test_a_role_that_is_no_v1_client_is_left_out_on_the_page(
     app.button("start_phase1").click().run()
     assert errors(app) == ""
     assert ended().outcome() is not None
-    queries.forget()
-    assert queries.live_state(wait=True).version == "2.0"
+    await_version("2.0")
     views = "SELECT 1 / (to_regclass('{0}.portfolio_positions') IS NOT NULL)::int"
     execute(url, views.format("trader"))
     execute(url, f"SELECT 1 / (to_regnamespace('{reporting}') IS NULL)::int")
@@ -88,9 +100,23 @@ def test_a_folder_for_the_backup_is_chosen_on_the_page(
     app.button("start_phase1").click().run()
     assert errors(app) == ""
     ended()
-    queries.forget()
-    assert queries.live_state(wait=True).version == "2.0"
+    await_version("2.0")
     assert [path for path in folder.iterdir() if path.is_dir()], "the backup is there"
+
+
+def test_a_backup_that_cannot_be_written_names_the_setting(
+    make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    settings_env.setenv("HK_STRATEGY_BACKUPS", str(tmp_path / "file" / "backups"))
+    url = make_database("v3", sample=True)
+    app = open_page(url, "system_status")
+    app.button("backup_make").click().run()
+    ended()
+    queries.forget()
+    reported = errors(open_page(url, "system_status"))
+    assert "The folder for backups cannot be used" in reported
+    assert "Name another folder in HK_STRATEGY_BACKUPS, in .env." in reported
 
 
 def test_a_paused_phase_2_is_resumed_although_v1_clients_are_connected(
@@ -106,5 +132,4 @@ def test_a_paused_phase_2_is_resumed_although_v1_clients_are_connected(
     assert "--force" in command.argv
     outcome = command.outcome()
     assert outcome is not None and outcome["exit_code"] == 0, outcome
-    queries.forget()
-    assert queries.live_state(wait=True).version == "3.0"
+    await_version("3.0")

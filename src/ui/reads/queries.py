@@ -117,7 +117,7 @@ def history(source: Source) -> tuple[RunRecord, ...]:
     return tuple(runs.fetch_runs(source.url, MOST_RUNS))
 
 
-@cached(ttl=3, most=5, follows=nothing)
+@cached(ttl=3, most=5, follows=EVENTS)
 def activity(source: Source) -> tuple[activities.ActivityEntry, ...]:
     """Runs and actions, the newest first."""
     return activities.read(source.url)
@@ -125,7 +125,7 @@ def activity(source: Source) -> tuple[activities.ActivityEntry, ...]:
 
 @cached(ttl=3, most=5, follows=nothing)
 def other_sessions(source: Source) -> tuple[int, ...]:
-    """The process numbers of other programs' sessions in the database."""
+    """The pids of other programs' sessions in the database."""
     return second_manager().other_sessions()
 
 
@@ -141,7 +141,7 @@ def in_the_way(source: Source) -> tuple[Client, ...]:
     return blocking_sessions.in_the_way(source.url)
 
 
-@cached(ttl=3, most=5, follows=nothing)
+@cached(ttl=3, most=5, follows=EVENTS)
 def backups(source: Source) -> backup.Listing:
     """Of the configured folder, and of those that were chosen for single ones."""
     return backup.listing(backup_folders())
@@ -159,13 +159,13 @@ def restore_preview(source: Source, name: str) -> backup.Preview:
     return backup.preview_restore(source.url, backup.find_in(backup_folders(), name), folder)
 
 
-@cached(ttl=3, most=5, follows=nothing)
+@cached(ttl=3, most=5)
 def kept_databases(source: Source) -> tuple[backup.KeptDatabase, ...]:
     """What restores have kept aside, the newest first."""
     return backup.kept_databases(source.url)
 
 
-@cached(ttl=3, most=20, follows=nothing)
+@cached(ttl=3, most=20, follows=EVENTS)
 def retention(source: Source, rule: backup.RetentionRule) -> tuple[backup.Decision, ...]:
     """What a rule would do with each backup of this database."""
     return backup.preview(source.url, settings().backup_dir, rule)
@@ -240,12 +240,13 @@ def _last_seen(url: str) -> _LastSeen:
 
 
 def catch_up(seen: object, *, drawn: bool = False) -> None:
-    """A session has seen that the run, or a command, is another than when its page was drawn: everything is read anew,
-    once for all the sessions that see the same. `drawn`: it draws its page with that, which is news to nobody.
+    """A session sees the run and the command as `seen`: where that is another than what was seen last, everything is
+    read anew, once for all the sessions that see the same. `drawn`: it draws its page now; the first one of the process
+    has nothing to read anew.
     """
     last = _last_seen(database_url())
     with last.lock:
         if last.what != seen:
-            last.what = seen
-            if not drawn:
+            first, last.what = last.what is None, seen
+            if not (first and drawn):
                 forget()

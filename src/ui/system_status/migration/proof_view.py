@@ -6,8 +6,8 @@ import streamlit as st
 
 from src.journal.model import ProofRow, ProofSubject
 from src.text import plural
+from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
-from src.ui.widgets import markup
 from src.ui.widgets.markup import Cell, Column
 
 MOST = 90
@@ -34,8 +34,8 @@ def summary(proof: Sequence[ProofRow]) -> str:
     return f"**Proof**: {equal} of {plural(len(proof), 'comparison')} equal before and after."
 
 
-def show(run_id: int, proof: Sequence[ProofRow]) -> None:
-    """Those that are not equal first."""
+def show(run_id: int, proof: Sequence[ProofRow], *, whole: bool = False) -> None:
+    """Draw the comparisons of a run, those that are not equal first. `whole`: all of them, MOST at a time."""
     ordered = sorted(proof, key=lambda row: row.equal is True)
     for about, columns, caption in (
         (ProofSubject.PORTFOLIO, PORTFOLIOS, "Portfolios, in HKD"),
@@ -46,9 +46,11 @@ def show(run_id: int, proof: Sequence[ProofRow]) -> None:
         if not rows:
             continue
         st.caption(caption)
-        st.html(markup.table(columns, [_row(row) for row in rows[:MOST]], caption=f"Proof: {caption}"))
-        if len(rows) > MOST:
-            st.caption(f"{len(rows) - MOST:,} more are equal: `python run_migration.py history {run_id}` lists all.")
+        of_all = plural(len(rows), "comparison")
+        part = components.page(len(rows), MOST, of_all, f"proof_{columns[0].label.lower()}") if whole else slice(MOST)
+        st.html(markup.table(columns, [_row(row) for row in rows[part]], caption=f"Proof: {caption}"))
+        if len(rows) > MOST and not whole:
+            st.caption(f"{MOST} of {of_all}: Activity, below, has them all in the details of run {run_id}.")
 
 
 def _row(row: ProofRow) -> list[Cell | str]:

@@ -1,8 +1,9 @@
 """The run that is under way, or the last one: read from the database, so that it survives reload and restart."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import streamlit as st
 
@@ -34,25 +35,33 @@ STATES = {
 
 def panel(may: bool) -> None:
     """The run under way, else the last one. Polled each second only while something runs."""
-    command = last_command(queries.settings())
-    run = queries.current_run()
+    watched = _watched(queries.current_run(), last_command(queries.settings()))
+    st.session_state[WATCHED] = watched
+    queries.catch_up(watched, drawn=True)
+    st.fragment(_panel, run_every=EVERY_S if watched.busy else None)(may)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """What the page is drawn anew for: the run, the command that was started last, and whether one of them goes on."""
+
+    run: tuple[int, RunState] | None
+    command: Path | None
+    busy: bool
+
+
+def _watched(run: RunRecord | None, command: StartedCommand | None) -> _Watched:
     busy = (run is not None and run.is_running) or (command is not None and command.running)
-    st.session_state[WATCHED] = _watched(run, busy)
-    queries.catch_up(_watched(run, busy), drawn=True)
-    st.fragment(_panel, run_every=EVERY_S if busy else None)(may, busy)
+    return _Watched(None if run is None else (run.run_id, run.state), None if command is None else command.output, busy)
 
 
-def _watched(run: RunRecord | None, busy: bool) -> tuple[object, ...]:
-    return (run.run_id if run else None, run.state if run else None, busy)
-
-
-def _panel(may: bool, busy: bool) -> None:
+def _panel(may: bool) -> None:
     with components.error_boundary():
         run = queries.current_run()
         command = last_command(queries.settings())
-        now_busy = (run is not None and run.is_running) or (command is not None and command.running)
-        if _watched(run, now_busy) != st.session_state.get(WATCHED):
-            queries.catch_up(_watched(run, now_busy))
+        watched = _watched(run, command)
+        if watched != st.session_state.get(WATCHED):
+            queries.catch_up(watched)
             st.rerun()
         if components.has_flash():
             st.rerun()
@@ -198,13 +207,15 @@ def in_the_way() -> None:
 def finished(run: RunRecord, may: bool) -> None:
     """Of any run: its proof, its steps, and for an admin its log."""
     events = queries.events(run)
-    _details(events, run_progress.lines(events, run.state, datetime.now(UTC)), run, may)
+    _details(events, run_progress.lines(events, run.state, datetime.now(UTC)), run, may, whole=True)
 
 
-def _details(events: Sequence[Event], sections: Sequence[markup.StepLine], run: RunRecord, may: bool) -> None:
+def _details(
+    events: Sequence[Event], sections: Sequence[markup.StepLine], run: RunRecord, may: bool, *, whole: bool = False
+) -> None:
     if run.proof:
         st.markdown(proof_view.summary(run.proof))
-        proof_view.show(run.run_id, run.proof)
+        proof_view.show(run.run_id, run.proof, whole=whole)
     if sections:
         st.html(markup.steps(sections))
     if events and may:
