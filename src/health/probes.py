@@ -26,7 +26,7 @@ from src.schema.versions import SchemaState, detect_with
 
 CONNECT_S = 2
 STATEMENT_MS = 1000
-LOCK_MS = 700  # less than that, so that a lock is distinguished from a slow server
+LOCK_MS = 350  # well below what a page waits for all of it (monitor.LIMIT_S): it names who holds the lock
 PRICES_MS = 10_000  # half a million positions take their time, and nobody waits for it
 
 

@@ -11,7 +11,7 @@ from psycopg2.extras import Json
 
 from src.errors import PrerequisiteError
 from src.journal.model import AuditOutcome
-from src.journal.runs import ensure_own_schema
+from src.journal.runs import ensure_own_schema, reading_session
 from src.postgres import errors
 from src.postgres.connection import Connection, connect
 from src.postgres.failures import failure, grants_to_record, not_allowed, read_only
@@ -79,16 +79,12 @@ def _not_written(conn: Connection, error: psycopg2.Error) -> Exception:
 
 
 def read(url: str, limit: int = 200) -> list[AuditEntry]:
-    """The newest `limit` entries, newest first. Raises DatabaseUnavailable, NotAllowed."""
-    with closing(connect(url, purpose="audit")) as conn:
-        try:
-            with conn, conn.cursor() as cur:
-                if not _exists(conn):
-                    return []
-                cur.execute(query("journal.audit.read"), {"limit": limit})
-                return [_entry(row) for row in cur.fetchall()]
-        except psycopg2.Error as error:
-            raise failure(conn, error) from None
+    """The newest `limit` entries, newest first. Raises DatabaseUnavailable, NotAllowed, TableLocked."""
+    with reading_session(url) as conn, conn.cursor() as cur:
+        if not _exists(conn):
+            return []
+        cur.execute(query("journal.audit.read"), {"limit": limit})
+        return [_entry(row) for row in cur.fetchall()]
 
 
 def _entry(row: tuple[Any, ...]) -> AuditEntry:

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import psycopg2
 import pytest
+from psycopg2 import sql
 
 from tests.app.conftest import OpenPage, execute, shown
 from tests.conftest import MakeDatabase, Servers
@@ -30,6 +31,25 @@ def test_a_locked_table_is_named_with_who_holds_it(
     assert "The rows of trading_signals could not be read" in warnings
     assert "In the way now" in " ".join(one.value for one in app.markdown), "and the lock can be ended here"
     assert "A table is locked by somebody else" not in text + errors, "it is known who"
+
+
+@pytest.mark.parametrize("own", ["run", "event", "mark", "audit"])
+def test_a_locked_table_of_the_history_is_named_on_every_page(
+    make_database: MakeDatabase, open_page: OpenPage, own: str
+) -> None:
+    url = make_database("v2", sample=True)
+    with closing(psycopg2.connect(url, application_name="nightly import")) as holder:
+        holder.cursor().execute(
+            sql.SQL("LOCK TABLE hk_migration.{} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(own))
+        )
+        named = (
+            f"hk_migration.{own} is locked by pid {holder.info.backend_pid} (role trader, application nightly import)"
+        )
+        status = shown(open_page(url, "system_status"))
+        portfolios = shown(open_page(url, "portfolios"))
+    assert named in status
+    assert named in portfolios or "2,177,898.90" in portfolios, "who holds it, or all else"
+    assert "does not answer" not in status + portfolios and "has not answered" not in status + portfolios
 
 
 def test_a_role_that_may_not_read_is_shown_what_is_missing_and_offered_nothing(
