@@ -235,7 +235,7 @@ def run_detail_lines(run: RunRecord) -> list[str]:
 def current_run_lines(run: RunRecord) -> list[str]:
     """A run that has not ended: what it was at, and what to type."""
     at = f", at step {run.current_step!r}" if run.current_step else ""
-    head = f"Run {run.run_id} ({run.phase}) is {run.state}: {run.steps_done} of {run.steps_total} steps done{at}."
+    head = f"Run {run.run_id} ({run.phase}) {run.standing}: {run.steps_done} of {run.steps_total} steps done{at}."
     who = f"  started {moment(run.started_at)} by {run.started_by}"
     if run.is_running:
         return [head, who]

@@ -7,6 +7,7 @@ from psycopg2 import sql
 from src.diagnostics.model import Check, Result, Subject, failed, passed
 from src.errors import Action, NextStep
 from src.postgres.queries import query
+from src.text import plural
 
 INTEGRITY_FAULTS = ("price_differs", "unknown_portfolio")
 
@@ -39,11 +40,12 @@ def _none_wrong(name: str, count: object, what: str) -> Result:
 
 def check_generated_columns(subject: Subject) -> Iterator[Result]:
     wrong, rows = subject.rows(query("diagnostics.data.computed"))[0]
+    assert isinstance(rows, int), "a count"
     name = "market value and P&L are computed right"
     if wrong:
         yield failed(name, f"{wrong} of {rows} positions differ", "The columns were replaced: see the catalog.")
     else:
-        yield passed(name, f"{rows} positions, each recomputed")
+        yield passed(name, f"{plural(rows, 'position')}, each recomputed")
 
 
 def check_legacy_symbol(subject: Subject) -> Iterator[Result]:

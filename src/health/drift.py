@@ -17,7 +17,7 @@ def schema_trouble(state: SchemaState, drift: Drift, run: RunRecord | None) -> T
     """The trouble that the differences make. None where there is none."""
     faults = count(drift)
     if run is not None and run.is_unfinished and (faults or state.warning is not None or drift.extra):
-        text = f"{run.phase.value} is {run.state}: what differs from {state.title} may belong to it."
+        text = f"{run.phase.value} {run.standing}: what differs from {state.title} may belong to it."
         if run.is_running:
             return Trouble(text, "")
         if not run.phase.is_known:

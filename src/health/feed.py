@@ -17,12 +17,16 @@ LISTED = 5
 ADVICE = "See whether the program that writes prices into this database is running, and what its log says."
 
 
-def feed(seen: Answer[dict[str, Quote]], sessions: TradingSessions, now: datetime) -> Component:
-    """`details`: symbols, current (how many have a price of the latest session), newest_at, ages (by symbol, in
-    sessions; null where there is no price).
+def feed(
+    seen: Answer[dict[str, Quote]], sessions: TradingSessions, now: datetime, *, answers: bool = False
+) -> Component:
+    """Whether prices still come in. `answers`: PostgreSQL does.
+
+    `details`: symbols, current (how many have a price of the latest session), newest_at, ages (by symbol, in sessions;
+    null where there is no price).
     """
     if seen.value is None:
-        why = "Still being read: there are many." if seen.problem is None else unknown(seen.problem)
+        why = "Still being read: there are many." if seen.problem is None else unknown(seen.problem, answers=answers)
         return Component(Key.PRICES, NAME, State.DEGRADED, why, known=False)
     quotes = list(seen.value.values())
     if not quotes:

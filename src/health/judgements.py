@@ -198,10 +198,10 @@ def _structure(state: SchemaState, own: Answer[JournalProbe], structure: Answer[
     )
 
 
-def data(own: Answer[JournalProbe]) -> Component:
-    """`details`: sample."""
+def data(own: Answer[JournalProbe], *, answers: bool = False) -> Component:
+    """Whether the data was made up. `details`: sample. `answers`: PostgreSQL does."""
     if own.value is None:
-        return Component(Key.DATA, "Data", State.DEGRADED, unknown(own.problem), known=False)
+        return Component(Key.DATA, "Data", State.DEGRADED, unknown(own.problem, answers=answers), known=False)
     details = {"sample": own.value.sample}
     if own.value.sample:
         advice, step = "Remove it before real positions come in.", NextStep(Action.REMOVE_SAMPLE)
@@ -275,7 +275,11 @@ def _in_the_folder(found: Sequence[Backup]) -> str:
 
 def _room(estimate: Estimate) -> list[Trouble]:
     if estimate.obstacle is not None:
-        return [Trouble(estimate.obstacle, "Settle this first: a phase and a rollback begin with a backup.")]
+        return [
+            Trouble(
+                estimate.obstacle, "Settle this first: a phase and a rollback begin with a backup.", estimate.next_step
+            )
+        ]
     if estimate.free < ROOM * estimate.needed:
         free, needed = size(estimate.free), size(estimate.needed)
         text = f"The disk for backups is nearly full: {free} are free, one may need {needed}."
@@ -293,10 +297,10 @@ def _age(newest: Backup | None, *, needed: bool) -> tuple[str, list[Trouble]]:
     return ("", [Trouble(text, "", step)]) if age > OLD_BACKUP_S else (text, [])
 
 
-def run(own: Answer[JournalProbe]) -> Component:
-    """`details`: run_id, phase, state, longest_stall_ms."""
+def run(own: Answer[JournalProbe], *, answers: bool = False) -> Component:
+    """How the last run stands. `details`: run_id, phase, state, longest_stall_ms. `answers`: PostgreSQL does."""
     if own.value is None:
-        return Component(Key.RUN, "Last run", State.DEGRADED, unknown(own.problem), known=False)
+        return Component(Key.RUN, "Last run", State.DEGRADED, unknown(own.problem, answers=answers), known=False)
     last = own.value.run
     if last is None:
         return Component(Key.RUN, "Last run", State.HEALTHY, "No phase or rollback has run here yet.")
@@ -310,12 +314,14 @@ def run(own: Answer[JournalProbe]) -> Component:
     lines = () if stall is None else (f"longest stall of a client: {milliseconds(stall)}",)
     head = f"{last.phase.value} (run {last.run_id})"
     if last.is_resumable:
-        at = f"{last.steps_done} of {last.steps_total} steps are done"
-        why = f" {last.message}" if last.state != RunState.INTERRUPTED and last.message else ""
+        # The event of an interrupted run that came last is not why it ended. A reason begins with the state it led to.
+        reason = "" if last.state == RunState.INTERRUPTED else last.message
+        why = reason.removeprefix(f"{last.state.capitalize()}: ")
+        at = f"with {last.steps_done} of {last.steps_total} steps done"
         advice, step = NEWER_PROGRAM, None
         if last.phase.is_known:
             advice, step = "Resume it or roll it back.", NextStep(Action.RESUME_OR_UNDO, last.phase)
-        text = f"{head} is {last.state}: {at}.{why}"
+        text = f"{head} {last.standing} {at}{f': {why}' if why else '.'}"
         return Component(Key.RUN, "Last run", State.DEGRADED, text, advice, lines, details, next_step=step)
     return Component(Key.RUN, "Last run", State.HEALTHY, f"{head} {_ended(last)}", "", lines, details)
 

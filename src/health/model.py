@@ -39,13 +39,15 @@ class Trouble:
     next_step: NextStep | None = None
 
 
-def unknown(problem: HKStrategyError | None) -> str:
-    """Why something is not known: `problem`, where PostgreSQL answers; else that it does not."""
+def unknown(problem: HKStrategyError | None, *, answers: bool = False) -> str:
+    """Why something is not known, for what says beside it that it is not. `answers`: PostgreSQL does."""
     if isinstance(problem, NotAllowed):
-        return f"Not known. {problem.said} The card of the schema names the statements that help."
-    if isinstance(problem, TableLocked):
-        return f"Not known. {problem}"
-    return "Not known while PostgreSQL does not answer."
+        return f"{problem.said} Schema, above, names the statements that help."
+    if problem is not None and (answers or isinstance(problem, TableLocked)):
+        return str(problem)
+    if answers:
+        return "It takes longer than usual to read, and is asked again."
+    return "It cannot be read while PostgreSQL does not answer."
 
 
 @dataclass(frozen=True)

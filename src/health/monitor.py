@@ -50,14 +50,15 @@ class Seen:
     @property
     def components(self) -> tuple[Component, ...]:
         """In the order in which they are shown."""
+        answers = judgements.is_up(self.server)
         found = [
             judgements.database(self.server),
             judgements.cache(self.cache),
             judgements.schema(self.server, self.own, self.structure),
-            judgements.data(self.own),
-            feed.feed(self.prices, calendar.sessions(self.at), self.at),
+            judgements.data(self.own, answers=answers),
+            feed.feed(self.prices, calendar.sessions(self.at), self.at, answers=answers),
             judgements.backups(self.server, self.own, self.structure, self.backups),
-            judgements.run(self.own),
+            judgements.run(self.own, answers=answers),
         ]
         if self.pool is not None:
             found.insert(1, judgements.pool(self.pool))

@@ -314,7 +314,13 @@ class RunRecord:
     sql_files: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def standing(self) -> str:
+        """Its state as the verb of a sentence: "is paused", "has failed"."""
+        return "has failed" if self.state == RunState.FAILED else f"is {self.state}"
+
+    @property
     def is_running(self) -> bool:
+        """Whether a process executes it now."""
         return self.state == RunState.RUNNING
 
     @property

@@ -359,7 +359,7 @@ def _exclusive(url: str) -> Iterator[Connection]:
         newest = runs.unfinished_run(runs.read_runs(conn, limit=1))
         if newest is not None and not newest.phase.is_known:
             raise PrerequisiteError(
-                f"Run {newest.run_id} ({newest.phase}) is {newest.state}, and this program does not know that phase. "
+                f"Run {newest.run_id} ({newest.phase}) {newest.standing}, and this program does not know that phase. "
                 f"{NEWER_PROGRAM}"
             )
         yield conn

@@ -51,7 +51,7 @@ def is_sample(cursor: Cursor, state: SchemaState) -> bool:
 
 
 def others(cursor: Cursor, state: SchemaState) -> tuple[int, ...]:
-    """The process numbers of other programs' database sessions in this database, ascending."""
+    """The pids of other programs' database sessions in this database, ascending."""
     cursor.execute(query("portfolios.markers.others"))
     return tuple(_row(cursor)[0])
 

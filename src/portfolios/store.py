@@ -102,7 +102,7 @@ class Store(Writes):
         return self._db.read(markers.change_markers, needs=None)
 
     def other_sessions(self) -> tuple[int, ...]:
-        """The process numbers of other programs' database sessions in this database. Cheap."""
+        """The pids of other programs' database sessions in this database. Cheap."""
         return self._db.read(markers.others, needs=None)
 
     def server_time(self) -> datetime:

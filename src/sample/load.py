@@ -26,6 +26,7 @@ from src.sample import database
 from src.sample.rows import prices, signals
 from src.schema import own_schema
 from src.schema.versions import BASE_TABLES
+from src.text import plural
 
 YEARS = timedelta(days=731)
 LOCK_WAIT = "2s"  # somebody who holds a table for longer is named, and not waited for
@@ -73,8 +74,11 @@ def remove_sample(target: Target) -> str:
         rows = prices([until] * int(mark["sessions"]))
         removed, prices_removed = database.remove(conn, rows, signals(rows), since, until)
         kept = len(mark["symbols"]) - removed
-        message = f"Removed the sample data: {removed} positions, their signals and {prices_removed} prices."
-        return message + (f" {kept} positions stay, since they were changed or removed before." if kept else "")
+        prices_gone = plural(prices_removed, "price")
+        message = f"Removed the sample data: {plural(removed, 'position')}, their signals and {prices_gone}."
+        return message + (
+            f" {plural(kept, 'position stays', 'positions stay')}: changed or removed before." if kept else ""
+        )
 
 
 def init_database(target: Target, schema: str, sample: bool) -> str:

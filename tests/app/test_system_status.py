@@ -210,6 +210,16 @@ def test_drift_and_a_disk_that_is_nearly_full_are_shown(
     assert "No backup of this database has been verified yet." in text
 
 
+def test_a_schema_that_is_none_of_the_three_is_said_in_a_sentence(
+    make_database: MakeDatabase, open_page: OpenPage
+) -> None:
+    url = make_database(None)
+    assert "This database is empty." in shown(open_page(url, "system_status"))
+    execute(url, "CREATE TABLE public.portfolio_positions (id int)")
+    queries.forget()
+    assert "This database is not recognised." in shown(open_page(url, "system_status"))
+
+
 def test_a_cache_that_is_down_is_said_and_everything_else_works(
     make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch
 ) -> None:

@@ -168,7 +168,7 @@ def test_a_taken_port_is_reported_with_who_holds_it(
         [sys.executable, "dashboard.py"], env=dashboard.environment, cwd=PROJECT_ROOT, capture_output=True, text=True
     )
     assert second.returncode == 1
-    assert f"process {dashboard.process.pid} (" in second.stderr
+    assert f"pid {dashboard.process.pid} (" in second.stderr
     assert "dashboard.py" in second.stderr
     assert "DASHBOARD_PORT" in second.stderr
     assert f"Just open {dashboard.url}, or end it with `make stop`" in second.stderr
@@ -183,7 +183,7 @@ def test_a_port_that_is_taken_in_the_same_instant_is_reported_as_well(capsys: py
             assert serve(app) == 1
     finally:
         app.other.close()
-    assert f"Port {app.port} is taken by process {os.getpid()} (" in capsys.readouterr().err
+    assert f"Port {app.port} is taken by pid {os.getpid()} (" in capsys.readouterr().err
 
 
 class Loser:

@@ -233,6 +233,7 @@ def test_prerequisites_that_are_not_met_touch_nothing(v1: str, cli: Cli, make_da
     refused = cli(odd, "phase1", "--yes")
     assert refused.exit_code == 3
     assert refused.err.strip()
+    assert "Schema: not recognised\n" in cli(odd, "check").out
     for url in (v1, odd):
         assert fetch(url, "SELECT to_regnamespace('hk_migration')") == [(None,)]
 

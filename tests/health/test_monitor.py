@@ -12,7 +12,7 @@ from psycopg2 import sql
 from src.backup import make
 from src.cli.text import component_advice
 from src.embedded.api import PrivateServer
-from src.embedded.lifetime import Spec, Use
+from src.embedded.lifetime import ServerKind, Spec, Use
 from src.errors import DatabaseUnavailable
 from src.health import judgements
 from src.health.background_poll import BackgroundPoll
@@ -82,7 +82,7 @@ def test_a_stopped_server_and_one_in_standby(tmp_path: Path) -> None:
     assert down.state is State.DOWN
     assert "does not answer" in down.message and "No such file or directory" in down.message
     assert down.advice == advice(Reason.AWAY)
-    assert of(seen, "schema").message == "Not known while PostgreSQL does not answer."
+    assert of(seen, "schema").message == "It cannot be read while PostgreSQL does not answer."
     assert not seen.serves
     backups = of(seen, "backups")
     assert (backups.state, backups.known) == (State.DEGRADED, False)
@@ -164,7 +164,7 @@ def test_a_server_without_connections_left_says_so(
 
 
 def test_a_stopped_cache_costs_nothing_but_speed(make_database: MakeDatabase, tmp_path: Path) -> None:
-    use = Use(Spec("valkey", str(tmp_path / "valkey"), idle_timeout_s=0.0))
+    use = Use(Spec(ServerKind.VALKEY, str(tmp_path / "valkey"), idle_timeout_s=0.0))
     url = use.join()
     healthy = of(read(make_database("v1"), tmp_path, cache=url), "redis")
     assert healthy.state is State.HEALTHY
@@ -278,7 +278,7 @@ def test_what_a_run_left_half_done_is_not_called_drift(database: Database, tmp_p
     assert schema.state is run.state is State.DEGRADED
     assert "drift" not in schema.message
     assert "phase1 is paused: what differs from single-portfolio (v1.0) may belong to it" in schema.message
-    assert "phase1 (run 1) is paused" in run.message
+    assert run.message == "phase1 (run 1) is paused with 0 of 1 steps done: a test."
     for part in (schema, run):
         typed, shown = both_faces(part)
         assert "run_migration.py resume" in typed and "rollback --to v1" in typed
@@ -290,7 +290,7 @@ def test_a_killed_run_is_interrupted_and_says_how_to_go_on(database: Database, t
     note_run(url, Phase.PHASE1, state=None)
     run = of(read(url, tmp_path), "run")
     assert run.state is State.DEGRADED
-    assert "phase1 (run 1) is interrupted: 0 of 1 steps are done." in run.message
+    assert "phase1 (run 1) is interrupted with 0 of 1 steps done." in run.message
     assert "run_migration.py resume" in component_advice(run)
 
 
@@ -337,6 +337,17 @@ def test_the_disk_for_backups(
     assert backups.state is state
     assert said in backups.message
     assert ("HK_STRATEGY_BACKUPS" in backups.advice or "Settle this first" in backups.advice) == bool(said)
+
+
+def test_a_folder_for_backups_that_cannot_be_used_names_the_setting(
+    make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    backups = of(read(make_database("v1", sample=True), tmp_path / "file" / "backups"), "backups")
+    assert backups.state is State.DEGRADED
+    assert f"{tmp_path / 'file'} is not a folder that this program may write to" in backups.message
+    for said in both_faces(backups):
+        assert "in HK_STRATEGY_BACKUPS, in .env" in said
 
 
 def test_a_pool_without_a_free_connection_says_who_waits(

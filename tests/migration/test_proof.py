@@ -143,7 +143,9 @@ def test_a_restored_position_that_a_client_deletes_later_is_the_clients(v1: Migr
 
     outcome = v1.run(Phase.PHASE2, client)
     assert outcome.state == "done"
-    assert any(row.subject == "OWN, cost, HKD" and "clients changed 1 positions" in row.note for row in outcome.proof)
+    assert any(
+        row.subject == "OWN, cost, HKD" and "clients changed 1 position meanwhile" in row.note for row in outcome.proof
+    )
 
 
 def test_an_earlier_merge_excuses_nothing_later(

@@ -1,27 +1,14 @@
 """What a v1 database may hold that phase 1 refuses, before anything is touched, with what to do about it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from src.journal.model import Phase
 from src.migration import engine
-from tests.conftest import MakeDatabase
-from tests.support.migration_env import MigrationEnv, migration_env
-from tests.support.odd_databases import FEW_ROWS, HOLDINGS, UNIQUE_HOLDINGS, refused
+from tests.support.odd_databases import HOLDINGS, UNIQUE_HOLDINGS, MakeEnv, make_lab, refused
 
-MakeEnv = Callable[..., MigrationEnv]
-
-
-@pytest.fixture
-def make_lab(make_database: MakeDatabase, tmp_path: Path) -> MakeEnv:
-    def make(version: int = 18, schema: str | None = "v1", rows: str = FEW_ROWS) -> MigrationEnv:
-        url = make_database(schema, version=version)
-        return migration_env(url, tmp_path, version, rows=rows if schema == "v1" else "")
-
-    return make
+__all__ = ["make_lab"]
 
 
 @dataclass(frozen=True)
@@ -270,4 +257,4 @@ def test_an_empty_database_is_refused_and_is_not_called_v1(make_lab: MakeEnv, pg
     it = make_lab(pg_version, None)
     refused(it, Phase.PHASE1, "empty", "run_migration.py init --schema v1")
     found = engine.inspect(it.url)
-    assert (found.version, found.title) == (None, "empty database")
+    assert (found.version, found.title) == (None, "empty")

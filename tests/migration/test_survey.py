@@ -63,7 +63,7 @@ def test_it_leaves_the_database_and_the_connection_as_they_were(
 
 @pytest.mark.parametrize(
     ("schema", "version", "title"),
-    [("v1", "1.0", "single-portfolio (v1.0)"), ("v3", "3.0", "multi-portfolio (v3.0)"), (None, None, "empty database")],
+    [("v1", "1.0", "single-portfolio (v1.0)"), ("v3", "3.0", "multi-portfolio (v3.0)"), (None, None, "empty")],
 )
 def test_a_healthy_database_has_no_findings(
     make_database: MakeDatabase, pg_version: int, schema: str | None, version: str | None, title: str

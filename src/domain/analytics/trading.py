@@ -23,6 +23,7 @@ from src.domain.exchange_rules import (
 from src.domain.portfolio import MILL, Position
 from src.domain.valuation import CENT, ZERO, cost_basis, known_price
 from src.errors import InvalidInput
+from src.text import plural
 
 
 class TradeSide(StrEnum):
@@ -129,8 +130,12 @@ def lot_warning(quantity: int, lot: int | None) -> str | None:
         return None
     shares = abs(quantity)
     whole = shares // lot * lot
-    rest = f"{shares - whole:,} of the {shares:,} shares are" if whole else f"{shares:,} shares are"
-    return f"{rest} less than a board lot of {lot:,}: odd lots trade on their own, usually at a worse price."
+    odd = shares - whole
+    rest = f"{odd:,} of the {plural(shares, 'share')}" if whole else plural(shares, "share")
+    return (
+        f"{rest} {'is' if odd == 1 else 'are'} less than a board lot of {lot:,}: odd lots trade on their own, usually "
+        "at a worse price."
+    )
 
 
 def what_if(

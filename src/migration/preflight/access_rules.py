@@ -148,7 +148,7 @@ ROLE_SCHEMA_THERE = info(
 LONG_TRANSACTION = warning(
     "long-transaction",
     EVERY_PHASE,
-    "A transaction of role {role} has been open for {seconds} s ({process}, {application}, {state}).",
+    "A transaction of role {role} has been open for {seconds} s ({session}, {application}, {state}).",
     "Index builds wait until it ends. Let its owner finish it, or end it",
     sql="{end}",
 )
@@ -302,14 +302,14 @@ def schema_findings(facts: Facts) -> Iterator[Finding]:
 def session_findings(facts: Facts, clients: tuple[Client, ...], old: tuple[Client, ...]) -> Iterator[Finding]:
     """Sessions that phase 2 would cut off, and transactions that make index builds wait."""
     for client in old:
-        who = f"process {client.pid}" if client.pid else "no process"
+        session = f"pid {client.pid}" if client.pid else "no session"
         end = f"SELECT pg_terminate_backend({client.pid})"
         if client.gid is not None:
             end = f"ROLLBACK PREPARED {literal(client.gid)}"
         yield LONG_TRANSACTION(
             role=client.role or "unknown",
             seconds=round(client.transaction_s or 0),
-            process=who,
+            session=session,
             application=client.application_name or "no application_name",
             state=client.state,
             end=end,

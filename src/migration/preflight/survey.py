@@ -7,7 +7,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from src.journal import sessions
-from src.journal.model import VERSION_TITLES, Client, Phase
+from src.journal.model import Client, Phase
 from src.migration.findings import Finding, Severity
 from src.migration.model import Options, TableSize
 from src.migration.preflight import (
@@ -140,7 +140,7 @@ def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | N
     return Survey(
         version=None if state.version is None else str(state.version),
         empty=state.empty,
-        title=_title(state),
+        title=state.title,
         findings=tuple(sorted(dict.fromkeys(found), key=lambda finding: _ORDER[finding.severity])),
         legacy_roles=roles,
         legacy_clients=connected,
@@ -156,12 +156,6 @@ def _unseen(conn: Connection, unseen: Iterable[str]) -> Finding:
     if not locks:
         return NOT_READ_IN_TIME(tables=sorted(set(unseen)))
     return TABLES_LOCKED(tables=sorted({lock.table for lock in locks}), holders="; ".join(map(str, locks)))
-
-
-def _title(state: SchemaState) -> str:
-    if state.version is None:
-        return "empty database" if state.empty else "unrecognised schema"
-    return VERSION_TITLES[str(state.version)]
 
 
 def _facts(

@@ -145,7 +145,7 @@ OTHER_V2 = refusal(
 INDEX_UNDER_WAY = warning(
     "index-under-way",
     EVERY_PHASE,
-    "Index {index} is being built at this moment by process {pid}.",
+    "Index {index} is being built at this moment by pid {pid}.",
     "Wait until it is done.",
 )
 OUR_INDEX_INVALID = info(

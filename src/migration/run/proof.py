@@ -14,7 +14,7 @@ from psycopg2 import sql
 from src.journal.model import Phase, ProofRow, ProofSubject
 from src.postgres.connection import Connection
 from src.postgres.queries import query
-from src.text import money
+from src.text import money, plural
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def own_writes(conn: Connection, run_id: int) -> tuple[ProofRow, dict[str, int]]
     for _, table, _, added in found:
         moved[table] = moved.get(table, 0) + int(added)
     count = sum(rows for _, _, rows in wrong)
-    note = "; ".join(f"step {step} wrote {rows:,} rows of {table}" for step, table, rows in wrong)
+    note = "; ".join(f"step {step} wrote {plural(rows, 'row')} of {table}" for step, table, rows in wrong)
     return ProofRow("Rows written by steps that must not", "0", f"{count:,}", count == 0, note), moved
 
 
@@ -161,7 +161,7 @@ def compare(
     `changed`: from `changed_positions`. `moved`: from `own_writes`. `reshaped`: the run merged portfolios, or restored
     archived ones; then the totals of all portfolios are compared, and `archive_rows` proves each symbol.
     """
-    by_clients = f"clients changed {changed.by_clients:,} positions meanwhile" if changed.by_clients else ""
+    by_clients = f"clients changed {plural(changed.by_clients, 'position')} meanwhile" if changed.by_clients else ""
     rows = [_compare_rows(changed, by_clients)] + [
         _compare_table(name, before.tables[name], after.tables[name], moved=(moved or {}).get(name, 0))
         if name != "portfolio_positions"
@@ -262,11 +262,11 @@ def _moved(rows: int) -> str:
     """Why the run changed a table's count by `rows`."""
     if not rows:
         return "archived, merged or restored row by row"
-    return f"{abs(rows):,} rows {'restored or imported' if rows > 0 else 'archived or merged'}"
+    return f"{plural(abs(rows), 'row')} {'restored or imported' if rows > 0 else 'archived or merged'}"
 
 
 def _clients_wrote(rows: int) -> str:
-    return f"clients wrote to it: {rows:+,} rows" if rows else "clients wrote to it"
+    return f"clients wrote to it: {rows:+,} {'row' if abs(rows) == 1 else 'rows'}" if rows else "clients wrote to it"
 
 
 def _compare_figures(

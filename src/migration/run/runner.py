@@ -23,6 +23,7 @@ from src.migration.run.stall_probe import StallProbe
 from src.migration.steps import is_true
 from src.postgres.connection import Connection, Cursor, connect, roll_back
 from src.postgres.queries import query
+from src.text import plural
 
 T = TypeVar("T")
 OnEvent = Callable[[Event], None]
@@ -195,7 +196,7 @@ class Runner:
             batches, rows = batches + 1, rows + did
             if is_true(self._work, step.done):
                 return {"batches": batches, "rows": rows}
-            self._journal.pause_if_asked(f"after {rows:,} rows of: {step.title}", fresh=False)
+            self._journal.pause_if_asked(f"after {plural(rows, 'row')} of: {step.title}", fresh=False)
             now = time.monotonic()
             if did:
                 deadline = now + self._options.give_up_after_s
@@ -206,7 +207,7 @@ class Runner:
                 time.sleep(random.uniform(0.01, 0.05))
             if now - last_report > 1.0:
                 last_report = now
-                self._journal.record_of(EventKind.PROGRESS, f"{rows:,} rows", step, done=rows)
+                self._journal.record_of(EventKind.PROGRESS, plural(rows, "row"), step, done=rows)
 
     def _one_batch(self, step: Step) -> int:
         with self._work.cursor() as cur:
@@ -281,7 +282,7 @@ class Runner:
         def report(attempts: int, holders: tuple[Client, ...]) -> None:
             self._journal.record_of(
                 EventKind.BLOCKED,
-                f"{attempts} tries for the lock. {describe_holders(holders)}",
+                f"{plural(attempts, 'try', 'tries')} for the lock. {describe_holders(holders)}",
                 step,
                 attempts=attempts,
                 holders=[{"pid": h.pid, "role": h.role, "application_name": h.application_name} for h in holders],

@@ -1,4 +1,4 @@
--- == others: the sessions of other programs in this database, by process number. One that is just starting, and may be
+-- == others: the sessions of other programs in this database, by pid. One that is just starting, and may be
 -- seen, has no state and no name yet: it may be this program's own.
 SELECT coalesce(array_agg(a.pid ORDER BY a.pid), '{}')
   FROM pg_catalog.pg_stat_activity a

@@ -39,7 +39,7 @@ def taken(address: str, port: int) -> str:
                 command = " ".join(psutil.Process(link.pid).cmdline())
             except psutil.Error:
                 command = "its command line cannot be read"
-            who = f"process {link.pid} ({command})"
+            who = f"pid {link.pid} ({command})"
             if link.pid in {process.pid for process in processes_of("dashboard.py")}:
                 who += ", which is this HK Strategy"
                 advice = f"Just open {url_of(address, port)}, or end it with `make stop`, or choose another port"

@@ -137,8 +137,8 @@ def _running_text(live: queries.LiveState) -> str | None:
         return f"The database is being migrated; go on working. Started {fmt.clock(run.started_at)} by {by}; {at}."
     me = current_user.user()
     if me is not None and me.is_admin:
-        return f"A migration is {run.state} ({run.phase}, {at}). System Status offers to resume it or to roll it back."
-    return f"The migration of the database is {run.state} at {at}; go on working. Started by {by}, who can resume it."
+        return f"A migration {run.standing} ({run.phase}, {at}). System Status offers to resume it or to roll it back."
+    return f"The migration of the database {run.standing} at {at}; go on working. Started by {by}, who can resume it."
 
 
 def _draw_notices(live: queries.LiveState) -> None:
