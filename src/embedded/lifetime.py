@@ -8,7 +8,7 @@ releases such a lock when its process ends, however it ends:
 - `<kind>.start`: locked while a server is started or stopped, so that this happens once;
 - `<kind>.keeper`: locked by the supervisor.
 
-`<kind>.json` holds the supervisor's process id and the server's URL. It is left behind only when the supervisor was
+`<kind>.json` holds the supervisor's pid and the server's URL. It is left behind only when the supervisor was
 killed: a process that uses the server then starts a new supervisor, which adopts the running server.
 
 The names of the files and the keys of the JSON stay as they are: processes of an earlier version may share them.
@@ -98,7 +98,7 @@ def spec_from_json(text: str) -> Spec:
 
 @dataclass(frozen=True)
 class SupervisorState:
-    """The content of `<kind>.json`. `keeper`: the supervisor's process id. `error`: why there is no URL."""
+    """The content of `<kind>.json`. `keeper`: the supervisor's pid. `error`: why there is no URL."""
 
     keeper: int
     url: str | None

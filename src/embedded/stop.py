@@ -29,11 +29,12 @@ def processes_of(script: str) -> list[psutil.Process]:
 
 
 def main() -> int:
+    """Stop them, and print what was stopped. Returns 1, with nothing stopped, while a migration command runs."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     migrations = processes_of("run_migration.py")
     if migrations:
         sys.stderr.write(
-            f"A migration command is running (process {migrations[0].pid}): wait until it is through, or end it with "
+            f"A migration command is running (pid {migrations[0].pid}): wait until it is through, or end it with "
             f"`kill -INT {migrations[0].pid}`; an interrupted migration can be resumed.\n"
         )
         return 1

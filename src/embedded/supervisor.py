@@ -26,6 +26,7 @@ _log = logging.getLogger("supervisor")
 
 
 def main(arguments: list[str]) -> int:
+    """Supervise the server that `arguments[0]` specifies until it is stopped. Returns 1 where it does not start."""
     spec = spec_from_json(arguments[0])
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {spec.kind} supervisor %(process)d: %(message)s")
     held = _become_supervisor(spec)

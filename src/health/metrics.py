@@ -49,6 +49,7 @@ def _escaped(text: str) -> str:
 
 
 def text(seen: Seen, pages: Pages) -> str:
+    """All figures in the text format of CONTENT_TYPE; times in seconds, sizes in bytes."""
     out = _MetricsText()
     out.add("hk_up", "1 where the dashboard can do its work: PostgreSQL answers, and its schema is known.", seen.serves)
     out.several(

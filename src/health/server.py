@@ -98,6 +98,7 @@ def database(db: Database) -> Component:
 
 
 def cache(of: Cache) -> Component:
+    """The cache, asked now. Raises nothing: one that does not answer is down."""
     return cache_of(of.status())
 
 
@@ -111,6 +112,7 @@ def cache_of(status: CacheStatus) -> Component:
 
 
 def schema(db: Database) -> Component:
+    """The schema, read now. Raises nothing: one that cannot be read is down, with the reason."""
     try:
         return schema_of(db.schema(refresh=True))
     except HKStrategyError as error:
@@ -118,6 +120,7 @@ def schema(db: Database) -> Component:
 
 
 def schema_unknown(message: str) -> Component:
+    """The schema while the database is down; `message` says why."""
     return Component(Key.SCHEMA, "Schema", State.DOWN, message, "The schema is not known while the database is down.")
 
 

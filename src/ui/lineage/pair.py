@@ -26,6 +26,7 @@ class Pair:
 
 
 def load(copy: PortfolioEntry, parent: PortfolioEntry) -> Pair:
+    """A copy and its parent with their positions, from one snapshot. Raises PortfolioNotFound."""
     found = queries.valuations((copy.portfolio_id, parent.portfolio_id))
     now, parent_now = ([item.position for item in found[one.portfolio_id].positions] for one in (copy, parent))
     return _pair(copy, parent, now, parent_now)

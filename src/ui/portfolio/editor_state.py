@@ -30,10 +30,12 @@ class EditorRow:
     cells: tuple[str, ...]
 
     def cell(self, column: str) -> str:
+        """The text in a column of COLUMNS."""
         return self.cells[COLUMNS.index(column)]
 
     @property
     def blank(self) -> bool:
+        """Whether it is a new row in which nothing has been typed."""
         return self.origin is None and not any(cell.strip() for cell in self.cells)
 
 
@@ -61,6 +63,7 @@ def cells_of(symbol: str, row: PositionValues) -> tuple[str, ...]:
 
 
 def lines_of(seen: PositionsSeen) -> tuple[EditorRow, ...]:
+    """The rows of the table before anything is typed, one per position."""
     return tuple(EditorRow(symbol, cells_of(symbol, row)) for symbol, row in seen.items())
 
 

@@ -26,10 +26,12 @@ class Group:
 
     @property
     def title(self) -> str:
+        """For its heading."""
         return self.strategy or NO_STRATEGY
 
     @property
     def updated_at(self) -> datetime | None:
+        """When one of them was changed last, by the server's clock, without a zone. None where that is not known."""
         return max((one.updated_at for one in self.entries if one.updated_at is not None), default=None)
 
 
@@ -53,6 +55,7 @@ SORTS: dict[str, Callable[[ListRow], tuple[bool, Any]]] = {
 
 
 def together(entries: Sequence[PortfolioEntry]) -> tuple[Totals, Day]:
+    """Totals (HKD) and day change of these portfolios together."""
     return combined(one.totals for one in entries), days_together(one.day for one in entries)
 
 

@@ -30,6 +30,7 @@ class Source:
 
     @property
     def manager(self) -> DatabaseManager:
+        """The dashboard's one way to the data."""
         return source.manager()
 
 
@@ -42,6 +43,7 @@ def nothing(_: LiveState) -> None:
 
 
 def schema_and_run(now: LiveState) -> object:
+    """The schema version, and the run that has not ended with its state."""
     return now.version, now.run and (now.run.run_id, now.run.state)
 
 
@@ -70,6 +72,7 @@ class CachedRead(Generic[P, R]):
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """What is remembered, else what is read now. Raises what the read raises."""
         found: R = self._entry(self._source(), *args, **kwargs)
         return found
 
@@ -79,6 +82,7 @@ class CachedRead(Generic[P, R]):
         return self(*args, **kwargs)
 
     def forget(self) -> None:
+        """Remember none of its values any more."""
         self._entry.clear()
 
     def _source(self) -> Source:

@@ -56,6 +56,7 @@ class StartedCommand:
 
     @property
     def name(self) -> str:
+        """The subcommand of run_migration.py."""
         return self.argv[0]
 
     @property

@@ -25,6 +25,7 @@ class Side:
 
     @property
     def portfolio_id(self) -> str:
+        """The portfolio's id."""
         return self.entry.portfolio_id
 
     @property

@@ -37,6 +37,7 @@ class Palette:
     flat: str = "#7c8a97"
 
     def of(self, change: Decimal) -> str:
+        """The colour of a change: a gain, a loss, or neither."""
         return self.up if change > 0 else self.down if change < 0 else self.flat
 
 

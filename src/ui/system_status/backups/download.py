@@ -43,6 +43,7 @@ class Download(StreamingResponse):
             self._sent += len(chunk)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, and record how it ended."""
         try:
             await super().__call__(scope, receive, send)
         finally:
