@@ -251,7 +251,8 @@ def _entries(backup_dir: Path) -> list[Path]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise BackupError(f"The folder for backups cannot be read: {backup_dir}: {error.strerror}.") from error
+        text = f"The folder for backups cannot be read: {backup_dir}: {error.strerror}."
+        raise BackupError(text, ANOTHER_FOLDER) from error
 
 
 class NoSuchBackup(BackupError):

@@ -89,13 +89,13 @@ def test_what_a_run_changes_is_read_anew_after_its_last_event(url: str, tmp_path
     run = note_run(url, Phase.PHASE2, state=None)
     queries.forget()
     assert [one.outcome for one in queries.activity()] == ["interrupted"]
-    assert queries.backups().found == ()
+    assert queries.backups().backups == ()
     made = make(url, tmp_path / "backups")
     event = "INSERT INTO hk_migration.event (run_id, kind, message, detail) VALUES (%(run)s, 'outcome', '', %(detail)s)"
     execute(url, event, values={"run": run, "detail": '{"state": "undone"}'})
     live_state.forget()
     assert [one.outcome for one in queries.activity()] == ["undone"]
-    assert [one.name for one in queries.backups().found] == [made.name]
+    assert [one.name for one in queries.backups().backups] == [made.name]
 
 
 def test_a_page_that_is_drawn_when_a_command_has_ended_reads_anew(url: str) -> None:

@@ -8,12 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.config import load_settings
-from src.journal.model import Phase
-from src.migration.model import Options
 from src.ui.access import current_user
 from src.ui.reads import commands, queries
 from src.ui.system_status import actions
-from tests.app.conftest import OpenPage, execute, log_in
+from tests.app.conftest import OpenPage, execute
 from tests.conftest import MakeDatabase, Servers
 from tests.field.field import restore
 from tests.support.surveys import MakeRole, roles_made, superuser
@@ -110,13 +108,16 @@ def test_a_backup_that_cannot_be_written_names_the_setting(
     (tmp_path / "file").write_text("no folder")
     settings_env.setenv("HK_STRATEGY_BACKUPS", str(tmp_path / "file" / "backups"))
     url = make_database("v3", sample=True)
-    app = open_page(url, "system_status")
-    app.button("backup_make").click().run()
+    settings_env.setenv("DATABASE_URL", url)
+    actions.back_up()
     ended()
     queries.forget()
-    reported = errors(open_page(url, "system_status"))
-    assert "The folder for backups cannot be used" in reported
-    assert "Name another folder in HK_STRATEGY_BACKUPS, in .env." in reported
+    app = open_page(url, "system_status")
+    setting = "Name another folder in HK_STRATEGY_BACKUPS, in .env."
+    (news,) = (one.value for one in app.error if one.value.startswith("**backup**"))
+    assert "The folder for backups cannot be used" in news and setting in news
+    warnings = [one.value.replace("\\", "") for one in app.warning]
+    assert any("The folder for backups cannot be read" in one and setting in one for one in warnings)
 
 
 def test_a_paused_phase_2_is_resumed_although_v1_clients_are_connected(

@@ -42,7 +42,7 @@ def show(may: bool) -> None:
     try:
         listing = queries.backups()
     except BackupError as error:
-        listing = Listing((), (str(error),))
+        listing = Listing((), (components.error_text(error),))
     backups = listing.backups
     if backups:
         shown = components.page(len(backups), PAGE, plural(len(backups), "backup"), "backups_page")
