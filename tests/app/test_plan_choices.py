@@ -8,10 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.config import load_settings
+from src.journal.model import Phase
+from src.migration.model import Options
 from src.ui.access import current_user
 from src.ui.reads import commands, queries
 from src.ui.system_status import actions
-from tests.app.conftest import OpenPage, execute
+from tests.app.conftest import OpenPage, execute, log_in
 from tests.conftest import MakeDatabase, Servers
 from tests.field.field import restore
 from tests.support.surveys import MakeRole, roles_made, superuser
@@ -100,6 +102,30 @@ def test_a_folder_for_the_backup_is_chosen_on_the_page(
     ended()
     await_version("2.0")
     assert [path for path in folder.iterdir() if path.is_dir()], "the backup is there"
+
+
+def test_a_refused_command_and_the_plan_say_the_same_once(
+    make_database: MakeDatabase, open_page: OpenPage, settings_env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    settings_env.setenv("HK_STRATEGY_BACKUPS", str(tmp_path / "file" / "backups"))
+    url = make_database("v1", sample=True)
+    settings_env.setenv("DATABASE_URL", url)
+    log_in(settings_env, "anna")
+    actions.start_phase(Phase.PHASE1, "phase1", "1.0", Options())
+    assert (ended().outcome() or {})["exit_code"] == 3
+    queries.forget()
+    app = open_page(url, "system_status")
+    (refusal,) = app.error
+    assert "No backup can be made" in refusal.value, "with what can be chosen, in the plan"
+    assert "phase1, started by anna, was refused: nothing was touched. Below is what to do first." in [
+        one.value for one in app.caption
+    ]
+    app.text_input("backup_dir").set_value(str(tmp_path / "elsewhere")).run()
+    (news,) = app.error
+    assert news.value.startswith("**phase1**, started by anna: Nothing was touched. No backup can be made"), (
+        "what stood in the way is settled, and the command's end is still news"
+    )
 
 
 def test_a_backup_that_cannot_be_written_names_the_setting(
