@@ -8,14 +8,17 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn, parse_dsn
 
+from src.config import PROJECT_ROOT
+from src.embedded.api import PrivateServer
 from src.errors import Conflict, PrerequisiteError
 from src.journal.model import Client, Phase
 from src.migration.preflight import blocking_sessions
 from src.migration.preflight.blocking_sessions import How
 from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.support.migration_env import Apart, MigrationEnv, migration_env, session, wait_until
-from tests.support.surveys import superuser
+from tests.support.surveys import execute
 
 
 @pytest.fixture
@@ -95,22 +98,37 @@ def test_sessions_of_this_project_are_never_in_the_way(v1: MigrationEnv) -> None
             cur.execute("SELECT 1")
 
 
-def test_autovacuum_is_not_in_the_way_for_a_role_that_cannot_see_what_it_is(v1: MigrationEnv, servers: Servers) -> None:
+@pytest.fixture
+def vacuumed(tmp_path: Path) -> Iterator[tuple[MigrationEnv, str]]:
+    """A v1 database of the role trader on a server that looks for work each second, and the superuser's URL."""
+    with PrivateServer(tmp_path / "server", options={"autovacuum_naptime": "1s"}) as server:
+        execute(
+            server.url, f"CREATE ROLE trader LOGIN PASSWORD '{TRADER_PASSWORD}'", "CREATE DATABASE live OWNER trader"
+        )
+        role = {"user": "trader", "password": TRADER_PASSWORD}
+        urls = [make_dsn(**{**parse_dsn(server.url), "dbname": "live", **given}) for given in (role, {})]
+        execute(urls[0], (PROJECT_ROOT / "migrations" / "init.sql").read_text(encoding="utf-8"))
+        yield migration_env(urls[0], tmp_path), urls[1]
+
+
+def test_autovacuum_is_not_in_the_way_for_a_role_that_cannot_see_what_it_is(
+    vacuumed: tuple[MigrationEnv, str],
+) -> None:
+    v1, superuser = vacuumed
     # Before the rows: a worker that began earlier would be done too soon.
-    v1.v1(
+    execute(
+        v1.url,
         "ALTER TABLE trading_signals SET (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0, "
-        "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
-    )
-    v1.v1(
+        "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)",
         "INSERT INTO trading_signals (symbol, signal_type, price) "
-        "SELECT '0001.HK', 'A', n FROM generate_series(1, 50000) n"
+        "SELECT '0001.HK', 'A', n FROM generate_series(1, 50000) n",
+        "UPDATE trading_signals SET price = price + 1",
     )
-    v1.v1("UPDATE trading_signals SET price = price + 1")
     works = (
         "SELECT count(*) > 0 FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
         "WHERE a.backend_type = 'autovacuum worker' AND l.relation = 'trading_signals'::regclass"
     )
-    with session(superuser(servers, 18, v1.url), "test") as conn, conn.cursor() as cur:
+    with session(superuser, "test") as conn, conn.cursor() as cur:
 
         def is_vacuumed() -> bool:
             cur.execute(works)
@@ -139,7 +157,7 @@ def other_role(servers: Servers) -> Iterator[str]:
 
 def test_what_this_role_may_not_end_is_reported_plainly(other_role: str, servers: Servers, v1: MigrationEnv) -> None:
     v1.v1(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {other_role}")
-    database = str(psycopg2.extensions.parse_dsn(v1.url)["dbname"])
+    database = str(parse_dsn(v1.url)["dbname"])
     with session(servers.url(18, other_role, database), "theirs") as theirs, theirs.cursor() as cur:
         cur.execute("BEGIN; SELECT * FROM portfolio_positions")
         (found,) = holders(v1)
