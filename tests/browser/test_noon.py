@@ -144,7 +144,7 @@ def test_there_and_back_and_there_again(
     before = cost(url)
     alone = [str(symbol) for (symbol,) in rows(url, DEFAULTS_ALONE)]
     actions.get_by_text("Roll back to v1").click()
-    expect(page.get_by_text(re.compile(r"What becomes of the \d+ symbols"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"What becomes of the [\d,]+ symbols"))).to_be_visible()
     press(page, "rollback", "Roll back to v1")
     is_proved(page, url, 4, Phase.ROLLBACK_V1)
     # Merged: nothing is lost but what rounding an average cost to 0.001 makes.

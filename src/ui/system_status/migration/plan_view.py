@@ -33,6 +33,7 @@ EFFECTS = {
 }
 REFRESH_S = 5
 WHOLE_REFRESH_S = 60
+SYMBOLS_PAGE = 25
 INSPECTED = "hk_plan_inspected"
 
 
@@ -206,8 +207,10 @@ def _merged(plan: Plan) -> None:
         fmt.money(_sum([one.value_before for one in plan.merged])),
         fmt.money(_sum([one.value_after for one in plan.merged])),
     ]
-    with st.expander(f"What becomes of the {plural(len(rows), 'symbol')} of these portfolios", expanded=True):
-        st.html(markup.table(columns, rows, caption="Merged symbols; money in HKD", total=total))
+    symbols = plural(len(rows), "symbol")
+    with st.expander(f"What becomes of the {symbols} of these portfolios", expanded=True):
+        part = components.page(len(rows), SYMBOLS_PAGE, symbols, "merged_page")
+        st.html(markup.table(columns, rows[part], caption="Merged symbols; money in HKD", total=total))
 
 
 def _sum(values: Sequence[Decimal | None]) -> Decimal | None:
