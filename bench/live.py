@@ -31,6 +31,7 @@ SERVER = {
 }
 TRADER_PASSWORD = "bench"
 BEFORE_S, AFTER_S = 2.0, 3.0
+PAUSE_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Bench:
 
     def noise_floor(self, seconds: float) -> Measured:
         """The old application alone, for as long as ours took."""
-        with self.database() as url, V1Load(url) as load:
+        with self.database() as url, V1Load(url, pause_s=PAUSE_S) as load:
             load.run_for(BEFORE_S)
             load.mark("during")
             load.run_for(seconds)
@@ -120,7 +121,7 @@ class Bench:
         with self.database() as url:
             if rival.prepare is not None:
                 rival.prepare(url)
-            with V1Load(url) as load:
+            with V1Load(url, pause_s=PAUSE_S) as load:
                 load.run_for(BEFORE_S)
                 load.mark("during")
                 begin = time.monotonic()
@@ -133,7 +134,7 @@ class Bench:
     def ours(self) -> list[Measured]:
         """Phase 1; then, with a second portfolio of the same symbols, rollback; phase 1 again; phase 2 alone."""
         with self.database() as url:
-            with V1Load(url) as load:
+            with V1Load(url, pause_s=PAUSE_S) as load:
                 load.run_for(BEFORE_S)
                 load.mark("during")
                 first = self._run(url, Phase.PHASE1)
@@ -143,7 +144,7 @@ class Bench:
                 phase1 = self._measured("b", "ours, phase 1", report, url, first.seconds)
             rows = [replace(phase1, exclusive_ms=first.exclusive_ms)]
             self.copy_portfolio(url)
-            with V1Load(url, load=2) as load:
+            with V1Load(url, load=2, pause_s=PAUSE_S) as load:
                 load.run_for(BEFORE_S)
                 load.mark("during")
                 back = self._run(url, Phase.ROLLBACK_V1)

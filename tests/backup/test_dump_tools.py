@@ -5,13 +5,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-import psycopg2
 import pytest
+from psycopg2.extensions import parse_dsn
 
 from src.backup import dump_tools, verify
 from src.backup.api import list_backups, make_backup, verify_backup
@@ -20,8 +19,10 @@ from src.config import PROJECT_ROOT
 from src.embedded.api import bin_dir
 from src.errors import BackupError, ConfigurationError, DatabaseUnavailable, PrerequisiteError
 from tests.conftest import TRADER_PASSWORD, VERSIONS, MakeDatabase, Servers
-from tests.support.backups import execute, make, quiet
+from tests.support.backups import administer, execute, make, make_clerk_database, quiet, value
 from tests.support.backups import verify as verify_made
+
+__all__ = ["make_clerk_database"]
 
 ENCODED = quote(TRADER_PASSWORD, safe="")
 
@@ -219,27 +220,24 @@ def test_a_newer_private_server_serves_where_the_same_version_is_missing(
 
 @pytest.mark.parametrize("version", [v for v in VERSIONS if v == 15])
 def test_an_extension_that_only_the_server_has(
-    make_database: MakeDatabase, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
-) -> None:
+    make_clerk_database: Callable[..., str], servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    version: int,
+) -> None:  # fmt: skip
     """Debian's 15 has extensions that the embedded 16 does not have: tried on the same server then."""
-    url = make_database("v1", version=version, sample=True)
+    url = make_clerk_database(version)
+    role = parse_dsn(url)["user"]
+    administer(servers[version], f"ALTER ROLE {role} CREATEDB")
     execute(url, "CREATE EXTENSION pg_trgm")
     execute(url, "CREATE INDEX ON public.portfolio_positions USING gin (company_name gin_trgm_ops)")
     monkeypatch.setattr(verify, "has_version", lambda wanted: wanted in (16, 18))
     made = make(url, tmp_path)
     verified = verify_backup(made, url=url, on_progress=quiet)
     assert verified.verified_how == "restored into a scratch database on the same server, PostgreSQL 15"
-    with closing(psycopg2.connect(servers[version])) as conn:
-        conn.autocommit = True
-        with conn.cursor() as cur:
-            cur.execute("SELECT datname FROM pg_database WHERE starts_with(datname, 'hk_verify')")
-            assert cur.fetchall() == []
-            cur.execute("ALTER ROLE trader NOCREATEDB")
-            try:
-                with pytest.raises(PrerequisiteError, match=r"needs pg_trgm.*ALTER ROLE trader CREATEDB"):
-                    verify_backup(made, url=url, on_progress=quiet)
-            finally:
-                cur.execute("ALTER ROLE trader CREATEDB")
+    scratch = "SELECT count(*) FROM pg_database WHERE starts_with(datname, 'hk_verify')"
+    assert value(servers[version], scratch) == 0
+    administer(servers[version], f"ALTER ROLE {role} NOCREATEDB")
+    with pytest.raises(PrerequisiteError, match=rf"needs pg_trgm.*ALTER ROLE {role} CREATEDB"):
+        verify_backup(made, url=url, on_progress=quiet)
 
 
 def test_the_cause_is_reported_though_another_process_of_the_program_wrote_first(tmp_path: Path) -> None:

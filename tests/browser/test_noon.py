@@ -93,7 +93,7 @@ def test_there_and_back_and_there_again(
     dashboard = start_dashboard(url)
     dashboard.account("mei", Role.ADMIN)
     tom = visit(f"{dashboard.url}/system_status", cookie=dashboard.account("tom", Role.TRADER))
-    with V1Load(url) as load:
+    with V1Load(url, pause_s=0.05) as load:
         log_in(page, dashboard, "mei")
         # Who will notice, and what will be done, is there before the button.
         expect(page.get_by_text(re.compile(r"^v1 clients connected: [1-9]"))).to_be_visible()
@@ -152,7 +152,7 @@ def test_there_and_back_and_there_again(
     expect(page.get_by_text("This database is single-portfolio (v1.0).")).to_be_visible()
 
     # What was merged is taken apart again, which the old application sees; it must not see anything else.
-    with V1Load(url, load=2, symbols=alone) as load:
+    with V1Load(url, load=2, symbols=alone, pause_s=0.05) as load:
         expect(page.get_by_text("Bring back the portfolios in the archive: TRY")).to_be_visible()
         press(page, "phase1", "Start phase 1")
         is_proved(page, url, 5, Phase.PHASE1)

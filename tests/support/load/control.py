@@ -26,7 +26,8 @@ class V1Load:
     """The old application, running from `__enter__` until `stop()`, or until the block is left.
 
     It writes to `symbols` (default: all but the last fifth of the database's) and to new ones that it makes; tests
-    are free to use the others: `spare`. `load` numbers the loads that one database sees, 1 to 9.
+    are free to use the others: `spare`. `load` numbers the loads that one database sees, 1 to 9. `pause_s`: of each
+    connection between two statements; the shorter, the more of the machine it takes.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class V1Load:
         url: str,
         *,
         connections: int = 4,
-        pause_s: float = 0.002,
+        pause_s: float = 0.01,
         reconnect_s: float = 2.0,
         symbols: Sequence[str] | None = None,
         load: int = 1,
