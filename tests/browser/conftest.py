@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
 
 from src.auth.passwords import Cost
 from src.auth.sessions import LoginKind, LoginSessions
@@ -35,6 +35,22 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _port() -> int:
+    """One of this worker's own, for one dashboard after the other: a browser keeps what it has compiled by address."""
+    first = 21_000 + 50 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return next((port for port in range(first, first + 50) if _is_free(port)), None) or free_port()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @dataclass
@@ -126,7 +142,7 @@ def launch(
     url: str, cache_url: str, directory: Path, *, command: tuple[str, ...] = (), port: int | None = None, **more: str
 ) -> Dashboard:
     """Start a dashboard that keeps its files in `directory`. Not up yet: `await_url`."""
-    port = port or free_port()
+    port = port or _port()
     environment = {
         **os.environ,
         "DATABASE_URL": url,
@@ -177,39 +193,73 @@ def sample_dashboard(shared_v3: str, _cache: str, tmp_path_factory: pytest.TempP
             dashboard.process.stdout.close()
 
 
+OpenBrowser = Callable[..., Page]
+
+
+class Browsers:
+    """Browsers of one worker, used by one test after the other.
+
+    Each keeps its profile: it need not fetch and compile the scripts of a page again, which is a third of opening one.
+    """
+
+    def __init__(self, playwright: Playwright, profiles: Path) -> None:
+        self._playwright, self._profiles = playwright, profiles
+        self._all: list[BrowserContext] = []
+        self._free: list[BrowserContext] = []
+
+    def take(self) -> BrowserContext:
+        if not self._free:
+            profile = self._profiles / str(len(self._all))
+            context = self._playwright.chromium.launch_persistent_context(profile, executable_path=CHROMIUM, args=FLAGS)
+            self._all.append(context)
+            self._free.append(context)
+        return self._free.pop()
+
+    def give_back(self, context: BrowserContext, origin: str) -> None:
+        """As good as new: no page, no cookie, nothing that `origin` has stored."""
+        used = context.pages
+        link = context.new_cdp_session(context.new_page())
+        for page in used:
+            page.close()
+        link.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage,indexeddb"})
+        context.clear_cookies()
+        self._free.append(context)
+
+    def close(self) -> None:
+        for context in self._all:
+            context.close()
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browsers]:
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        running = Browsers(playwright, tmp_path_factory.mktemp("browsers"))
         yield running
         running.close()
 
 
-OpenBrowser = Callable[..., Page]
-
-
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[OpenBrowser]:
-    """`visit(url, width=390)` opens a page in a session of its own, and waits until it is drawn.
+def visit(browsers: Browsers) -> Iterator[OpenBrowser]:
+    """`visit(url, width=390)` opens a page in a browser of its own, and waits until it is drawn.
 
     As the admin, unless `cookie` is somebody else's; with `cookie=""` as nobody.
     """
-    contexts = []
+    taken = []
 
     def open_url(url: str, *, width: int = 1440, dark: bool = False, cookie: str | None = None) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
-        )
-        contexts.append(context)
-        dashboard = _running["/".join(url.split("/")[:3])]
+        context, origin = browsers.take(), "/".join(url.split("/")[:3])
+        taken.append((context, origin))
+        dashboard = _running[origin]
         if cookie != "":
             log_in(context, dashboard, cookie or dashboard.admin())
         page = context.new_page()
         page.set_default_timeout(60_000)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="dark" if dark else "light")
         page.goto(url)
         page.wait_for_selector("h1")
         return page
 
     yield open_url
-    for context in contexts:
-        context.close()
+    for context, origin in taken:
+        browsers.give_back(context, origin)

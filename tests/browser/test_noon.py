@@ -5,13 +5,12 @@ import time
 from decimal import Decimal
 
 import psycopg2
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from src.auth.store import Role
 from src.journal import runs
 from src.journal.model import Phase
-from tests.browser.conftest import PASSWORD, Dashboard, OpenBrowser, StartDashboard
+from tests.browser.conftest import PASSWORD, OpenBrowser, StartDashboard
 from tests.browser.test_migration import press
 from tests.conftest import MakeDatabase
 from tests.support.load import Report, V1Load, fill, verify
@@ -44,8 +43,7 @@ def cost(url: str) -> Decimal:
     return total
 
 
-def log_in(page: Page, dashboard: Dashboard, name: str) -> None:
-    page.goto(f"{dashboard.url}/system_status")
+def log_in(page: Page, name: str) -> None:
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
@@ -77,24 +75,17 @@ def noticed_nothing(url: str, report: Report) -> None:
     assert report.ledger.writes > 100
 
 
-@pytest.fixture
-def admins_page(browser: Browser) -> Page:
-    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    page.set_default_timeout(60_000)
-    return page
-
-
 def test_there_and_back_and_there_again(
-    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser, admins_page: Page
+    make_database: MakeDatabase, start_dashboard: StartDashboard, visit: OpenBrowser
 ) -> None:
-    page = admins_page
     url = make_database(None)
     fill(url, **SIZE)
     dashboard = start_dashboard(url)
     dashboard.account("mei", Role.ADMIN)
     tom = visit(f"{dashboard.url}/system_status", cookie=dashboard.account("tom", Role.TRADER))
     with V1Load(url, pause_s=0.05) as load:
-        log_in(page, dashboard, "mei")
+        page = visit(f"{dashboard.url}/system_status", cookie="")
+        log_in(page, "mei")
         # Who will notice, and what will be done, is there before the button.
         expect(page.get_by_text(re.compile(r"^v1 clients connected: [1-9]"))).to_be_visible()
         expect(
@@ -161,4 +152,3 @@ def test_there_and_back_and_there_again(
     assert held(url, "TRY") == copied
     page.goto(f"{dashboard.url}/portfolio?id=TRY")
     expect(page.get_by_role("heading", name="A try")).to_be_visible()
-    page.context.close()
