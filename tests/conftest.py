@@ -46,7 +46,7 @@ if MEMORY.is_dir() and min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory
 
 pytest_plugins = ["tests.support.fixtures"]
 
-# By default Python looks for cycles after every 700 new objects: a tenth of a worker's time.
+# By default Python searches for cycles after every 700 new objects: a tenth of a worker's time.
 gc.set_threshold(100_000, 20, 50)
 
 MAIN = sys.modules["__main__"]

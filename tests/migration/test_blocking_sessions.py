@@ -100,7 +100,7 @@ def test_sessions_of_this_project_are_never_in_the_way(v1: MigrationEnv) -> None
 
 @pytest.fixture
 def vacuumed(tmp_path: Path) -> Iterator[tuple[MigrationEnv, str]]:
-    """A v1 database of the role trader on a server that looks for work each second, and the superuser's URL."""
+    """A v1 database of the role trader on a server whose autovacuum starts each second, and the superuser's URL."""
     with PrivateServer(tmp_path / "server", options={"autovacuum_naptime": "1s"}) as server:
         execute(
             server.url, f"CREATE ROLE trader LOGIN PASSWORD '{TRADER_PASSWORD}'", "CREATE DATABASE live OWNER trader"
