@@ -28,7 +28,7 @@ from psycopg2 import sql
 
 from src.config import PROJECT_ROOT, Settings
 from src.embedded.api import PrivateServer, has_version
-from src.embedded.lifetime import Spec, Use
+from src.embedded.lifetime import ServerKind, Spec, Use
 from tests import durations
 
 # How long an example takes says nothing on a machine that runs other tests at the same time.
@@ -291,7 +291,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    use = Use(Spec("valkey", str(tmp_path_factory.mktemp("valkey")), idle_timeout_s=0.0))
+    use = Use(Spec(ServerKind.VALKEY, str(tmp_path_factory.mktemp("valkey")), idle_timeout_s=0.0))
     yield use.join()
     use.stop()
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -195,16 +196,22 @@ def failure(program: str, code: int, stderr: IO[bytes], target: Target) -> str:
 
 def _tools_in(directory: Path) -> Tools | None:
     """The tools in `directory`; None when they are not there or don't run."""
-    if not ((directory / "pg_dump").exists() and (directory / "pg_restore").exists()):
+    program = directory / "pg_dump"
+    if not (program.exists() and (directory / "pg_restore").exists()):
         return None
     try:
-        printed = subprocess.run(
-            [str(directory / "pg_dump"), "--version"], capture_output=True, text=True, check=False, timeout=30
-        )
+        printed = _printed_version(program, program.stat().st_mtime_ns)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.search(r"\(PostgreSQL\) ((\d+)\S*)", printed.stdout)
+    match = re.search(r"\(PostgreSQL\) ((\d+)\S*)", printed)
     return Tools(directory, int(match[2]), match[1]) if match else None
+
+
+@lru_cache(maxsize=32)
+def _printed_version(program: Path, changed_ns: int) -> str:
+    """Asked once of each program as it is: a plan is made often, and asks all that there are."""
+    command = [str(program), "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout
 
 
 def _speaks_ssl(tools: Tools) -> bool:

@@ -67,7 +67,7 @@ class Spec:
 
     def server(self) -> Postgres | Valkey:
         """The server that the specification describes; not started."""
-        if self.kind == ServerKind.VALKEY:
+        if self.kind is ServerKind.VALKEY:
             return Valkey(Path(self.directory))
         return Postgres(
             Path(self.directory),
@@ -80,7 +80,7 @@ class Spec:
 
     def file(self, suffix: str) -> Path:
         """The server's file of that suffix in the home directory: postgres18.json, say."""
-        name = self.kind if self.kind == ServerKind.VALKEY else f"{self.kind}{self.version}"
+        name = self.kind if self.kind is ServerKind.VALKEY else f"{self.kind}{self.version}"
         return Path(self.directory) / f"{name}.{suffix}"
 
     def to_json(self) -> str:
@@ -236,7 +236,7 @@ class Use:
         )
 
     def _answers(self, url: str) -> bool:
-        if self.spec.kind == ServerKind.VALKEY:
+        if self.spec.kind is ServerKind.VALKEY:
             return True
         try:
             connect(url, purpose="start").close()

@@ -9,8 +9,10 @@ import streamlit as st
 
 from src.cli.text import estimate_sum, estimate_texts
 from src.journal.model import Phase
+from src.migration.findings import Finding
 from src.migration.model import Options, Plan, Step
 from src.migration.plan.lock_notes import CONSEQUENCES, lock_of
+from src.schema.versions import SchemaVersion
 from src.text import plural
 from src.ui.reads import queries
 from src.ui.reads.commands import last_command
@@ -21,9 +23,9 @@ from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column, StepLine, StepMark
 
 POSSIBLE = {
-    "1.0": (Phase.PHASE1,),
-    "2.0": (Phase.PHASE2, Phase.ROLLBACK_V1),
-    "3.0": (Phase.ROLLBACK_V2, Phase.ROLLBACK_V1),
+    SchemaVersion.V1: (Phase.PHASE1,),
+    SchemaVersion.V2: (Phase.PHASE2, Phase.ROLLBACK_V1),
+    SchemaVersion.V3: (Phase.ROLLBACK_V2, Phase.ROLLBACK_V1),
 }
 EFFECTS = {
     Phase.PHASE1: "Several portfolios beside DEFAULT. v1 clients go on working and notice nothing.",
@@ -34,6 +36,7 @@ EFFECTS = {
 REFRESH_S = 5
 WHOLE_REFRESH_S = 60
 SYMBOLS_PAGE = 25
+ACTION = "action"
 INSPECTED = "hk_plan_inspected"
 
 
@@ -43,25 +46,41 @@ def offers(live: queries.LiveState) -> bool:
     return live.version in POSSIBLE and live.run is None and not (command is not None and command.running)
 
 
+def refusals(live: queries.LiveState) -> tuple[Finding, ...]:
+    """Of the plan that is shown; empty where none is."""
+    if not offers(live):
+        return ()
+    phase = _chosen(live)
+    return queries.plan(phase, plan_choices.chosen(phase)).refusals
+
+
+def _phases(live: queries.LiveState) -> tuple[Phase, ...]:
+    return POSSIBLE[SchemaVersion(live.version or "")]
+
+
+def _chosen(live: queries.LiveState) -> Phase:
+    """What was chosen before the schema moved may not be there any more: then the first."""
+    phases = _phases(live)
+    return next((one for one in phases if one.label == st.session_state.get(ACTION)), phases[0])
+
+
 def show(live: queries.LiveState) -> None:
     """For admins: what could be done next, in full, and the button."""
     if not offers(live):
         return
-    phases = POSSIBLE[live.version or ""]
+    labels = [one.label for one in _phases(live)]
     st.subheader("What can be done")
-    phase = phases[0]
-    if len(phases) > 1:
-        chosen = st.segmented_control(
+    if len(labels) > 1:
+        st.segmented_control(
             "Action",
-            [one.label for one in phases],
-            default=phase.label,
+            labels,
+            default=labels[0],
             required=True,
-            key="action",
+            key=ACTION,
             bind="query-params",
             label_visibility="collapsed",
         )
-        # What was chosen before the schema moved may not be there any more.
-        phase = next((one for one in phases if one.label == chosen), phase)
+    phase = _chosen(live)
     plan_choices.keep(phase)
     options = plan_choices.chosen(phase)
     plan = queries.plan(phase, options)

@@ -8,12 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from src.journal.model import NEWER_PROGRAM, Event, OutcomeState, Phase, RunRecord, RunState
-from src.migration.findings import Finding
 from src.text import plural
 from src.ui.reads import queries
 from src.ui.reads.commands import OF_A_RUN, StartedCommand, last_command
 from src.ui.system_status import actions, blockers_view
-from src.ui.system_status.migration import findings_view, plan_choices, plan_view, proof_view, run_progress
+from src.ui.system_status.migration import findings_view, plan_view, proof_view, run_progress
 from src.ui.widgets import components, markup, next_steps
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Figure, StepMark
@@ -110,16 +109,7 @@ def _is_shown_below(outcome: Mapping[str, object]) -> bool:
     """Whether the command was refused for what the plan shows now."""
     found = outcome.get("findings")
     codes = {one.get("code") for one in found} if isinstance(found, list) else set()
-    return bool(codes) and codes <= {finding.code for finding in _refusals_below(queries.known())}
-
-
-def _refusals_below(live: queries.LiveState) -> tuple[Finding, ...]:
-    """Those of the plan that is shown; empty where none is."""
-    if not plan_view.offers(live):
-        return ()
-    phases = plan_view.POSSIBLE[live.version or ""]
-    phase = next((one for one in phases if one.label == st.session_state.get("action")), phases[0])
-    return queries.plan(phase, plan_choices.chosen(phase)).refusals
+    return bool(codes) and codes <= {finding.code for finding in plan_view.refusals(queries.known())}
 
 
 def outcome_text(outcome: Mapping[str, object]) -> str:
