@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 from base64 import b64encode
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -246,9 +247,36 @@ def _run_phase1(url: str, directory: Path) -> None:
     assert outcome.state == "done"
 
 
+class _UsedDatabases:
+    """Databases that no test of this worker needs any more; what is left of them at the end goes with the server.
+
+    DROP DATABASE waits in steps of 100 ms for sessions that are just ending, so it comes a few tests later.
+    """
+
+    KEPT = 10
+
+    def __init__(self, servers: Servers) -> None:
+        self._servers = servers
+        self._waiting: deque[tuple[int, str]] = deque()
+
+    def add(self, version: int, name: str) -> None:
+        terminate = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
+        _execute(self._servers[version], terminate.format(sql.Literal(name)))
+        self._waiting.append((version, name))
+        while len(self._waiting) > self.KEPT:
+            old_version, old_name = self._waiting.popleft()
+            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(old_name))
+            _execute(self._servers[old_version], drop)
+
+
+@pytest.fixture(scope="session")
+def _used_databases(servers: Servers) -> _UsedDatabases:
+    return _UsedDatabases(servers)
+
+
 @contextmanager
-def _databases(servers: Servers, template: Callable[[Template], str]) -> Iterator[MakeDatabase]:
-    """Makes databases, and drops them at the end. Copying files takes a third of what the log takes."""
+def _databases(servers: Servers, template: Callable[[Template], str], used: _UsedDatabases) -> Iterator[MakeDatabase]:
+    """Makes databases, and gives them up at the end. Copying files takes a third of what the log takes."""
     made: list[tuple[int, str]] = []
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 
@@ -264,25 +292,26 @@ def _databases(servers: Servers, template: Callable[[Template], str]) -> Iterato
 
     yield make
     for version, name in made:
-        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-        _execute(servers[version], drop)
+        used.add(version, name)
 
 
 @pytest.fixture
-def make_database(servers: Servers, _template: Callable[[Template], str]) -> Iterator[MakeDatabase]:
+def make_database(
+    servers: Servers, _template: Callable[[Template], str], _used_databases: _UsedDatabases
+) -> Iterator[MakeDatabase]:
     """`make_database("v1")` gives the URL of a fresh database owned by the role trader; dropped after the test.
 
     `rows` are statements of a client of v1 (of v3 on "v3"). "v2" is what phase 1 makes of v1 with the sample or `rows`;
     it ran once for all tests that ask for the same, so its run in the history is older than the test.
     """
-    with _databases(servers, _template) as make:
+    with _databases(servers, _template, _used_databases) as make:
         yield make
 
 
 @pytest.fixture(scope="session")
-def shared_v3(servers: Servers, _template: Callable[[Template], str]) -> Iterator[str]:
+def shared_v3(servers: Servers, _template: Callable[[Template], str], _used_databases: _UsedDatabases) -> Iterator[str]:
     """The URL of a v3 database with the sample, for all tests that only read."""
-    with _databases(servers, _template) as make:
+    with _databases(servers, _template, _used_databases) as make:
         yield make("v3", sample=True)
 
 
