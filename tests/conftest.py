@@ -12,8 +12,8 @@ import itertools
 import os
 import shutil
 import sys
+import time
 from base64 import b64encode
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -247,36 +247,27 @@ def _run_phase1(url: str, directory: Path) -> None:
     assert outcome.state == "done"
 
 
-class _UsedDatabases:
-    """Databases that no test of this worker needs any more; what is left of them at the end goes with the server.
-
-    DROP DATABASE waits in steps of 100 ms for sessions that are just ending, so it comes a few tests later.
-    """
-
-    KEPT = 10
-
-    def __init__(self, servers: Servers) -> None:
-        self._servers = servers
-        self._waiting: deque[tuple[int, str]] = deque()
-
-    def add(self, version: int, name: str) -> None:
-        terminate = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
-        _execute(self._servers[version], terminate.format(sql.Literal(name)))
-        self._waiting.append((version, name))
-        while len(self._waiting) > self.KEPT:
-            old_version, old_name = self._waiting.popleft()
-            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(old_name))
-            _execute(self._servers[old_version], drop)
-
-
-@pytest.fixture(scope="session")
-def _used_databases(servers: Servers) -> _UsedDatabases:
-    return _UsedDatabases(servers)
+def _drop(superuser: str, name: str) -> None:
+    """Drop a database, once its sessions have ended: DROP DATABASE itself would wait for them in steps of 100 ms."""
+    sessions = "FROM pg_stat_activity WHERE datname = %s"
+    conn = psycopg2.connect(superuser)
+    conn.autocommit = True
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute(f"SELECT count(pg_terminate_backend(pid)) {sessions}", (name,))
+            for _ in range(50):
+                cursor.execute(f"SELECT count(*) {sessions}", (name,))
+                if cursor.fetchone() == (0,):
+                    break
+                time.sleep(0.002)
+            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    finally:
+        conn.close()
 
 
 @contextmanager
-def _databases(servers: Servers, template: Callable[[Template], str], used: _UsedDatabases) -> Iterator[MakeDatabase]:
-    """Makes databases, and gives them up at the end. Copying files takes a third of what the log takes."""
+def _databases(servers: Servers, template: Callable[[Template], str]) -> Iterator[MakeDatabase]:
+    """Makes databases, and drops them at the end. Copying files takes a third of what the log takes."""
     made: list[tuple[int, str]] = []
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 
@@ -292,26 +283,24 @@ def _databases(servers: Servers, template: Callable[[Template], str], used: _Use
 
     yield make
     for version, name in made:
-        used.add(version, name)
+        _drop(servers[version], name)
 
 
 @pytest.fixture
-def make_database(
-    servers: Servers, _template: Callable[[Template], str], _used_databases: _UsedDatabases
-) -> Iterator[MakeDatabase]:
+def make_database(servers: Servers, _template: Callable[[Template], str]) -> Iterator[MakeDatabase]:
     """`make_database("v1")` gives the URL of a fresh database owned by the role trader; dropped after the test.
 
     `rows` are statements of a client of v1 (of v3 on "v3"). "v2" is what phase 1 makes of v1 with the sample or `rows`;
     it ran once for all tests that ask for the same, so its run in the history is older than the test.
     """
-    with _databases(servers, _template, _used_databases) as make:
+    with _databases(servers, _template) as make:
         yield make
 
 
 @pytest.fixture(scope="session")
-def shared_v3(servers: Servers, _template: Callable[[Template], str], _used_databases: _UsedDatabases) -> Iterator[str]:
+def shared_v3(servers: Servers, _template: Callable[[Template], str]) -> Iterator[str]:
     """The URL of a v3 database with the sample, for all tests that only read."""
-    with _databases(servers, _template, _used_databases) as make:
+    with _databases(servers, _template) as make:
         yield make("v3", sample=True)
 
 
