@@ -1,4 +1,4 @@
 """Portfolios, valuation, edits, revisions, prices, exchange rules: pure values and functions, no I/O.
 
-Imported by database_enhanced, dataframes, health, market, portfolios, transfer and ui.
+Imported by database_enhanced, dataframes, health, market, migration, portfolios, transfer and ui.
 """

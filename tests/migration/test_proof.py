@@ -170,6 +170,19 @@ def failed(rows: list[ProofRow]) -> list[str]:
     return [row.subject for row in rows if row.equal is False]
 
 
+def test_positions_that_clients_deleted_are_not_called_archived() -> None:
+    before = measurement("a", "10")
+    gone = Measurement({"portfolio_positions": (0, "0")}, {})
+    by_a_client = compare(before, gone, changed=PositionChanges(1, 0, 0), reshaped=False)
+    assert failed(by_a_client) == []
+    assert [(row.after, row.equal) for row in by_a_client if row.subject == "DEFAULT, cost, HKD"] == [("0.00", None)]
+    assert "DEFAULT, cost, HKD" in failed(compare(before, gone, changed=NOBODY, reshaped=False))
+    other = Measurement(before.tables, {"TRY": before.portfolios["DEFAULT"]})
+    for archives in (True, False):
+        rows = compare(other, gone, changed=PositionChanges(1, 0, 0), reshaped=False, archives=archives)
+        assert any(row.after == "archived" for row in rows) is archives
+
+
 def test_compare_forgives_a_difference_only_where_clients_wrote() -> None:
     before, after = measurement("a", "10"), measurement("b", "11")
     assert failed(compare(before, before, changed=NOBODY, reshaped=False)) == []

@@ -218,7 +218,8 @@ class Execution:
         restored = self._restored_archive() if phase is Phase.PHASE1 else None
         writes, moved = own_writes(self._work, self.run_id)
         changed, reshaped = changed_positions(self._work, self.run_id), merged or restored is Keep.MERGE
-        rows = compare(self._before, after, changed=changed, reshaped=reshaped, moved=moved)
+        archives = phase is Phase.ROLLBACK_V1
+        rows = compare(self._before, after, changed=changed, reshaped=reshaped, archives=archives, moved=moved)
         rows.append(writes)
         if merged or restored:
             rows += archive_rows(self._work, phase, self.run_id)

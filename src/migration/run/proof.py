@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg2 import sql
 
+from src.domain.portfolio import DEFAULT_PORTFOLIO
 from src.journal.model import Phase, ProofRow, ProofSubject
 from src.postgres.connection import Connection
 from src.postgres.queries import query
@@ -25,6 +26,9 @@ class PortfolioFigures:
     cost: Decimal
     value: Decimal
     pnl: Decimal
+
+
+NO_POSITIONS = PortfolioFigures(0, Decimal(0), Decimal(0), Decimal(0))
 
 
 @dataclass(frozen=True)
@@ -154,12 +158,14 @@ def compare(
     *,
     changed: PositionChanges,
     reshaped: bool,
+    archives: bool = False,
     moved: Mapping[str, int] | None = None,
 ) -> list[ProofRow]:
     """Before against after. A difference is accepted only where clients wrote, or where the phase says it must be.
 
     `changed`: from `changed_positions`. `moved`: from `own_writes`. `reshaped`: the run merged portfolios, or restored
-    archived ones; then the totals of all portfolios are compared, and `archive_rows` proves each symbol.
+    archived ones; then the totals of all portfolios are compared, and `archive_rows` proves each symbol. `archives`: it
+    puts portfolios other than DEFAULT into the archive.
     """
     by_clients = f"clients changed {plural(changed.by_clients, 'position')} meanwhile" if changed.by_clients else ""
     rows = [_compare_rows(changed, by_clients)] + [
@@ -174,17 +180,16 @@ def compare(
     if reshaped:
         why = "; ".join(filter(None, ("an average cost holds three decimals, see the symbols below", by_clients)))
         return rows + _compare_figures("All portfolios", before.total, after.total, certain=False, why=why)
+    certain = changed.by_clients == 0
     for name, figures in before.portfolios.items():
-        if name in after.portfolios:
-            certain = changed.by_clients == 0
-            rows += _compare_figures(name, figures, after.portfolios[name], certain=certain, why=by_clients)
-        else:
-            archived = "in the archive"
+        if archives and name != DEFAULT_PORTFOLIO and name not in after.portfolios:
+            count = str(figures.positions)
             rows.append(
-                ProofRow(
-                    f"{name}, positions", str(figures.positions), "archived", True, archived, ProofSubject.PORTFOLIO
-                )
+                ProofRow(f"{name}, positions", count, "archived", True, "in the archive", ProofSubject.PORTFOLIO)
             )
+        else:
+            left = after.portfolios.get(name, NO_POSITIONS)
+            rows += _compare_figures(name, figures, left, certain=certain, why=by_clients)
     rows += [
         ProofRow(
             f"{name}, market value, HKD",
