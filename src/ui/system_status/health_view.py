@@ -36,8 +36,17 @@ def _card(of: Component) -> str:
 def summary(found: Sequence[Component]) -> str:
     """What needs attention first."""
     bad = [one.name for one in found if one.known and one.state is not State.HEALTHY]
-    if not bad:
+    unknown = [one.name for one in found if not one.known]
+    if not bad and not unknown:
         return f"All {len(found)} components are healthy."
-    names = bad[0] if len(bad) == 1 else f"{', '.join(bad[:-1])} and {bad[-1]}"
-    need = "needs" if len(bad) == 1 else "need"
-    return f"{plural(len(bad), 'component')} of {len(found)} {need} attention: {names}."
+    parts = []
+    if bad:
+        need = "needs" if len(bad) == 1 else "need"
+        parts.append(f"{plural(len(bad), 'component')} of {len(found)} {need} attention: {_listed(bad)}.")
+    if unknown:
+        parts.append(f"Not known: {_listed(unknown)}.")
+    return " ".join(parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
