@@ -1,12 +1,13 @@
 """Make a backup: pg_dump, and a manifest of what the same snapshot holds."""
 
+import errno
 import os
 import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -143,9 +144,8 @@ def make_backup(
                 database_bytes=database.bytes, encoding=database.encoding, locale=database.locale,
                 sequences=content.sequences, needs=needs, files=files,
             )  # fmt: skip
-            write_manifest(backup, work)
-            _put_in_place(work, backup.path)
-    on_progress(f"Backup {name} written", backup.bytes, backup.bytes)
+            backup = _put_in_place(work, backup)
+    on_progress(f"Backup {backup.name} written", backup.bytes, backup.bytes)
     return backup
 
 
@@ -288,16 +288,27 @@ def _free_name(backup_dir: Path, name: str) -> str:
     return free
 
 
-def _put_in_place(work: Path, final: Path) -> None:
-    """Make everything durable, then give the directory its name."""
+def _put_in_place(work: Path, backup: Backup) -> Backup:
+    """Make everything durable, then give the directory its name, or the next one where that was taken meanwhile."""
     for path in (work / DATA).iterdir():
         with path.open("rb") as file:
             os.fsync(file.fileno())
     sync_directory(work / DATA)
     (work / LOCK).unlink()
-    sync_directory(work)
-    work.rename(final)
-    sync_directory(final.parent)
+    folder, name = backup.path.parent, backup.name
+    while True:
+        write_manifest(backup, work)
+        sync_directory(work)
+        try:
+            work.rename(backup.path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            free = _free_name(folder, name)
+            backup = replace(backup, name=free, path=folder / free)
+            continue
+        sync_directory(folder)
+        return backup
 
 
 def _server_version(conn: Connection) -> str:

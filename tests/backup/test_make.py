@@ -6,6 +6,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import psycopg2
 import pytest
 
 from src.backup import make as backup_make
-from src.backup.api import delete_backup, estimate_backup, find_backup, list_backups, make_backup
+from src.backup.api import Backup, delete_backup, estimate_backup, find_backup, list_backups, make_backup
 from src.backup.fingerprint import Needs
 from src.cli.findings import next_words
 from src.errors import Action, BackupError, HKStrategyError, NextStep, PrerequisiteError
@@ -267,3 +268,24 @@ def test_a_table_that_is_locked_while_the_dump_begins_is_named(
         make_backup(url, tmp_path, schema_version="1.0")
     holder.close()
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_two_at_once_each_get_a_name(
+    make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made in the same second, neither sees the other's name before it is given."""
+    url = make_database("v1", sample=True)
+    instant = backup_make.now()
+    monkeypatch.setattr(backup_make, "now", lambda: instant)
+    both = threading.Barrier(2)
+
+    def put(work: Path, backup: Backup) -> Backup:
+        both.wait(60)
+        return put_in_place(work, backup)
+
+    put_in_place = backup_make._put_in_place
+    monkeypatch.setattr(backup_make, "_put_in_place", put)
+    with ThreadPoolExecutor(2) as pool:
+        names = sorted(made.name for made in pool.map(lambda _: make(url, tmp_path), range(2)))
+    assert names[1] == f"{names[0]}-2"
+    assert sorted(one.name for one in list_backups(tmp_path)) == names
