@@ -60,7 +60,7 @@ class Attempt:
         self.detail |= {"run": records[0].run_id} if records else {}
 
     def _write(self, url: str, outcome: AuditOutcome, *, make: bool = True) -> None:
-        """A command does not fail without an audit: on a standby, or with few rights, none is written."""
+        """A command does not fail without an audit: on a standby, or with few rights, it says that none is written."""
         by, role = (
             (self.settings.acting_for, "admin") if self.settings.acting_for else (actor(None).person, "command line")
         )
@@ -70,6 +70,8 @@ class Attempt:
             audit.record(url, entry, make=make)
         except HKStrategyError as error:
             log.warning("%s", error)
+            if outcome is not AuditOutcome.STARTED:
+                sys.stderr.write(f"This is not in the audit, and so not in the history. {redactor(url)(str(error))}\n")
 
 
 def _result(value: object) -> dict[str, object]:
