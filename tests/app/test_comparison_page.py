@@ -231,6 +231,20 @@ def test_without_a_choice_the_newest_copy_stands_beside_default(two: str, open_p
     assert "A try" in table(app, "Figures of").caption
 
 
+def test_the_page_of_holdings_is_in_the_url_and_another_filter_begins_with_the_first(
+    two: str, open_page: OpenPage
+) -> None:
+    execute(
+        two,
+        "INSERT INTO portfolio_positions (portfolio_id, symbol, quantity, avg_cost, current_price) "
+        "SELECT 'DEFAULT', lpad(n::text, 4, '0') || '.HK', 100, 10, 11 FROM generate_series(2000, 2129) n",
+    )
+    app = open_page(two, "comparison", left="DEFAULT", right="TRY", held_page="2")
+    assert "101 to 142 of 142 symbols" in shown(app)
+    app.segmented_control(key="held").set_value("Only left").run()
+    assert "1 to 100 of 131 symbols" in shown(app)
+
+
 def test_an_empty_portfolio_can_be_compared(two: str, open_page: OpenPage) -> None:
     managed(two).create_portfolio("NEW", "Nothing yet")
     app = open_page(two, "comparison", left="DEFAULT", right="NEW")

@@ -11,11 +11,12 @@ from src.text import plural
 from src.ui.comparison import charts as comparison_charts
 from src.ui.comparison.figures import points
 from src.ui.reads.valued import Side
-from src.ui.widgets import charts, markup
+from src.ui.widgets import charts, components, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column, Figure
 
 PAGE_ROWS = 100
+PAGE = "held_page"
 HELD: dict[str, Callable[[ComparedSymbol], bool]] = {
     "All": lambda line: True,
     "Only left": lambda line: line.held_by is HeldBy.LEFT,
@@ -23,6 +24,10 @@ HELD: dict[str, Callable[[ComparedSymbol], bool]] = {
     "Both": lambda line: line.held_by is HeldBy.BOTH,
     "Different": lambda line: bool(line.difference.quantity or line.difference.cost),
 }
+
+
+def _first_page() -> None:
+    st.session_state[PAGE] = 1
 
 
 def show(found: Comparison, left: Side, right: Side) -> None:
@@ -39,16 +44,14 @@ def show(found: Comparison, left: Side, right: Side) -> None:
         key="held",
         bind="query-params",
         label_visibility="collapsed",
+        on_change=_first_page,
     )
     lines = sorted(filter(HELD[wanted], found.lines), key=_weight_of_difference)
     if not lines:
         st.caption(fmt.plain(_none(wanted, left, right)))
         return
-    shown = lines
-    if len(lines) > PAGE_ROWS:
-        page = st.pagination(-(-len(lines) // PAGE_ROWS), key="lines")
-        shown = lines[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-        st.caption(f"{len(shown)} of {plural(len(lines), 'symbol')}, the largest difference in weight first")
+    ordered = f"{plural(len(lines), 'symbol')}, the largest difference in weight first"
+    shown = lines[components.page(len(lines), PAGE_ROWS, ordered, PAGE)]
     columns = (
         Column("Symbol", "title"),
         Column("Held by"),
