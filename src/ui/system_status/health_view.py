@@ -36,16 +36,11 @@ def _card(of: Component) -> str:
 def summary(found: Sequence[Component]) -> str:
     """What needs attention first."""
     bad = [one.name for one in found if one.known and one.state is not State.HEALTHY]
-    unknown = [one.name for one in found if not one.known]
-    if not bad and not unknown:
-        return f"All {len(found)} components are healthy."
-    parts = []
     if bad:
         need = "needs" if len(bad) == 1 else "need"
-        parts.append(f"{plural(len(bad), 'component')} of {len(found)} {need} attention: {_listed(bad)}.")
-    if unknown:
-        parts.append(f"Not known: {_listed(unknown)}.")
-    return " ".join(parts)
+        return f"{plural(len(bad), 'component')} of {len(found)} {need} attention: {_listed(bad)}."
+    unknown = [one.name for one in found if not one.known]
+    return f"Not known: {_listed(unknown)}." if unknown else f"All {len(found)} components are healthy."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ UNKNOWN = [component(name, State.HEALTHY, known=False) for name in ("Data", "Las
                 component("Cache", State.DOWN),
                 *(component(name, State.HEALTHY, known=False) for name in ("Data", "Run")),
             ],
-            "1 component of 3 needs attention: Cache. Not known: Data and Run.",
+            "1 component of 3 needs attention: Cache.",
         ),
     ],
 )
