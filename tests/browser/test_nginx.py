@@ -21,6 +21,7 @@ from websockets.sync.client import connect
 from src.auth.store import Role
 from src.config import PROJECT_ROOT
 from tests.browser.conftest import PASSWORD, Dashboard, free_port, launch
+from tests.browser.wire import TIMEOUT_S
 
 NAME = "dashboard.example.com"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
@@ -110,7 +111,7 @@ def await_answer(url: str) -> None:
 
 def client(front: Front) -> httpx.Client:
     return httpx.Client(
-        base_url=f"https://127.0.0.1:{front.tls}", verify=False, timeout=30, headers={**HTML, "Host": front.host}
+        base_url=f"https://127.0.0.1:{front.tls}", verify=False, timeout=TIMEOUT_S, headers={**HTML, "Host": front.host}
     )
 
 
@@ -146,6 +147,7 @@ def handshake(front: Front, cookie: str, origin: str) -> int:
             origin=origin,  # type: ignore[arg-type]
             additional_headers=headers,
             subprotocols=["streamlit"],  # type: ignore[list-item]
+            open_timeout=TIMEOUT_S,
         ):
             return 101
     except InvalidStatus as refused:

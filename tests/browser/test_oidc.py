@@ -121,7 +121,7 @@ def browser(dashboard: Dashboard) -> Iterator[NewBrowser]:
     opened: list[httpx.Client] = []
 
     def new(**cookies: str) -> httpx.Client:
-        opened.append(httpx.Client(base_url=dashboard.url, headers=HTML, timeout=30, cookies=cookies))
+        opened.append(httpx.Client(base_url=dashboard.url, headers=HTML, timeout=60, cookies=cookies))
         return opened[-1]
 
     yield new

@@ -42,7 +42,7 @@ def ask(
     if form is not None:
         sent |= {"Origin": dashboard.url, "Content-Type": "application/x-www-form-urlencoded"}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-    link = http.client.HTTPConnection(place, timeout=30)
+    link = http.client.HTTPConnection(place, timeout=TIMEOUT_S)
     try:
         body = None if form is None else urlencode(form)
         kept = {name: value for name, value in sent.items() if value is not None}
@@ -156,6 +156,7 @@ def page_of(
         additional_headers=headers,
         subprotocols=protocols,  # type: ignore[arg-type]
         user_agent_header=None,
+        open_timeout=TIMEOUT_S,
         max_size=None,
     ) as link:
         yield Page(link)
