@@ -8,12 +8,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.config import load_settings
+from src.database_enhanced import DatabaseManager
 from src.journal.model import Phase
 from src.migration.model import Options
 from src.ui.access import current_user
 from src.ui.reads import commands, queries
 from src.ui.system_status import actions
-from tests.app.conftest import OpenPage, execute, log_in
+from tests.app.conftest import OpenPage, execute, log_in, shown
+from tests.app.html_tables import table
 from tests.conftest import MakeDatabase, Servers
 from tests.field.field import restore
 from tests.support.surveys import MakeRole, roles_made, superuser
@@ -160,3 +162,21 @@ def test_a_paused_phase_2_is_resumed_although_v1_clients_are_connected(
     outcome = command.outcome()
     assert outcome is not None and outcome["exit_code"] == 0, outcome
     await_version("3.0")
+
+
+def test_merged_symbols_are_shown_by_pages_with_the_total_of_all(
+    make_database: MakeDatabase, open_page: OpenPage
+) -> None:
+    rows = (
+        "INSERT INTO public.portfolio_positions (symbol, quantity, avg_cost) "
+        "SELECT lpad(n::text, 4, '0') || '.HK', 100, 10 FROM generate_series(1, 30) n"
+    )
+    url = make_database("v2", rows=rows)
+    manager = DatabaseManager(url)
+    manager.copy_portfolio("DEFAULT", "TRY", "A try")
+    manager.close()
+    page = open_page(url, "system_status", action=Phase.ROLLBACK_V1.label, merged_page="2")
+    assert "26 to 30 of 30 symbols" in shown(page)
+    rows_shown = table(page, "Merged symbols").rows
+    assert list(rows_shown) == [f"{n:04}.HK" for n in range(26, 31)] + ["All of them"]
+    assert rows_shown["All of them"]["Cost before"] == "60,000.00", "30 symbols, 200 shares of each at 10"

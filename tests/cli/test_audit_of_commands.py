@@ -107,6 +107,7 @@ def test_it_is_no_hindrance_where_it_cannot_be_written(cli: Cli, url: str) -> No
     said = cli(url, "backup")
     assert said.exit_code == 0, said.all
     assert any("audit cannot be written" in log.read_text() for log in cli.logs())
+    assert said.all.count("This is not in the audit, and so not in the history. The audit cannot be written.") == 1
 
 
 @pytest.fixture

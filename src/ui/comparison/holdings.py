@@ -26,10 +26,6 @@ HELD: dict[str, Callable[[ComparedSymbol], bool]] = {
 }
 
 
-def _first_page() -> None:
-    st.session_state[PAGE] = 1
-
-
 def show(found: Comparison, left: Side, right: Side) -> None:
     """The section, with its own heading."""
     st.html(_headline(found))
@@ -44,7 +40,8 @@ def show(found: Comparison, left: Side, right: Side) -> None:
         key="held",
         bind="query-params",
         label_visibility="collapsed",
-        on_change=_first_page,
+        on_change=components.first_page,
+        args=(PAGE,),
     )
     lines = sorted(filter(HELD[wanted], found.lines), key=_weight_of_difference)
     if not lines:

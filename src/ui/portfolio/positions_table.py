@@ -142,10 +142,6 @@ def show(items: Sequence[Valued], moved: Moves) -> None:
     st.html(table + markup.legend(COLUMNS))
 
 
-def _first_page() -> None:
-    st.session_state["position_page"] = 1
-
-
 def _arranged(items: Sequence[Valued], moved: Moves) -> list[Valued]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         order = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=165)
@@ -155,7 +151,8 @@ def _arranged(items: Sequence[Valued], moved: Moves) -> list[Valued]:
             bind="query-params",
             width=165,
             placeholder="Symbol, name, sector",
-            on_change=_first_page,
+            on_change=components.first_page,
+            args=("position_page",),
         )
     words = (wanted or "").strip().casefold()
     found = [item for item in items if words in _searched(item)]

@@ -176,10 +176,6 @@ def _table(parts: Sequence[Group], context: RowContext, *, group: bool, total_of
     return markup.table(columns, rows, caption=caption, total=total) + markup.legend(columns)
 
 
-def _first_page() -> None:
-    st.session_state["page"] = 1
-
-
 def _controls(
     items: Sequence[PortfolioEntry], active: Sequence[PortfolioEntry]
 ) -> tuple[list[PortfolioEntry], str, bool]:
@@ -199,7 +195,8 @@ def _controls(
                 width=165,
                 placeholder="All strategies",
                 format_func=lambda name: name or NO_STRATEGY,
-                on_change=_first_page,
+                on_change=components.first_page,
+                args=("page",),
             )
         words = st.text_input(
             "Search",
@@ -207,7 +204,8 @@ def _controls(
             bind="query-params",
             width=165,
             placeholder="Name, id or strategy",
-            on_change=_first_page,
+            on_change=components.first_page,
+            args=("page",),
         )
         group = names != [""] and st.toggle("Group by strategy", value=True, key="grouped", bind="query-params")
         with_archived = archived > 0 and st.toggle(

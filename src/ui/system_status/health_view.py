@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from src.health.model import Component, State
-from src.text import plural
+from src.text import listed, plural
 from src.ui.reads import queries
 from src.ui.widgets import components, markup, next_steps
 
@@ -38,10 +38,6 @@ def summary(found: Sequence[Component]) -> str:
     bad = [one.name for one in found if one.known and one.state is not State.HEALTHY]
     if bad:
         need = "needs" if len(bad) == 1 else "need"
-        return f"{plural(len(bad), 'component')} of {len(found)} {need} attention: {_listed(bad)}."
+        return f"{plural(len(bad), 'component')} of {len(found)} {need} attention: {listed(bad)}."
     unknown = [one.name for one in found if not one.known]
-    return f"Not known: {_listed(unknown)}." if unknown else f"All {len(found)} components are healthy."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"Not known: {listed(unknown)}." if unknown else f"All {len(found)} components are healthy."

@@ -189,6 +189,11 @@ def page(count: int, size: int, what: str, key: str) -> slice:
     return slice(first, first + size)
 
 
+def first_page(key: str) -> None:
+    """The callback of a filter: what it lets through is shown from the beginning. `key`: of `page`."""
+    st.session_state[key] = 1
+
+
 def remember(live: queries.LiveState) -> None:
     """This drawing of the page shows `live`: no need to draw it again for that."""
     st.session_state[SEEN] = live.shown

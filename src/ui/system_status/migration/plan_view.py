@@ -10,7 +10,7 @@ import streamlit as st
 from src.cli.text import estimate_sum, estimate_texts
 from src.journal.model import Phase
 from src.migration.findings import Finding
-from src.migration.model import Options, Plan, Step
+from src.migration.model import MergedSymbol, Options, Plan, Step
 from src.migration.plan.lock_notes import CONSEQUENCES, lock_of
 from src.schema.versions import SchemaVersion
 from src.text import plural
@@ -201,20 +201,6 @@ def _merged(plan: Plan) -> None:
         Column("Value before", "number"),
         Column("Value after", "number"),
     )
-    rows = [
-        (
-            Cell(one.symbol),
-            ", ".join(one.portfolios),
-            fmt.count(one.quantity),
-            fmt.price(one.avg_cost),
-            fmt.money(one.cost_before),
-            fmt.money(one.cost_after),
-            fmt.money(one.cost_after - one.cost_before, signed=True),
-            fmt.money(one.value_before),
-            fmt.money(one.value_after),
-        )
-        for one in plan.merged
-    ]
     total: list[Cell | str] = [
         Cell("All of them"),
         "",
@@ -226,10 +212,25 @@ def _merged(plan: Plan) -> None:
         fmt.money(_sum([one.value_before for one in plan.merged])),
         fmt.money(_sum([one.value_after for one in plan.merged])),
     ]
-    symbols = plural(len(rows), "symbol")
+    symbols = plural(len(plan.merged), "symbol")
     with st.expander(f"What becomes of the {symbols} of these portfolios", expanded=True):
-        part = components.page(len(rows), SYMBOLS_PAGE, symbols, "merged_page")
-        st.html(markup.table(columns, rows[part], caption="Merged symbols; money in HKD", total=total))
+        shown = plan.merged[components.page(len(plan.merged), SYMBOLS_PAGE, symbols, "merged_page")]
+        rows = [_merged_row(one) for one in shown]
+        st.html(markup.table(columns, rows, caption="Merged symbols; money in HKD", total=total))
+
+
+def _merged_row(one: MergedSymbol) -> tuple[Cell | str, ...]:
+    return (
+        Cell(one.symbol),
+        ", ".join(one.portfolios),
+        fmt.count(one.quantity),
+        fmt.price(one.avg_cost),
+        fmt.money(one.cost_before),
+        fmt.money(one.cost_after),
+        fmt.money(one.cost_after - one.cost_before, signed=True),
+        fmt.money(one.value_before),
+        fmt.money(one.value_after),
+    )
 
 
 def _sum(values: Sequence[Decimal | None]) -> Decimal | None:
