@@ -20,7 +20,7 @@ from src.migration.model import Options
 from src.migration.preflight.facts import V1_TABLES
 from tests.conftest import MakeDatabase, Servers
 from tests.support.cli_process import ROWS, Cli, cli_in, execute
-from tests.support.databases import database_name
+from tests.support.databases import database_name, lasting_role
 from tests.support.fixtures import Database
 
 APPLICATION = "nightly import"
@@ -43,14 +43,7 @@ def locked(url: str, table: str) -> Iterator[int]:
 @pytest.fixture
 def reader(servers: Servers) -> str:
     """A role that may only SELECT in public, once `let_read` has granted it."""
-    conn = psycopg2.connect(servers[18])
-    conn.autocommit = True
-    with conn.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_roles WHERE rolname = 'hk_reader'")
-        if cursor.rowcount == 0:
-            cursor.execute("CREATE ROLE hk_reader LOGIN PASSWORD 'x'")
-    conn.close()
-    return "hk_reader"
+    return lasting_role(servers[18], "hk_reader")
 
 
 def let_read(url: str, role: str) -> str:

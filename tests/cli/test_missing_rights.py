@@ -1,10 +1,8 @@
 """Rights that are missing before a command and in its midst: what is named is what helps, and it is named at once."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import cast
 
-import psycopg2
 import pytest
 
 from src.config import Settings
@@ -15,7 +13,7 @@ from src.migration.findings import Finding
 from src.migration.model import Options
 from tests.conftest import MakeDatabase, Servers
 from tests.support.cli_process import ROWS, Cli, cli_in, execute
-from tests.support.databases import database_name
+from tests.support.databases import database_name, lasting_role
 
 ROLE = "hk_other_owner"
 GIVE_AWAY = f"""
@@ -46,13 +44,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def other(servers: Servers) -> str:
     """A role of few rights that can log in."""
-    with closing(psycopg2.connect(servers[18])) as conn:
-        conn.autocommit = True
-        with conn.cursor() as cursor:
-            cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (ROLE,))
-            if cursor.rowcount == 0:
-                cursor.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'x'")
-    return ROLE
+    return lasting_role(servers[18], ROLE)
 
 
 def by_superuser(servers: Servers, url: str) -> str:

@@ -144,26 +144,29 @@ def test_autovacuum_is_not_in_the_way_for_a_role_that_cannot_see_what_it_is(
 
 
 @pytest.fixture
-def other_role(servers: Servers) -> Iterator[str]:
-    """A role whose sessions the role trader sees, and may not end."""
-    role = f"other_{os.getpid()}"
+def roles(servers: Servers) -> Iterator[tuple[str, str]]:
+    """Two roles; the first sees the sessions of the second, and may not end them. Asked for before the databases."""
+    watching, other = f"watching_{os.getpid()}", f"other_{os.getpid()}"
     with session(servers[18], "test") as conn, conn.cursor() as cur:
-        cur.execute(f"CREATE ROLE {role} LOGIN PASSWORD %s", (TRADER_PASSWORD,))
-        cur.execute("GRANT pg_read_all_stats TO trader")
-        yield role
-        cur.execute("REVOKE pg_read_all_stats FROM trader")
-        cur.execute(f"DROP ROLE {role}")
+        for role in (watching, other):
+            cur.execute(f"CREATE ROLE {role} LOGIN PASSWORD %s", (TRADER_PASSWORD,))
+        cur.execute(f"GRANT pg_read_all_stats TO {watching}")
+        yield watching, other
+        cur.execute(f"DROP ROLE {watching}, {other}")
 
 
-def test_what_this_role_may_not_end_is_reported_plainly(other_role: str, servers: Servers, v1: MigrationEnv) -> None:
-    v1.v1(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {other_role}")
+def test_what_this_role_may_not_end_is_reported_plainly(
+    roles: tuple[str, str], servers: Servers, v1: MigrationEnv
+) -> None:
+    v1.v1(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {roles[1]}")
     database = str(parse_dsn(v1.url)["dbname"])
-    with session(servers.url(18, other_role, database), "theirs") as theirs, theirs.cursor() as cur:
+    watching, other = (servers.url(18, role, database) for role in roles)
+    with session(other, "theirs") as theirs, theirs.cursor() as cur:
         cur.execute("BEGIN; SELECT * FROM portfolio_positions")
-        (found,) = holders(v1)
+        (found,) = (one for one in blocking_sessions.in_the_way(watching) if one.holds_lock)
         assert found.since is not None
-        with pytest.raises(PrerequisiteError, match=f"sessions of the role {other_role}.*pg_signal_backend"):
-            blocking_sessions.interrupt(v1.url, found.pid, found.since, How.TERMINATE)
+        with pytest.raises(PrerequisiteError, match=f"sessions of the role {roles[1]}.*pg_signal_backend"):
+            blocking_sessions.interrupt(watching, found.pid, found.since, How.TERMINATE)
         cur.execute("SELECT 1")
         cur.execute("ROLLBACK")
-    v1.v1(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {other_role}")
+    v1.v1(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {roles[1]}")

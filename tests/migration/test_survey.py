@@ -19,7 +19,7 @@ from src.postgres.connection import Connection, connect
 from tests.conftest import MakeDatabase, Servers
 from tests.support.dumps import difference, whole_dump
 from tests.support.migration_env import V1_ROWS, MigrationEnv, migration_env, session
-from tests.support.surveys import MakeRole, database_of, execute, roles_made, said, superuser, survey_of
+from tests.support.surveys import MakeRole, database_of, execute, own_all, roles_made, said, superuser, survey_of
 
 POSITIONS = ("portfolio_positions",)
 V1_SCHEMA = (PROJECT_ROOT / "migrations" / "init.sql").read_text(encoding="utf-8")
@@ -151,15 +151,15 @@ def test_no_membership_of_a_superuser_is_advised_and_what_is_advised_helps(
     url = make_database("v2", version=pg_version)
     database, role = database_of(url), make_role(pg_version, "LOGIN", url)
     by_superuser = superuser(servers, pg_version, url)
-    execute(by_superuser, "REASSIGN OWNED BY trader TO postgres", f"GRANT CREATE ON DATABASE {database} TO {role}",
-            f"GRANT ALL ON SCHEMA public TO {role}")  # fmt: skip
+    own_all(by_superuser, "postgres")
+    execute(by_superuser, f"GRANT CREATE ON DATABASE {database} TO {role}", f"GRANT ALL ON SCHEMA public TO {role}")
     as_role = servers.url(pg_version, role, database)
     (found,) = [one for one in survey_of(as_role).findings if one.code == "owned-by-superuser"]
     assert "GRANT postgres" not in said(survey_of(as_role), "refusal")
     assert "function name" not in said(survey_of(as_role), "refusal"), "ours, though another role owns it"
     execute(by_superuser, *found.statements)
     assert said(survey_of(as_role), "refusal") == ""
-    execute(by_superuser, f"REASSIGN OWNED BY {role} TO trader")
+    own_all(by_superuser, "trader")
 
 
 def test_a_run_without_rights_touches_nothing(

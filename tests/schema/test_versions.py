@@ -8,7 +8,7 @@ from src.errors import Action, CapabilityMissing, DatabaseUnavailable, NextStep
 from src.journal.model import Phase
 from src.postgres.connection import connect
 from src.schema.versions import CREATE_PORTFOLIO, READ_POSITIONS, SchemaState, SchemaVersion, detect, require, why_not
-from tests.conftest import MakeDatabase, Servers
+from tests.conftest import TRADER_PASSWORD, MakeDatabase, Servers
 from tests.support.databases import Database, ManagerOf, Migrate, database_name, execute
 
 
@@ -160,26 +160,21 @@ def test_detection_does_not_wait_for_a_locked_table(database: Database, pg_versi
 
 def test_detection_needs_no_right_on_the_tables(database: Database, servers: Servers, pg_version: int) -> None:
     url = database("v3", pg_version)
-    role = sql.Identifier(f"stranger_{database_name(url)}")
+    role = f"stranger_{database_name(url)}"
     admin = psycopg2.connect(servers[pg_version])
     admin.autocommit = True
     with admin.cursor() as cursor:
-        cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
-        cursor.execute(sql.SQL("GRANT {} TO trader").format(role))
-    conn = connect(url)
+        cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(sql.Identifier(role)), (TRADER_PASSWORD,))
+    conn = connect(servers.url(pg_version, role, database_name(url)))
     try:
-        with conn.cursor() as cursor:
-            cursor.execute(sql.SQL("SET ROLE {}").format(role))
-            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-                cursor.execute("SELECT 1 FROM public.portfolio_positions")
+        with conn.cursor() as cursor, pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("SELECT 1 FROM public.portfolio_positions")
         conn.rollback()
-        with conn.cursor() as cursor:
-            cursor.execute(sql.SQL("SET ROLE {}").format(role))
         assert detect(conn).version is SchemaVersion.V3
     finally:
         conn.close()
         with admin.cursor() as cursor:
-            cursor.execute(sql.SQL("DROP ROLE {}").format(role))
+            cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
         admin.close()
 
 

@@ -2,9 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import closing, suppress
 
 import pandas as pd
 import psycopg2
+import psycopg2.errors
+from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 
 from src.database_enhanced import DatabaseManager
@@ -41,6 +44,15 @@ def execute(url: str, statement: str, values: object = None) -> list[tuple[objec
             return cursor.fetchall() if cursor.description else []
     finally:
         conn.close()
+
+
+def lasting_role(superuser: str, name: str) -> str:
+    """A role with the password "x" that stays until the server goes: several workers may ask for it at once."""
+    with closing(psycopg2.connect(superuser)) as conn:
+        conn.autocommit = True
+        with conn.cursor() as cursor, suppress(psycopg2.errors.DuplicateObject, psycopg2.errors.UniqueViolation):
+            cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'x'").format(sql.Identifier(name)))
+    return name
 
 
 def position(manager: DatabaseManager, portfolio_id: str, symbol: str) -> pd.Series:

@@ -17,6 +17,19 @@ from tests.support.migration_env import session
 
 _numbers = itertools.count(1)
 MakeRole = Callable[..., str]
+# A sequence of a column goes with its table.
+_OWN_ALL = """
+SELECT format('ALTER SCHEMA %%I OWNER TO %%I', nspname, %(role)s)
+  FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$|public$)'
+ UNION ALL
+SELECT format('ALTER TABLE %%s OWNER TO %%I', c.oid::regclass, %(role)s)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname !~ '^(pg_|information_schema$)' AND c.relkind IN ('r', 'p', 'v')
+ UNION ALL
+SELECT format('ALTER ROUTINE %%s OWNER TO %%I', p.oid::regprocedure, %(role)s)
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname !~ '^(pg_|information_schema$)'
+"""
 
 
 def survey_of(url: str, phase: Phase | None = Phase.PHASE1, options: Options | None = None) -> Survey:
@@ -42,6 +55,17 @@ def superuser(servers: Servers, version: int, url: str) -> str:
 def execute(url: str, *statements: str) -> None:
     with session(url, "hk_strategy test") as conn, conn.cursor() as cur:
         for statement in statements:
+            cur.execute(statement)
+
+
+def own_all(by_superuser: str, role: str) -> None:
+    """Give the schemas, tables, views and functions of this database to `role`.
+
+    REASSIGN OWNED would take every other database of the server from its owner as well.
+    """
+    with session(by_superuser, "hk_strategy test") as conn, conn.cursor() as cur:
+        cur.execute(_OWN_ALL, {"role": role})
+        for (statement,) in cur.fetchall():
             cur.execute(statement)
 
 
