@@ -7,7 +7,8 @@ from src.backup.delete import Usage, delete_backup, in_use, is_young, preview, p
 from src.backup.fingerprint import TableFingerprint
 from src.backup.folders import Folders, Listing, find_in, folders, list_all, listing
 from src.backup.make import Estimate, estimate_backup, make_backup
-from src.backup.manifest import Backup, Progress, find_backup, list_backups
+from src.backup.manifest import Backup, Progress
+from src.backup.reading import UnreadableBackup, find_backup, list_backups
 from src.backup.restore.kept_databases import KeptDatabase, kept_databases
 from src.backup.restore.model import RestoreWay
 from src.backup.restore.preview import Preview, TableChange, preview_restore
@@ -31,6 +32,7 @@ __all__ = [
     "RetentionRule",
     "TableChange",
     "TableFingerprint",
+    "UnreadableBackup",
     "Usage",
     "delete_backup",
     "estimate_backup",

@@ -4,14 +4,15 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 from src.backup.folders import folders, list_all, with_chosen
-from src.backup.manifest import LOCK, OURS, Backup, list_backups, now, read_backup
+from src.backup.manifest import LOCK, OURS, Backup, now
+from src.backup.reading import read_backup
 from src.backup.retention import Decision, RetentionRule, decide, newest_verified, why_not_delete
 from src.errors import BackupError
 from src.journal import runs
@@ -85,9 +86,12 @@ def prune(url: str, backup_dir: Path, rule: RetentionRule, shown: Collection[str
     return tuple(gone)
 
 
-def is_young(url: str, backup_dir: Path, age: timedelta) -> Backup | None:
-    """The newest verified backup of this database, where it is younger than `age`. None: another one is due."""
-    found = newest_verified(list_backups(backup_dir), usage_of(url).database)
+def is_young(url: str, places: Sequence[Path], age: timedelta) -> Backup | None:
+    """The newest verified backup of this database in these folders, where it is younger than `age`.
+
+    None: another one is due. Raises BackupError where the first folder cannot be read.
+    """
+    found = newest_verified(list_all(places), usage_of(url).database)
     return found if found is not None and now() - found.created_at < age else None
 
 

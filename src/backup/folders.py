@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.backup.manifest import Backup, NoSuchBackup, find_backup, list_backups
+from src.backup.manifest import Backup
+from src.backup.reading import NoSuchBackup, Stored, UnreadableBackup, find_backup, newest_first, read_folder
 from src.errors import Action, BackupError, HKStrategyError, NextStep
 from src.journal.runs import own_schema_exists, reading_session
 from src.postgres.connection import Connection
@@ -78,15 +79,27 @@ def _is_there(folder: Path) -> bool:
 
 
 def list_all(places: Sequence[Path]) -> list[Backup]:
-    """The finished backups of all these folders, the newest first.
+    """The finished backups of all these folders that can be read, the newest first.
 
-    Raises BackupError where the first cannot be read; the others are left out then.
+    Raises BackupError where the first folder cannot be read; the others are left out then.
     """
-    found = list_backups(places[0])
+    return list(read_all(places).backups)
+
+
+def read_all(places: Sequence[Path]) -> Stored:
+    """`list_all`, with the backups that cannot be read."""
+    found = [read_folder(places[0])]
     for place in places[1:]:
         with suppress(BackupError):
-            found += list_backups(place)
-    return sorted(found, key=lambda backup: (backup.created_at, backup.name), reverse=True)
+            found.append(read_folder(place))
+    return _together(found)
+
+
+def _together(found: Sequence[Stored]) -> Stored:
+    return Stored(
+        newest_first([backup for one in found for backup in one.backups]),
+        tuple(backup for one in found for backup in one.unreadable),
+    )
 
 
 @dataclass(frozen=True)
@@ -95,26 +108,40 @@ class Listing:
 
     backups: tuple[Backup, ...]
     notes: tuple[str, ...]
+    unreadable: tuple[UnreadableBackup, ...] = ()
 
 
 def listing(known: Folders) -> Listing:
-    """The backups of all folders that can be read. Raises BackupError where none can."""
-    notes = (known.note,) if known.note else ()
-    try:
-        return Listing(tuple(list_all(known.places)), notes)
-    except BackupError as error:
-        if not known.places[1:]:
-            raise
-        return Listing(tuple(list_all(known.places[1:])), (str(error), *notes))
+    """What is in all folders that can be read, and which cannot. Raises BackupError where none can."""
+    found, problems = [], []
+    for place in known.places:
+        try:
+            found.append(read_folder(place))
+        except BackupError as error:
+            problems.append(error)
+    if not found:
+        raise problems[0]
+    stored = _together(found)
+    notes = (*map(str, problems), *((known.note,) if known.note else ()))
+    return Listing(stored.backups, notes, stored.unreadable)
 
 
 def find_in(found: Folders, name: str) -> Backup:
-    """The backup of that name in the first folder that has it. Raises BackupError when none has it."""
-    with suppress(NoSuchBackup):
-        return find_backup(found.places[0], name)
-    for place in found.places[1:]:
-        with suppress(BackupError):
+    """The backup of that name in the first folder that has it.
+
+    Raises NoSuchBackup when none has it, BackupError where the only ones of that name cannot be read, or the first
+    folder.
+    """
+    problem: BackupError | None = None
+    for place in found.places:
+        try:
             return find_backup(place, name)
+        except NoSuchBackup:
+            continue
+        except BackupError as error:
+            problem = problem or error
+    if problem is not None:
+        raise problem
     raise NoSuchBackup(
         " ".join(filter(None, (f"There is no backup {name} in {found.places[0]}.", found.note))),
         NextStep(Action.LIST_BACKUPS),

@@ -1,4 +1,4 @@
-"""A backup on disk: a directory with the dump, the catalog's lines and a manifest, found by name."""
+"""A backup on disk: a directory with the dump, the catalog's lines and a manifest."""
 
 import errno
 import fcntl
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from src.backup.fingerprint import CatalogLine, Content, Needs, SequenceState, TableFingerprint
+from src.backup.fingerprint import Needs, SequenceState, TableFingerprint
 from src.errors import Action, BackupError, BackupNotVerified, NextStep
 
 FORMAT = 1
@@ -196,78 +196,6 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def read_backup(path: Path) -> Backup:
-    """The backup in directory `path`. Raises BackupError when it is none, or its manifest makes no sense."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT:
-            raise BackupError(
-                f"The backup {path.name} was made by another version of this program (format {manifest['format']})."
-            )
-        return Backup(
-            name=path.name, path=path, created_at=datetime.fromisoformat(manifest["created_at"]),
-            database=manifest["database"], schema_version=manifest["schema_version"], bytes=int(manifest["bytes"]),
-            tables={name: TableFingerprint(**table) for name, table in manifest["tables"].items()},
-            server_version=manifest["server_version"], dump_version=manifest["dump_version"],
-            verified_at=datetime.fromisoformat(manifest["verified_at"]) if manifest["verified_at"] else None,
-            verified_how=manifest["verified_how"], server_major=int(manifest["server_major"]),
-            database_bytes=int(manifest["database_bytes"]), encoding=manifest["encoding"],
-            locale=dict(manifest["locale"]),
-            sequences={name: SequenceState(**state) for name, state in manifest["sequences"].items()},
-            needs=Needs(**{kind: tuple(names) for kind, names in manifest["needs"].items()}),
-            files={name: FileRecord(**record) for name, record in manifest["files"].items()},
-        )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BackupError(f"{path.name} is not a backup of this program, or its manifest is damaged.") from error
-
-
-def read_expected(backup: Backup) -> Content:
-    """What the backup must hold: its manifest's tables and sequences, and its catalog's lines."""
-    try:
-        lines = json.loads((backup.path / CATALOG).read_text(encoding="utf-8"))
-        catalog = tuple(CatalogLine(*line) for line in lines)
-    except (OSError, ValueError, TypeError) as error:
-        raise BackupNotVerified(f"The backup {backup.name} has no readable catalog.") from error
-    return Content(backup.tables, backup.sequences, catalog)
-
-
-def list_backups(backup_dir: Path) -> list[Backup]:
-    """The finished backups, the newest first. Other entries of the folder are ignored; a folder that is not there has
-    none. Raises BackupError where it cannot be read."""
-    found = []
-    for path in _entries(backup_dir):
-        if UNFINISHED.match(path.name):
-            continue
-        with suppress(BackupError):
-            found.append(read_backup(path))
-    return sorted(found, key=lambda backup: (backup.created_at, backup.name), reverse=True)
-
-
-def _entries(backup_dir: Path) -> list[Path]:
-    try:
-        return [path for path in backup_dir.iterdir() if not path.name.startswith(".") and not path.is_symlink()]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        text = f"The folder for backups cannot be read: {backup_dir}: {error.strerror}."
-        raise BackupError(text, ANOTHER_FOLDER) from error
-
-
-class NoSuchBackup(BackupError):
-    """No backup of that name is in the folder."""
-
-
-def find_backup(backup_dir: Path, name: str) -> Backup:
-    """The backup of that name. Raises NoSuchBackup when there is none, BackupError where the folder cannot be read; a
-    path is not a name."""
-    if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name or UNFINISHED.match(name):
-        raise BackupError(f"{name!r} is not the name of a backup.", NextStep(Action.LIST_BACKUPS))
-    path = backup_dir / name
-    if path not in _entries(backup_dir) or not path.is_dir():
-        raise NoSuchBackup(f"There is no backup {name} in {backup_dir}.", NextStep(Action.LIST_BACKUPS))
-    return read_backup(path)
 
 
 def now() -> datetime:

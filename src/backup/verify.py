@@ -13,11 +13,11 @@ from src.backup.manifest import (
     Progress,
     check_files,
     now,
-    read_expected,
     remove_leftovers,
     working_directory,
     write_manifest,
 )
+from src.backup.reading import read_expected
 from src.backup.scratch import content_of, create_database, drop_database, fill, maintenance_url, session, with_database
 from src.embedded.api import PrivateServer, has_version
 from src.errors import BackupError, BackupNotVerified, PrerequisiteError

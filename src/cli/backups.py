@@ -3,7 +3,7 @@
 from src.backup import api as backups
 from src.cli.context import Context, done, nothing
 from src.cli.output import Ending, to_json
-from src.cli.text_backups import backup_lines, decision_lines, restore_lines
+from src.cli.text_backups import backup_lines, decision_lines, listing_lines, restore_lines, unreadable_lines
 from src.errors import PrerequisiteError
 from src.migration import engine
 from src.text import moment, plural, size
@@ -12,9 +12,10 @@ from src.text import moment, plural, size
 def cmd_backup(context: Context) -> Ending:
     """A backup counts once it has been restored elsewhere and compared: made and verified in one go."""
     age = context.arguments.if_older_than
-    young = None if age is None else backups.is_young(context.url, context.backup_dir, age)
+    young = None if age is None else backups.is_young(context.url, context.backup_folders().places, age)
     if young is not None:
-        return nothing(f"Nothing to do: {young.name}, verified, was made {moment(young.created_at)}.")
+        where = "" if young.path.parent == context.backup_dir else f", in {young.path.parent},"
+        return nothing(f"Nothing to do: {young.name}, verified{where or ','} was made {moment(young.created_at)}.")
     context.refuse_while_running()
     inspection = engine.inspect(context.url)
     if not inspection.tables:
@@ -40,8 +41,8 @@ def cmd_backup(context: Context) -> Ending:
 
 def cmd_backups(context: Context) -> Ending:
     found = backups.listing(context.backup_folders())
-    lines = [*backup_lines(found.backups, context.backup_dir), *found.notes]
-    context.renderer.show("backups", {"backups": found.backups, "notes": found.notes}, lines)
+    value = {"backups": found.backups, "notes": found.notes, "unreadable": found.unreadable}
+    context.renderer.show("backups", value, listing_lines(found, context.backup_dir))
     return done("", value={"count": len(found.backups)})
 
 
@@ -93,7 +94,12 @@ def cmd_prune(context: Context) -> Ending:
     decisions = backups.preview(context.url, context.backup_dir, rule)
     going = [decision.backup.name for decision in decisions if decision.goes]
     value = [{"backup": one.backup.name, "goes": one.goes, "why": one.why} for one in decisions]
-    context.renderer.show("prune", {"verdicts": value}, decision_lines(decisions, context.backup_dir))
+    unreadable = backups.listing(backups.folders(context.url, context.backup_dir)).unreadable
+    context.renderer.show(
+        "prune",
+        {"verdicts": value, "unreadable": unreadable},
+        [*decision_lines(decisions, context.backup_dir), *unreadable_lines(unreadable)],
+    )
     if not going:
         return nothing("Nothing to do: no backup is to be deleted.")
     context.ask("prune", keep=rule.keep, days=rule.days)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.backup.api import Backup, RestoreWay
+from src.backup.api import Backup, Listing, RestoreWay, UnreadableBackup
 from src.backup.restore.preview import Preview
 from src.backup.retention import Decision
 from src.cli.text import client_lines, table
@@ -26,6 +26,21 @@ def backup_lines(backups: Sequence[Backup], folder: Path) -> list[str]:
     if not rows:
         return [f"No backup in {folder}."]
     return table(("backup", "made", "database", "schema", "size", ""), rows, right=(4,))
+
+
+def listing_lines(listing: Listing, folder: Path) -> list[str]:
+    """The backups, those that cannot be read, and what is not known."""
+    lines = [] if listing.unreadable and not listing.backups else backup_lines(listing.backups, folder)
+    return [*lines, *unreadable_lines(listing.unreadable), *listing.notes]
+
+
+def unreadable_lines(unreadable: Sequence[UnreadableBackup]) -> list[str]:
+    if not unreadable:
+        return []
+    return [
+        *(f"  ✗ {one} It is {one.path}." for one in unreadable),
+        "What cannot be read counts for nothing. Put it right, or remove its folder yourself: no command deletes it.",
+    ]
 
 
 def restore_lines(preview: Preview) -> list[str]:

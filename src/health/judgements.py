@@ -8,6 +8,7 @@ from typing import Any
 from src.backup.folders import others_unknown
 from src.backup.make import Estimate
 from src.backup.manifest import Backup
+from src.backup.reading import Stored, UnreadableBackup
 from src.cache import CacheStatus
 from src.errors import Action, NextStep, TableLocked
 from src.health import server as health
@@ -222,15 +223,17 @@ def backups(
     server: Answer[ServerProbe],
     own: Answer[JournalProbe],
     structure: Answer[StructureProbe],
-    found: Answer[list[Backup]],
+    found: Answer[Stored],
 ) -> Component:
-    """`details`: needed_bytes, free_bytes, newest_verified (a name), age_s.
+    """`details`: needed_bytes, free_bytes, newest_verified (a name), age_s, unreadable (names, where there are any).
 
     While PostgreSQL does not answer it is not known which backups are of this database, nor what one would need.
     """
     if found.value is not None and not is_up(server):
-        return Component(Key.BACKUPS, "Backups", State.DEGRADED, _in_the_folder(found.value), known=False)
-    lines: list[str] = []
+        lines = [str(one) for one in found.value.unreadable]
+        text = _in_the_folder(found.value.backups)
+        return Component(Key.BACKUPS, "Backups", State.DEGRADED, text, lines=tuple(lines), known=False)
+    lines = []
     troubles: list[Trouble] = []
     details: dict[str, Any] = {}
     estimate = structure.value.estimate if structure.value is not None else None
@@ -244,13 +247,16 @@ def backups(
         troubles.append(Trouble(why, "Check that disk, or name another folder in HK_STRATEGY_BACKUPS, in .env."))
     else:
         name = str(server.value.details["database"]) if server.value is not None else None
-        newest = newest_verified(found.value, name)
+        newest = newest_verified(found.value.backups, name)
         sample = own.value is not None and own.value.sample
         message, trouble = _age(newest, needed=own.value is not None and not sample)
         troubles += trouble
         if newest is not None:
             age = (datetime.now(UTC) - newest.created_at).total_seconds()
             details |= {"newest_verified": newest.name, "age_s": round(age)}
+        if found.value.unreadable:
+            details |= {"unreadable": [one.name for one in found.value.unreadable]}
+            troubles.append(_unreadable(found.value.unreadable))
     if own.value is None and own.problem is not None:
         lines.append(others_unknown(own.problem))
     if estimate is None and not troubles:
@@ -271,6 +277,11 @@ def _in_the_folder(found: Sequence[Backup]) -> str:
         f"The newest verified one in the folder, of the database {newest.database}, is from "
         f"{newest.created_at.astimezone():%Y-%m-%d %H:%M}, {ago(age)}. {unknown_rest}"
     )
+
+
+def _unreadable(found: Sequence[UnreadableBackup]) -> Trouble:
+    rest = f" So is it with {plural(len(found) - 1, 'other')}." if found[1:] else ""
+    return Trouble(f"{found[0]}{rest}", "Put that right, or remove the folder: it counts for nothing, and stays.")
 
 
 def _room(estimate: Estimate) -> list[Trouble]:

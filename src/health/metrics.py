@@ -162,7 +162,7 @@ def _backups(out: _MetricsText, seen: Seen) -> None:
         out.add("hk_backup_disk_free_bytes", "Free disk where backups are kept.", estimate.free)
         out.add("hk_backup_disk_needed_bytes", "What a backup and its verification may need.", estimate.needed)
     if seen.backups.value is not None and seen.server.value is not None:
-        newest = newest_verified(seen.backups.value, str(seen.server.value.details["database"]))
+        newest = newest_verified(seen.backups.value.backups, str(seen.server.value.details["database"]))
         if newest is not None:
             age = round((datetime.now(UTC) - newest.created_at).total_seconds())
             out.add("hk_backup_verified_age_seconds", "Age of this database's newest verified backup.", age)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from src.backup.folders import list_all, with_chosen
-from src.backup.manifest import Backup
+from src.backup.folders import read_all, with_chosen
+from src.backup.reading import Stored
 from src.cache import CacheStatus
 from src.config import Settings
 from src.domain.quote import Quote
@@ -43,7 +43,7 @@ class Seen:
     structure: Answer[StructureProbe]
     prices: Answer[dict[str, Quote]]
     cache: Answer[CacheStatus]
-    backups: Answer[list[Backup]]
+    backups: Answer[Stored]
     pool: PoolStatus | None
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -138,8 +138,8 @@ class Monitor:
         backups = self._backups.get(max(since_begun(), BACKUPS_S), folders_until)
         return Seen(server, own, structure, prices, cache, backups, None if self._pool is None else self._pool())
 
-    def _list_backups(self) -> list[Backup]:
-        return list_all(with_chosen(self._backup_dir, self._chosen_folders))
+    def _list_backups(self) -> Stored:
+        return read_all(with_chosen(self._backup_dir, self._chosen_folders))
 
     def forget(self, *, running_too: bool = True) -> None:
         """Something was changed: probe anew. Without `running_too` a probe that has begun still counts."""

@@ -10,13 +10,15 @@ from streamlit.testing.v1 import AppTest
 
 from src.auth.store import Role
 from src.backup.api import Backup, list_backups, make_backup
-from src.backup.manifest import now, write_manifest
+from src.backup.manifest import MANIFEST, now, write_manifest
 from src.errors import Conflict, InvalidInput
 from src.journal import audit
 from src.ui.access import current_user
+from src.ui.reads import queries
 from src.ui.system_status import actions
 from src.ui.system_status.backups import backup_actions
 from tests.app.conftest import OpenPage, execute, log_in, shown
+from tests.app.html_tables import table
 from tests.conftest import MakeDatabase
 
 
@@ -57,6 +59,21 @@ def test_the_list_says_age_size_schema_and_how_it_was_verified(
         assert backup.name in text
     for part in ("20 days ago", "40 days ago", "not verified", "restored on a private server", "v1.0", "kB"):
         assert part in text, part
+
+
+def test_one_that_cannot_be_read_is_listed_with_the_reason_and_cannot_be_chosen(
+    url: str, backups: list[Backup], open_page: OpenPage
+) -> None:
+    (backups[3].path / MANIFEST).write_text("{")
+    app = page_of(open_page, url, "Restore")
+    assert table(app, "Backups that cannot be read").rows[backups[3].name]["Why"].startswith("manifest.json is no JSON")
+    assert "1 backup cannot be read, and counts for nothing." in app.warning[0].value
+    assert app.selectbox("backup").options == [one.name for one in backups[:3]]
+    for one in backups[:3]:
+        (one.path / MANIFEST).write_text("{")
+    queries.forget()
+    app = page_of(open_page, url)
+    assert "No backup yet" not in shown(app) and len(table(app, "Backups that cannot be read").rows) == 4
 
 
 def test_a_restore_shows_what_it_will_do_and_asks_for_the_name(

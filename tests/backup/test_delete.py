@@ -132,11 +132,11 @@ def test_only_what_was_shown_is_deleted(made: Backup, url: str) -> None:
 
 def test_how_old_the_newest_verified_backup_is(made: Backup, url: str, make_database: MakeDatabase) -> None:
     folder = made.path.parent
-    assert is_young(url, folder, timedelta(hours=1)) == made
-    assert is_young(url, folder, now() - made.created_at - timedelta(seconds=1)) is None
-    assert is_young(make_database("v1"), folder, timedelta(hours=1)) is None, "that is of another database"
+    assert is_young(url, [folder], timedelta(hours=1)) == made
+    assert is_young(url, [folder], now() - made.created_at - timedelta(seconds=1)) is None
+    assert is_young(make_database("v1"), [folder], timedelta(hours=1)) is None, "that is of another database"
     write_manifest(replace(made, verified_at=None), made.path)
-    assert is_young(url, folder, timedelta(hours=1)) is None, "it counts once it is verified"
+    assert is_young(url, [folder], timedelta(hours=1)) is None, "it counts once it is verified"
 
 
 def test_a_timer_makes_one_only_when_it_is_time(cli: Cli, url: str, folder: Path) -> None:

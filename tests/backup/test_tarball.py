@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from src.backup.api import Backup, BackupTarball, delete_backup, find_backup, make_backup, verify_backup
-from src.backup.manifest import FileRecord, read_backup, write_manifest
+from src.backup.manifest import FileRecord, write_manifest
+from src.backup.reading import read_backup
 from src.errors import BackupError
 from tests.conftest import MakeDatabase
 from tests.support.backups import quiet

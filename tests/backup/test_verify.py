@@ -10,7 +10,7 @@ import pytest
 
 from src.backup.api import find_backup
 from src.backup.dump_tools import target_of
-from src.backup.manifest import read_backup
+from src.backup.reading import read_backup
 from src.embedded.api import bin_dir
 from src.errors import BackupError, BackupNotVerified
 from src.postgres.connection import connect
@@ -121,7 +121,7 @@ def test_digests_do_not_depend_on_order_or_version(
 def test_a_broken_manifest_says_so(make_database: MakeDatabase, tmp_path: Path) -> None:
     made = make(make_database("v1"), tmp_path)
     (made.path / "manifest.json").write_text("{")
-    with pytest.raises(BackupError, match="manifest is damaged"):
+    with pytest.raises(BackupError, match="cannot be read: manifest.json is no JSON"):
         find_backup(tmp_path, made.name)
-    with pytest.raises(BackupError, match="manifest is damaged"):
+    with pytest.raises(BackupError, match="cannot be read: manifest.json is no JSON"):
         read_backup(made.path)

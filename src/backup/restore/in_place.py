@@ -19,7 +19,8 @@ from psycopg2 import errors, sql
 from src.backup.dump_tools import Target, Tools, end, failure, find_tools, target_of
 from src.backup.fingerprint import OWN_SCHEMA, Content, differences, fix_settings, read_content, without_schema
 from src.backup.make import make_backup
-from src.backup.manifest import Backup, Progress, read_expected, working_directory
+from src.backup.manifest import Backup, Progress, working_directory
+from src.backup.reading import read_expected
 from src.backup.restore.model import Live, RestoreOutcome, write_contents_list
 from src.backup.restore.own_schema import empty_state, number_archives_on, state_differences, write_state_list
 from src.backup.verify import verify_backup

@@ -13,7 +13,8 @@ from psycopg2 import errors, sql
 
 from src.backup.dump_tools import Tools, find_tools, run_tool, target_of
 from src.backup.fingerprint import OWN_SCHEMA, Content, differences, without_schema
-from src.backup.manifest import Backup, Progress, now, read_expected, working_directory
+from src.backup.manifest import Backup, Progress, now, working_directory
+from src.backup.reading import read_expected
 from src.backup.restore.database_settings import copy_settings
 from src.backup.restore.model import Live, RestoreOutcome, write_contents_list
 from src.backup.restore.own_schema import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from src.backup.api import Backup, Listing
+from src.backup.api import Backup, Listing, UnreadableBackup
 from src.errors import BackupError
 from src.text import plural
 from src.ui.reads import queries
@@ -24,6 +24,7 @@ COLUMNS = (
     Column("Rows", "number"),
     Column("Verified", "wide"),
 )
+UNREADABLE = (Column("Backup", "title"), Column("Why", "wide"))
 KEPT = (Column("Database", "title"), Column("Size", "number"), Column("To drop it", "wide"))
 PAGE = 10
 TO_DO = "backup_do"
@@ -47,8 +48,9 @@ def show(may: bool) -> None:
     if backups:
         shown = components.page(len(backups), PAGE, plural(len(backups), "backup"), "backups_page")
         st.html(markup.table(COLUMNS, [_row(one, folder) for one in backups[shown]], caption="Backups, newest first"))
-    elif not listing.notes:
+    elif not listing.notes and not listing.unreadable:
         st.caption("No backup yet. Every phase makes one first, and starts only when it restores equal.")
+    _unreadable(listing.unreadable)
     for note in listing.notes:
         st.warning(fmt.plain(note))
     if not may:
@@ -58,6 +60,18 @@ def show(may: bool) -> None:
         _choose(backups)
         retention_view.show()
     _kept()
+
+
+def _unreadable(found: Sequence[UnreadableBackup]) -> None:
+    if not found:
+        return
+    st.warning(
+        f"{plural(len(found), 'backup')} cannot be read, and {'counts' if len(found) == 1 else 'count'} for nothing. "
+        "Put that right, or remove the folder yourself: nothing here deletes what it cannot read."
+    )
+    shown = found[components.page(len(found), PAGE, plural(len(found), "backup"), "unreadable_page")]
+    rows = [(Cell(one.name, note=f"in {one.path.parent}"), Cell(one.reason, "warn")) for one in shown]
+    st.html(markup.table(UNREADABLE, rows, caption="Backups that cannot be read"))
 
 
 def _kept() -> None:
