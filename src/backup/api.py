@@ -5,7 +5,7 @@ A backup counts only once `verify_backup` has restored it and found it equal.
 
 from src.backup.delete import Usage, delete_backup, in_use, is_young, preview, prune, refuse_deletion, usage_of
 from src.backup.fingerprint import TableFingerprint
-from src.backup.folders import Folders, Listing, find_in, folders, list_all, listing
+from src.backup.folders import Folders, Listing, find_in, folders, list_all, listing, note_folder, noted
 from src.backup.make import Estimate, estimate_backup, make_backup
 from src.backup.manifest import Backup, Progress
 from src.backup.reading import UnreadableBackup, find_backup, list_backups
@@ -46,6 +46,8 @@ __all__ = [
     "list_backups",
     "listing",
     "make_backup",
+    "note_folder",
+    "noted",
     "preview",
     "preview_restore",
     "prune",

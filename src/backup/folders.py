@@ -1,21 +1,24 @@
 """Where backups of a database are: in the configured folder, and in those that were chosen for single ones.
 
-The journal records which those are. What it names is listed and counted; only the configured folder is tidied by a
-rule.
+Which those are is in the journal, and in a file of the configured folder, which is there also where the database is
+lost, or may not be written. All of them are listed and counted; only the configured folder is tidied by a rule.
 """
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.backup.manifest import Backup
+from src.backup.manifest import Backup, prepare_directory
 from src.backup.reading import NoSuchBackup, Stored, UnreadableBackup, find_backup, newest_first, read_folder
 from src.errors import Action, BackupError, HKStrategyError, NextStep
 from src.journal.runs import own_schema_exists, reading_session
 from src.postgres.connection import Connection
 from src.postgres.queries import query
+
+NOTED = ".folders"  # one folder a line, as a JSON string
 
 
 def recorded_folders(conn: Connection) -> tuple[Path, ...]:
@@ -34,7 +37,7 @@ def recorded_folders(conn: Connection) -> tuple[Path, ...]:
 class Folders:
     """Where backups of a database are: the configured folder first.
 
-    `problem`: why the folders that were chosen for single backups could not be looked up; "" where they were.
+    `problem`: why some that were chosen for single backups may be missing; "" where all were looked up.
     """
 
     places: tuple[Path, ...]
@@ -52,13 +55,58 @@ def others_unknown(problem: object) -> str:
 
 
 def folders(url: str, configured: Path) -> Folders:
-    """`configured`, and the recorded ones that are on this machine. Only the first where the journal cannot be read."""
+    """`configured`, and those on this machine that are recorded; where the journal cannot be read, noted in a file."""
     try:
         with reading_session(url) as conn:
             chosen = recorded_folders(conn)
     except HKStrategyError as error:
-        return Folders((configured,), str(error))
-    return Folders(with_chosen(configured, chosen))
+        return noted(configured, str(error))
+    found = noted(configured)
+    return Folders(with_chosen(configured, [*chosen, *found.places]), found.problem)
+
+
+def noted(configured: Path, problem: str = "") -> Folders:
+    """`configured`, and those on this machine that `note_folder` noted there. `problem`: what else is the matter."""
+    chosen, problems = [], [problem] if problem else []
+    file = configured / NOTED
+    try:
+        lines = file.read_bytes().splitlines() if _is_there(configured) else []
+    except FileNotFoundError:
+        lines = []
+    except OSError as error:
+        lines = []
+        problems.append(f"{file}: {error.strerror}.")
+    damaged = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            chosen.append(_absolute(json.loads(line)))
+        except (ValueError, RecursionError):
+            damaged.append(str(number))
+    if damaged:
+        problems.append(f"{file} is damaged in line {', '.join(damaged)}.")
+    return Folders(with_chosen(configured, chosen), " ".join(problems))
+
+
+def _absolute(text: object) -> Path:
+    if not isinstance(text, str) or "\0" in text or not Path(text).is_absolute():
+        raise ValueError("no folder")
+    return Path(text)
+
+
+def note_folder(configured: Path, chosen: Path) -> None:
+    """Note in `configured` that backups are made in `chosen`. Raises BackupError where that cannot be."""
+    if os.path.realpath(chosen) in (os.path.realpath(place) for place in noted(configured).places):
+        return
+    prepare_directory(configured)
+    file = configured / NOTED
+    try:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        with os.fdopen(os.open(file, flags, 0o600), "ab") as out:
+            out.write(f"{json.dumps(str(chosen))}\n".encode())
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as error:
+        raise BackupError(f"{file}: {error.strerror}.") from error
 
 
 def with_chosen(configured: Path, chosen: Iterable[Path]) -> tuple[Path, ...]:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.backup.api import Folders, folders
+from src.backup.api import Folders, folders, note_folder, noted
 from src.cli.audit import Attempt
 from src.cli.exit import EXIT_DONE
 from src.cli.output import Ending, Renderer
-from src.cli.parser import Arguments
+from src.cli.parser import ENGINE, Arguments
 from src.config import Settings
 from src.embedded.api import database_url
-from src.errors import HKStrategyError, PrerequisiteError, RunInProgress
+from src.errors import BackupError, HKStrategyError, PrerequisiteError, RunInProgress
 from src.journal import runs
 from src.journal.model import Event, EventKind, OutcomeState
 from src.migration.model import Options
@@ -21,6 +21,9 @@ from src.text import moment
 
 if TYPE_CHECKING:
     from src.database_enhanced import DatabaseManager
+
+# A backup is or may be a part of these.
+MAKE_BACKUPS = (*ENGINE, "backup", "restore")
 
 log = logging.getLogger("hk_strategy.run")
 
@@ -55,7 +58,7 @@ class Context:
     def backup_folders(self) -> Folders:
         """Where backups are searched: in --backup-dir alone, else also where the journal knows some of this database.
 
-        Without an answer of the database, in the configured folder alone.
+        Without an answer of the database, where the configured folder and its file say.
         """
         if self.arguments.options.backup_dir is not None:
             return Folders((self.backup_dir,))
@@ -66,7 +69,7 @@ class Context:
         try:
             return folders(self.url, self.settings.backup_dir)
         except HKStrategyError as error:
-            return Folders((self.settings.backup_dir,), str(error))
+            return noted(self.settings.backup_dir, str(error))
 
     @property
     def options(self) -> Options:
@@ -86,7 +89,22 @@ class Context:
 
     def begin(self, **detail: object) -> None:
         """From here on something is changed: the audit records who began it."""
+        if self.arguments.command in MAKE_BACKUPS:
+            self._note_folder()
         self._attempt.begin(self.url, detail)
+
+    def _note_folder(self) -> None:
+        chosen = self.arguments.options.backup_dir
+        if chosen is None:
+            return
+        try:
+            note_folder(self.settings.backup_dir, chosen)
+        except BackupError as error:
+            log.warning("not noted: %s", error)
+            sys.stderr.write(
+                f"Backups in {chosen} may be missing from lists, since that folder could not be noted: {error} "
+                f"`backups --backup-dir {chosen}` lists them.\n"
+            )
 
     def end(self, ending: Ending) -> None:
         """The audit records how what was begun, here or by the dashboard, has ended."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from src.backup.folders import read_all, with_chosen
+from src.backup.folders import noted, read_all, with_chosen
 from src.backup.reading import Stored
 from src.cache import CacheStatus
 from src.config import Settings
@@ -139,7 +139,8 @@ class Monitor:
         return Seen(server, own, structure, prices, cache, backups, None if self._pool is None else self._pool())
 
     def _list_backups(self) -> Stored:
-        return read_all(with_chosen(self._backup_dir, self._chosen_folders))
+        on_disk = noted(self._backup_dir).places
+        return read_all(with_chosen(self._backup_dir, [*self._chosen_folders, *on_disk]))
 
     def forget(self, *, running_too: bool = True) -> None:
         """Something was changed: probe anew. Without `running_too` a probe that has begun still counts."""

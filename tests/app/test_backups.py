@@ -66,7 +66,11 @@ def test_one_that_cannot_be_read_is_listed_with_the_reason_and_cannot_be_chosen(
 ) -> None:
     (backups[3].path / MANIFEST).write_text("{")
     app = page_of(open_page, url, "Restore")
-    assert table(app, "Backups that cannot be read").rows[backups[3].name]["Why"].startswith("manifest.json is no JSON")
+    assert (
+        table(app, "Backups that cannot be read")
+        .rows[backups[3].name]["Why not"]
+        .startswith("manifest.json is no JSON")
+    )
     assert "1 backup cannot be read, and counts for nothing." in app.warning[0].value
     assert app.selectbox("backup").options == [one.name for one in backups[:3]]
     for one in backups[:3]:

@@ -1,5 +1,6 @@
 """Backups in a folder that was chosen for one of them are listed, found by name, and counted; no rule deletes there."""
 
+import stat
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from src.backup.api import RetentionRule, find_in, folders, list_all, make_backup, preview, prune
-from src.backup.folders import with_chosen
+from src.backup.folders import NOTED, noted, with_chosen
 from src.backup.manifest import Backup, write_manifest
 from tests.conftest import MakeDatabase
-from tests.support.cli_process import Cli, cli_in
+from tests.support.cli_process import Cli, cli_in, execute, fetch
 from tests.support.health_cases import of, read
+
+AWAY = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
 
 
 @pytest.fixture
@@ -43,6 +46,69 @@ def test_a_backup_in_a_chosen_folder_is_listed_and_found_later(
     assert "The newest verified one is from" in of(read(url, usual), "backups").message
 
 
+def test_it_is_found_where_the_database_keeps_no_record_or_is_lost(
+    make_database: MakeDatabase, cli: Cli, tmp_path: Path
+) -> None:
+    url, chosen, usual = make_database("v1"), tmp_path / "chosen", tmp_path / "backups"
+    (name,) = fetch(url, "SELECT current_database()")[0]
+    execute(url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    said = cli(url, "backup", "--backup-dir", str(chosen))
+    assert said.exit_code == 0 and "This is not in the audit" in said.err, said.all
+    (made,) = list_all([chosen])
+    assert stat.S_IMODE((usual / NOTED).stat().st_mode) == 0o600
+    for place in (url, make_database(None), AWAY):
+        assert made.name in cli(place, "backups").out
+    assert cli(make_database(None), "verify", made.name).exit_code == 0
+    seen = read(url, usual).backups.value
+    assert seen is not None and [one.name for one in seen.backups] == [made.name]
+    assert cli(url, "backup", "--backup-dir", str(chosen)).exit_code == 0
+    assert len((usual / NOTED).read_text().splitlines()) == 1, "it is noted once"
+
+
+def test_where_it_cannot_be_noted_the_option_that_lists_it_is_named(
+    make_database: MakeDatabase, cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    url, chosen, unusable = make_database("v1"), tmp_path / "chosen", tmp_path / "file" / "backups"
+    said = cli(url, "backup", "--backup-dir", str(chosen), HK_STRATEGY_BACKUPS=str(unusable))
+    assert said.exit_code == 0, said.all
+    assert f"`backups --backup-dir {chosen}` lists them" in said.err and f"{unusable}: Not a directory" in said.err
+    assert list_all([chosen])[0].name in cli(url, "backups", "--backup-dir", str(chosen)).out
+
+
+def test_the_backup_of_a_phase_in_a_chosen_folder_is_found_without_its_database(
+    make_database: MakeDatabase, cli: Cli, tmp_path: Path
+) -> None:
+    chosen = tmp_path / "it's\nhere"
+    said = cli(make_database("v1"), "phase1", "--yes", f"--backup-dir={chosen}")
+    assert said.exit_code == 0, said.all
+    assert list_all([chosen])[0].name in cli(AWAY, "backups").out
+
+
+def test_a_damaged_note_is_said(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / NOTED).write_text(f'{{\n"relative"\n"{tmp_path}/other"\n5\n')
+    found = noted(tmp_path)
+    assert found.places == (tmp_path, tmp_path / "other")
+    assert f"{tmp_path / NOTED} is damaged in line 1" in found.note
+    (tmp_path / NOTED).unlink()
+    (tmp_path / NOTED).mkdir()
+    assert f"{tmp_path / NOTED}: Is a directory" in noted(tmp_path).note
+    assert noted(tmp_path / "nowhere").note == ""
+
+
+def test_whether_a_backup_is_due_goes_by_what_the_list_shows(
+    make_database: MakeDatabase, cli: Cli, tmp_path: Path
+) -> None:
+    url, chosen = make_database("v1"), tmp_path / "chosen"
+    assert cli(url, "backup", "--backup-dir", str(chosen)).exit_code == 0
+    (made,) = list_all([chosen])
+    said = cli(url, "backup", "--if-older-than", "1h")
+    assert f"Nothing to do: {made.name}, verified, in {chosen}, was made" in said.out, said.all
+    said = cli(url, "backup", "--if-older-than", "1h", "--backup-dir", str(tmp_path / "third"))
+    assert len(list_all([tmp_path / "third"])) == 1, said.all
+
+
 def test_a_rule_counts_them_and_deletes_only_in_its_own_folder(
     make_database: MakeDatabase, cli: Cli, tmp_path: Path
 ) -> None:
@@ -65,8 +131,7 @@ def test_a_rule_counts_them_and_deletes_only_in_its_own_folder(
 
 
 def test_without_the_database_the_configured_folder_is_listed(tmp_path: Path) -> None:
-    away = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
-    found = folders(away, tmp_path)
+    found = folders(AWAY, tmp_path)
     assert found.places == (tmp_path,)
     assert "could not be looked up: PostgreSQL does not answer" in found.note
 

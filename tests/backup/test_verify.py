@@ -121,7 +121,7 @@ def test_digests_do_not_depend_on_order_or_version(
 def test_a_broken_manifest_says_so(make_database: MakeDatabase, tmp_path: Path) -> None:
     made = make(make_database("v1"), tmp_path)
     (made.path / "manifest.json").write_text("{")
-    with pytest.raises(BackupError, match="cannot be read: manifest.json is no JSON"):
+    with pytest.raises(BackupError, match=r"cannot be read: manifest\.json is no JSON"):
         find_backup(tmp_path, made.name)
-    with pytest.raises(BackupError, match="cannot be read: manifest.json is no JSON"):
+    with pytest.raises(BackupError, match=r"cannot be read: manifest\.json is no JSON"):
         read_backup(made.path)

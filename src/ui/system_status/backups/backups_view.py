@@ -24,7 +24,7 @@ COLUMNS = (
     Column("Rows", "number"),
     Column("Verified", "wide"),
 )
-UNREADABLE = (Column("Backup", "title"), Column("Why", "wide"))
+UNREADABLE = (Column("Backup", "title"), Column("Why not", "wide"))
 KEPT = (Column("Database", "title"), Column("Size", "number"), Column("To drop it", "wide"))
 PAGE = 10
 TO_DO = "backup_do"
