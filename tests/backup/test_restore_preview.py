@@ -9,8 +9,9 @@ import pytest
 
 from src.backup.api import Backup, kept_databases, list_backups, make_backup, preview_restore, restore_backup
 from src.backup.restore import preview as restore_preview
+from src.errors import TableLocked
 from src.journal.model import Phase
-from src.postgres.connection import connect
+from src.postgres.connection import Connection, connect
 from src.postgres.disk import server_free_bytes
 from tests.conftest import MakeDatabase, Servers
 from tests.support.backups import database_of, drop_kept_databases, make_clerk_database, quiet, superuser_of
@@ -94,6 +95,38 @@ def test_a_table_that_takes_long_to_count_is_estimated(it: MigrationEnv, monkeyp
         seen = preview_restore(it.url, backup, it.settings.backup_dir)
     change = next(change for change in seen.tables if change.table == "public.price_history")
     assert (change.now, change.about, change.then) == (100, True, 100)
+
+
+def test_a_table_that_somebody_locks_for_long_is_estimated(it: MigrationEnv) -> None:
+    backup = backed_up(it.url, it.settings.backup_dir)
+    it.rows("ANALYZE public.price_history")
+    with closing(connect(it.url)) as conn, conn.cursor() as cur:
+        cur.execute("LOCK TABLE public.price_history IN ACCESS EXCLUSIVE MODE")
+        seen = preview_restore(it.url, backup, it.settings.backup_dir)
+    changes = {change.table: (change.now, change.about) for change in seen.tables}
+    assert changes["public.price_history"] == (100, True)
+    assert changes["public.trading_signals"] == (40, False), "the others are counted"
+
+
+def test_counting_leaves_time_for_all_else(it: MigrationEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup = backed_up(it.url, it.settings.backup_dir)
+    monkeypatch.setattr(restore_preview, "COUNTING_S", 0.002)
+    monkeypatch.setattr(restore_preview, "foreign_sessions", lambda conn, name: slow(conn))
+    assert preview_restore(it.url, backup, it.settings.backup_dir).obstacles == ()
+
+
+def slow(conn: Connection) -> list[str]:
+    with conn.cursor() as cur:
+        cur.execute("SELECT pg_sleep(0.1)")
+    return []
+
+
+def test_what_restores_kept_is_not_waited_for_for_ever(it: MigrationEnv, servers: Servers) -> None:
+    restore_backup(it.url, backed_up(it.url, it.settings.backup_dir), it.settings.backup_dir, on_progress=quiet)
+    with closing(psycopg2.connect(superuser_of(servers, it.url))) as conn, conn.cursor() as cur:
+        cur.execute("LOCK TABLE pg_catalog.pg_shdescription IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(TableLocked):
+            kept_databases(it.url)
 
 
 def test_the_command_shows_it_before_it_asks(it: MigrationEnv, cli: Cli) -> None:

@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 
-import psycopg2
-
 from src.backup.restore.swap import KEPT, kept_as
-from src.backup.scratch import session
-from src.postgres.errors import translate
+from src.journal.runs import reading_session
 from src.postgres.queries import query
 from src.text import quoted
 
@@ -26,14 +23,11 @@ class KeptDatabase:
 
 
 def kept_databases(url: str) -> tuple[KeptDatabase, ...]:
-    """Those of the database at `url`, the newest first. Raises DatabaseUnavailable."""
-    try:
-        with session(url, purpose="status") as conn, conn.cursor() as cur:
-            prefix = kept_as(conn.info.dbname, "00000000_000000").removesuffix("00000000_000000")
-            cur.execute(query("backup.restore.restore.kept"), {"prefix": prefix, "comment": KEPT})
-            return tuple(
-                KeptDatabase(str(name), None if size is None else int(size), str(text).removeprefix(KEPT))
-                for name, size, text in cur.fetchall()
-            )
-    except psycopg2.Error as error:
-        raise translate(error) from None
+    """Those of the database at `url`, the newest first. Raises DatabaseUnavailable, NotAllowed, TableLocked."""
+    with reading_session(url) as conn, conn.cursor() as cur:
+        prefix = kept_as(conn.info.dbname, "00000000_000000").removesuffix("00000000_000000")
+        cur.execute(query("backup.restore.restore.kept"), {"prefix": prefix, "comment": KEPT})
+        return tuple(
+            KeptDatabase(str(name), None if size is None else int(size), str(text).removeprefix(KEPT))
+            for name, size, text in cur.fetchall()
+        )

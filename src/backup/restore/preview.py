@@ -14,13 +14,13 @@ from src.backup.manifest import Backup
 from src.backup.restore.model import Live, RestoreWay
 from src.backup.restore.restore import inspect_target
 from src.backup.restore.swap import foreign_sessions, kept_as
-from src.backup.scratch import maintenance_url, session
+from src.backup.scratch import maintenance_url
 from src.errors import HKStrategyError
 from src.journal.model import Client
+from src.journal.runs import reading_session
 from src.journal.sessions import legacy_clients
 from src.postgres.connection import Connection
 from src.postgres.disk import server_free_bytes
-from src.postgres.errors import translate
 from src.postgres.queries import query
 from src.schema.versions import detect
 
@@ -70,17 +70,14 @@ class Preview:
 
 
 def preview_restore(url: str, backup: Backup, backup_dir: Path) -> Preview:
-    """Raises DatabaseUnavailable."""
-    try:
-        with session(url, purpose="status") as conn:
-            live = inspect_target(conn)
-            version = detect(conn).version
-            clients = _connected(conn)
-            tables = _tables(conn, backup)
-            foreign = foreign_sessions(conn, live.database) if live.may_swap else []
-            on_server = server_free_bytes(conn)
-    except psycopg2.Error as error:
-        raise translate(error) from None
+    """Raises DatabaseUnavailable, NotAllowed, TableLocked."""
+    with reading_session(url) as conn:
+        live = inspect_target(conn)
+        version = detect(conn).version
+        clients = _connected(conn)
+        foreign = foreign_sessions(conn, live.database) if live.may_swap else []
+        on_server = server_free_bytes(conn)
+        tables = _tables(conn, backup)  # last: its statement timeout stays
     needed, free, obstacles = _needs(url, live, backup, backup_dir, on_server)
     if foreign:
         obstacles.append(
@@ -178,7 +175,7 @@ def _count(conn: Connection, schema: str, table: str, estimate: int, limit_ms: i
         try:
             cur.execute(sql.SQL("SELECT count(*) FROM ONLY {}").format(sql.Identifier(schema, table)))
             return int((cur.fetchone() or (0,))[0]), False
-        except psycopg2.errors.QueryCanceled:
+        except (psycopg2.errors.QueryCanceled, psycopg2.errors.LockNotAvailable):
             return guess
         except psycopg2.errors.UndefinedTable:  # dropped in this moment
             return None, False
