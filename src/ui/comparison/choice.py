@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from src.domain.overview import PortfolioEntry
+from src.ui.widgets import components, markup, url_choice
 from src.ui.widgets import format as fmt
-from src.ui.widgets import markup, url_choice
 from src.ui.widgets.markup import Cell, Column
 
 MOST_MORE = 6
@@ -77,6 +77,7 @@ def _other(entries: Sequence[PortfolioEntry], than: str | None) -> str | None:
 def _swap(choice: PortfolioChoice) -> None:
     if choice.left is not None and choice.right is not None:
         st.query_params["left"], st.query_params["right"] = choice.right, choice.left
+        components.first_pages()
 
 
 def controls(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None:
@@ -100,6 +101,7 @@ def controls(choice: PortfolioChoice, entries: Sequence[PortfolioEntry]) -> None
                 placeholder="In the figures and the curves",
                 on_change=url_choice.choose,
                 args=("also", key, st.query_params.get_all("also")),
+                kwargs={"anew": False},
                 width=300,
             )
 

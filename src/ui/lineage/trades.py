@@ -13,8 +13,8 @@ from src.market import facts
 from src.market.calendar import HONG_KONG
 from src.text import plural
 from src.ui.lineage.pair import Pair
+from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
-from src.ui.widgets import markup
 from src.ui.widgets.markup import Cell, Column, Figure
 
 PAGE_ROWS = 50
@@ -58,16 +58,13 @@ def show(found: WhatIf, pair: Pair) -> None:
     if not found.trades:
         return
     st.markdown(f"**The trades that would make {fmt.plain(pair.parent.title)} hold what the copy holds**")
-    shown = found.trades
-    if len(shown) > PAGE_ROWS:
-        page = st.pagination(-(-len(shown) // PAGE_ROWS), key="trades")
-        shown = shown[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-        st.caption(f"{len(shown)} of {plural(len(found.trades), 'trade')}")
+    count = plural(len(found.trades), "trade")
+    shown = found.trades[components.page(len(found.trades), PAGE_ROWS, count, "trades_page")]
     held = {one.symbol: one for one in pair.now}
     drawn = [_row(one, held.get(one.symbol)) for one in shown]
     amount = sum((one.consideration for one in found.trades if one.consideration is not None), Decimal(0))
     total = (
-        f"All\u00a0{plural(len(found.trades), 'trade')}".replace(" ", "\u00a0"),
+        f"All\u00a0{count}".replace(" ", "\u00a0"),
         "",
         "",
         fmt.money(amount),

@@ -123,11 +123,8 @@ def _sum(found: Attribution, side: LineageSide) -> Decimal:
 
 def _table(found: Attribution, pair: Pair) -> None:
     ordered = sorted(found.changes, key=lambda one: (one.part is None, -abs(one.part or ZERO), one.symbol, one.side))
-    shown = ordered
-    if len(ordered) > PAGE_ROWS:
-        page = st.pagination(-(-len(ordered) // PAGE_ROWS), key="changes")
-        shown = ordered[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-        st.caption(f"{len(shown)} of {plural(len(ordered), 'change')}, the largest part first")
+    listed = f"{plural(len(ordered), 'change')}, the largest part first"
+    shown = ordered[components.page(len(ordered), PAGE_ROWS, listed, "changes_page")]
     drawn = [_row(one, pair) for one in shown]
     whole = Cell(fmt.gain(found.difference), fmt.tone(found.difference))
     total = (Cell(f"All {plural(len(ordered), 'change')}"), "", "", "", "", whole)

@@ -36,7 +36,9 @@ def show(entry: PortfolioEntry, positions: Sequence[Position], live: queries.Liv
         "A broker's file as CSV. It adds and changes positions and never removes any; nothing is written before you "
         "have seen what would change."
     )
-    file = st.file_uploader("File to import", key=f"file {tag}", max_upload_size=20)
+    file = st.file_uploader(
+        "File to import", key=f"file {tag}", max_upload_size=20, on_change=components.first_page, args=(review.PAGE,)
+    )
     if file is None:
         return
     data = file.getvalue()

@@ -15,8 +15,8 @@ from src.market import facts
 from src.market.calendar import HONG_KONG
 from src.text import plural
 from src.ui.portfolio.editor_state import FIELDS, LABELS, changed_fields, positions_after
+from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
-from src.ui.widgets import markup
 from src.ui.widgets.markup import Cell, Column
 
 NAMES = dict(zip(FIELDS, LABELS[1:], strict=True))
@@ -30,6 +30,7 @@ COLUMNS = (
 )
 EFFECT = (Column("HKD", "title"), Column("Now", "number"), Column("Then", "number"), Column("Difference", "number"))
 PAGE_ROWS = 100
+PAGE = "review_page"
 PRICE_NOTE = "A price is the market's: where one changes, it changes in every portfolio that has the symbol."
 
 
@@ -152,12 +153,8 @@ def show(
 ) -> None:
     """What will change in a portfolio that holds `positions`, and what that comes to. Long lists come in pages."""
     st.subheader("What will change")
-    part = edits
-    if len(edits) > PAGE_ROWS:
-        page = st.pagination(-(-len(edits) // PAGE_ROWS), key="review_page")
-        part = edits[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
-        st.caption(f"{len(part)} of {plural(len(edits), 'change')}; the figures below are of all.")
-    st.html(changes(part, notes))
+    listed = f"{plural(len(edits), 'change')}; the figures below are of all"
+    st.html(changes(edits[components.page(len(edits), PAGE_ROWS, listed, PAGE)], notes))
     st.html(effect(total(positions), total(positions_after(positions, edits))))
     if changes_price(edits):
         st.caption(PRICE_NOTE)

@@ -7,6 +7,7 @@ import streamlit as st
 from src.domain.overview import PortfolioEntry
 from src.domain.revisions import Revision, SaveConflict
 from src.errors import HKStrategyError
+from src.text import plural
 from src.ui.portfolio import review, view_state
 from src.ui.reads import queries
 from src.ui.widgets import components, markup, preferences
@@ -52,10 +53,9 @@ def show(entry: PortfolioEntry) -> None:
     if not revisions:
         st.info("Nothing was saved in this portfolio yet, since who changed what is kept.")
         return
-    shown = revisions
-    if len(revisions) > PAGE:
-        page = st.pagination(-(-len(revisions) // PAGE), key="saves_page")
-        shown = revisions[(page - 1) * PAGE : page * PAGE]
+    count = plural(len(revisions), "revision")
+    listed = f"the newest {count}" if len(revisions) == queries.MOST_REVISIONS else count
+    shown = revisions[components.page(len(revisions), PAGE, listed, "saves_page")]
     open_ = undoable(revisions)
     for revision in shown:
         _entry(revision, revision.revision_id in open_)

@@ -7,6 +7,7 @@ import streamlit as st
 from src.config import PROJECT_ROOT
 from src.domain.revisions import Revision
 from src.ui.access import scripts
+from src.ui.widgets import components
 
 VIEWS = POSITIONS, EDIT, IMPORT, HISTORY = "Positions", "Edit", "Import", "History"
 VIEW = "view"
@@ -28,6 +29,7 @@ def saved(revision: Revision, text: str) -> None:
     """For callbacks: remember it for Undo, and show the positions."""
     st.session_state[MINE] = Mine(revision.revision_id, revision.portfolio_id, text)
     st.session_state[VIEW] = POSITIONS
+    components.first_pages()
 
 
 def my_save(portfolio_id: str) -> Mine | None:

@@ -19,6 +19,7 @@ ON_SYSTEM_STATUS = "hk_on_system_status"
 PORTFOLIOS_PAGE = PROJECT_ROOT / "pages" / "portfolios.py"
 PORTFOLIO_PAGE = PROJECT_ROOT / "pages" / "portfolio.py"
 SEEN = "hk_seen"
+PAGED = "hk_paged"
 POLL_S = 10
 ALERT_S = 3  # while a run is under way, or the database does not answer
 
@@ -79,6 +80,7 @@ def flash(text: str, kind: str = "success") -> None:
 
 def go(portfolio_id: str) -> None:
     """Show this portfolio when the page is drawn next. For callbacks, which cannot switch pages themselves."""
+    first_pages()
     st.session_state[GO] = portfolio_id
 
 
@@ -183,6 +185,7 @@ def page(count: int, size: int, what: str, key: str) -> slice:
     pages = -(-count // size)
     if pages < 2:
         return slice(0, count)
+    st.session_state.setdefault(PAGED, set()).add(key)
     with st.container(key=f"hk_{key}", gap="xsmall"):
         first = (st.pagination(pages, key=key, bind="query-params", width="stretch") - 1) * size
         st.caption(f"{first + 1:,} to {min(first + size, count):,} of {what}")
@@ -192,6 +195,13 @@ def page(count: int, size: int, what: str, key: str) -> slice:
 def first_page(key: str) -> None:
     """The callback of a filter: what it lets through is shown from the beginning. `key`: of `page`."""
     st.session_state[key] = 1
+
+
+def first_pages() -> None:
+    """The same for each list of the page, where it is to be about something else."""
+    for key in st.session_state.get(PAGED, ()):
+        if key in st.session_state:
+            first_page(key)
 
 
 def remember(live: queries.LiveState) -> None:
