@@ -280,8 +280,8 @@ def _in_the_folder(found: Sequence[Backup]) -> str:
 
 
 def _unreadable(found: Sequence[UnreadableBackup]) -> Trouble:
-    rest = f" So is it with {plural(len(found) - 1, 'other')}." if found[1:] else ""
-    return Trouble(f"{found[0]}{rest}", "Put that right, or remove the folder: it counts for nothing, and stays.")
+    rest = f" {plural(len(found) - 1, 'other')} cannot be read either." if found[1:] else ""
+    return Trouble(f"{found[0]}{rest}", "Put that right, or remove its folder yourself: no command deletes it.")
 
 
 def _room(estimate: Estimate) -> list[Trouble]:

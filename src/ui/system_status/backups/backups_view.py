@@ -67,7 +67,7 @@ def _unreadable(found: Sequence[UnreadableBackup]) -> None:
         return
     st.warning(
         f"{plural(len(found), 'backup')} cannot be read, and {'counts' if len(found) == 1 else 'count'} for nothing. "
-        "Put that right, or remove the folder yourself: nothing here deletes what it cannot read."
+        "Put that right, or remove the folder yourself: nothing here deletes it."
     )
     shown = found[components.page(len(found), PAGE, plural(len(found), "backup"), "unreadable_page")]
     rows = [(Cell(one.name, note=f"in {one.path.parent}"), Cell(one.reason, "warn")) for one in shown]
