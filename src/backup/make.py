@@ -37,8 +37,9 @@ from src.errors import BackupError, ConfigurationError, NextStep, PrerequisiteEr
 from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact, roll_back
 from src.postgres.disk import free_bytes
-from src.postgres.failures import exclusive_locks, failure
+from src.postgres.failures import failure
 from src.postgres.queries import query
+from src.postgres.table_locks import blocking_locks
 from src.schema.versions import detect
 
 JOBS = 2
@@ -240,7 +241,7 @@ def _naming_locks(url: str) -> Iterator[None]:
         yield
     except BackupError as error:
         with session(url, purpose="backup") as conn:
-            locks = exclusive_locks(conn)
+            locks = blocking_locks(conn)
         if not locks:
             raise
         raise BackupError(f"No backup was made: {'; '.join(map(str, locks))}. {error}") from None

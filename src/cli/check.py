@@ -26,7 +26,8 @@ from src.migration import engine
 from src.migration.findings import Severity
 from src.migration.preflight.rules import rules
 from src.postgres.errors import Reason, advice
-from src.postgres.failures import READ, ExclusiveLock, exclusive_locks, grants_of_all
+from src.postgres.failures import READ, grants_of_all
+from src.postgres.table_locks import TableLock, blocking_locks
 from src.schema.versions import SchemaState, SchemaVersion, recommendations
 
 T = TypeVar("T")
@@ -124,21 +125,21 @@ def _is_refused(phase: Phase, inspection: engine.Inspection) -> bool:
 class _Obstacles:
     """What keeps this role from reading, for programs: locks of others, and the GRANT statements that it lacks."""
 
-    locks: tuple[ExclusiveLock, ...]
+    locks: tuple[TableLock, ...]
     grants: tuple[str, ...]
 
 
 def _obstacles(url: str) -> _Obstacles:
     with runs.reading_session(url) as conn:
-        return _Obstacles(exclusive_locks(conn), grants_of_all(conn, READ))
+        return _Obstacles(blocking_locks(conn), grants_of_all(conn, READ))
 
 
 def _if_readable(read: Callable[[], T]) -> T | None:
-    """What `read` says; None where this role may not read it, or a newer version of the program has changed it: what is
-    missing is shown."""
+    """What `read` says; None where this role may not read it, somebody has locked it, or a newer version of the program
+    has changed it: what is missing is shown."""
     try:
         return read()
-    except (NotAllowed, PrerequisiteError):
+    except (NotAllowed, TableLocked, PrerequisiteError):
         return None
 
 

@@ -10,9 +10,9 @@ from src.cli.exit import EXIT_FAILED, EXIT_PREREQUISITE
 from src.cli.findings import advice, next_words
 from src.cli.output import Ending
 from src.cli.parser import RollbackTarget
-from src.cli.text import current_run_lines, outcome_lines, plan_lines, run_detail_lines
+from src.cli.text import current_run_lines, inspection_lines, outcome_lines, plan_lines, run_detail_lines
 from src.cli.text_history import activity_lines
-from src.errors import InvalidInput, NotAllowed
+from src.errors import InvalidInput, NotAllowed, TableLocked
 from src.journal import activity, runs
 from src.journal.model import Keep, OutcomeState, Phase, RunOutcome
 from src.journal.runs import actor
@@ -97,9 +97,12 @@ def cmd_pause(context: Context) -> Ending:
 def cmd_history(context: Context) -> Ending:
     if context.arguments.run is not None:
         return _one_run(context, context.arguments.run)
-    found = [one for one in activity.read(context.url) if context.arguments.wanted.fits(one)]
+    known = activity.read(context.url)
+    found = [one for one in known.entries if context.arguments.wanted.fits(one)]
     value = {"runs": [one.run for one in found if one.run is not None], "happenings": found}
     context.renderer.show("history", value, activity_lines(found))
+    if known.problem is not None:
+        raise known.problem
     return done("", value={"count": len(found)})
 
 
@@ -114,7 +117,19 @@ def _one_run(context: Context, number: int) -> Ending:
 def _plan(context: Context) -> Plan:
     inspection = engine.inspect(context.url)
     phase = context.arguments.target(inspection.version)
-    return engine.make_plan(context.url, phase, context.options, context.settings)
+    try:
+        return engine.make_plan(context.url, phase, context.options, context.settings)
+    except TableLocked:
+        seen: dict[str, object] = {
+            "phase": phase,
+            "from_version": inspection.version,
+            "steps": [],
+            "findings": inspection.findings,
+            "tables": inspection.tables,
+            "legacy_roles": inspection.legacy_roles,
+        }
+        context.renderer.show("plan", seen, inspection_lines(inspection))
+        raise
 
 
 def _command(context: Context, plan: Plan) -> str:

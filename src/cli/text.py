@@ -17,7 +17,8 @@ from src.journal.model import (
     RunOutcome,
     RunRecord,
 )
-from src.migration.model import MergedSymbol, Options, Plan, StepEstimate
+from src.migration.engine import Inspection
+from src.migration.model import MergedSymbol, Options, Plan, StepEstimate, TableSize
 from src.migration.plan.lock_notes import CONSEQUENCES, lock_of
 from src.text import duration, milliseconds, moment, money, plural, size
 
@@ -67,7 +68,7 @@ def plan_lines(plan: Plan, options: Options, *, sql: bool = False) -> list[str]:
             lines += ["", *(f"      {line}" for line in step.sql.splitlines() or ["-- no SQL of its own"]), ""]
     limit = f"a client waits {options.max_lock_ms} ms at most for one try"
     lines += ["", f"Locks are tried for, never queued for; {limit}.", estimate_sum(plan)]
-    lines += _size_lines(plan)
+    lines += _size_lines(plan.tables)
     lines += _backup_lines(plan, options)
     if plan.legacy_roles:
         lines += ["", f"v1 clients connect as: {', '.join(plan.legacy_roles)}"]
@@ -122,10 +123,20 @@ def _title(version: str) -> str:
     return VERSION_TITLES.get(version, version)
 
 
-def _size_lines(plan: Plan) -> list[str]:
-    if not plan.tables:
+def inspection_lines(seen: Inspection) -> list[str]:
+    """What is known where there is no plan, since a table is locked."""
+    lines = [f"Schema: {seen.title}", *_size_lines(seen.tables)]
+    if seen.legacy_roles:
+        lines += ["", f"v1 clients connect as: {', '.join(seen.legacy_roles)}"]
+    if seen.findings:
+        lines += ["", "Noticed:", *finding_lines(seen.findings)]
+    return [*lines, ""]
+
+
+def _size_lines(tables: Sequence[TableSize]) -> list[str]:
+    if not tables:
         return []
-    rows = [(t.table, "unknown" if t.rows_estimate < 0 else f"{t.rows_estimate:,}", size(t.bytes)) for t in plan.tables]
+    rows = [(t.table, "unknown" if t.rows_estimate < 0 else f"{t.rows_estimate:,}", size(t.bytes)) for t in tables]
     return ["", *table(("table", "rows (about)", "size"), rows, right=(1, 2))]
 
 

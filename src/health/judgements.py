@@ -10,7 +10,7 @@ from src.backup.make import Estimate
 from src.backup.manifest import Backup
 from src.backup.reading import Stored, UnreadableBackup
 from src.cache import CacheStatus
-from src.errors import Action, NextStep, TableLocked
+from src.errors import Action, HKStrategyError, NextStep, TableLocked
 from src.health import server as health
 from src.health.background_poll import Answer
 from src.health.drift import difference_lines, repairs, schema_trouble
@@ -19,8 +19,8 @@ from src.health.probes import JournalProbe, ServerProbe, StructureProbe
 from src.journal.model import NEWER_PROGRAM, RunRecord, RunState
 from src.postgres import errors
 from src.postgres.connection import APPLICATION_NAME
-from src.postgres.failures import ExclusiveLock
 from src.postgres.pool import PoolStatus
+from src.postgres.table_locks import TableLock
 from src.schema.versions import SchemaState
 from src.text import duration, milliseconds, plural, size
 
@@ -149,7 +149,7 @@ def _with_obstacles(found: Component, seen: ServerProbe, *, calm: bool) -> Compo
     )
 
 
-def _ending(locks: Sequence[ExclusiveLock]) -> str:
+def _ending(locks: Sequence[TableLock]) -> str:
     """How the transactions that hold these locks can be ended."""
     pids = sorted({lock.pid for lock in locks if lock.pid})
     ends = " ".join(f"SELECT pg_terminate_backend({pid});" for pid in pids) or "ROLLBACK PREPARED '…';"
@@ -159,7 +159,7 @@ def _ending(locks: Sequence[ExclusiveLock]) -> str:
     )
 
 
-def _lock(one: ExclusiveLock) -> dict[str, object]:
+def _lock(one: TableLock) -> dict[str, object]:
     return {**asdict(one), "since": None if one.since is None else one.since.isoformat()}
 
 
@@ -199,10 +199,16 @@ def _structure(state: SchemaState, own: Answer[JournalProbe], structure: Answer[
     )
 
 
+def _unread(own: Answer[JournalProbe], name: str) -> HKStrategyError | None:
+    """Why a field of what the project noted is not known, where there is a reason."""
+    return own.problem if own.value is None else own.value.locked.get(name)
+
+
 def data(own: Answer[JournalProbe], *, answers: bool = False) -> Component:
     """Whether the data was made up. `details`: sample. `answers`: PostgreSQL does."""
-    if own.value is None:
-        return Component(Key.DATA, "Data", State.DEGRADED, unknown(own.problem, answers=answers), known=False)
+    problem = _unread(own, "sample")
+    if own.value is None or problem is not None:
+        return Component(Key.DATA, "Data", State.DEGRADED, unknown(problem, answers=answers), known=False)
     details = {"sample": own.value.sample}
     if own.value.sample:
         advice, step = "Remove it before real positions come in.", NextStep(Action.REMOVE_SAMPLE)
@@ -248,8 +254,8 @@ def backups(
     else:
         name = str(server.value.details["database"]) if server.value is not None else None
         newest = newest_verified(found.value.backups, name)
-        sample = own.value is not None and own.value.sample
-        message, trouble = _age(newest, needed=own.value is not None and not sample)
+        real = own.value is not None and "sample" not in own.value.locked and not own.value.sample
+        message, trouble = _age(newest, needed=real)
         troubles += trouble
         if newest is not None:
             age = (datetime.now(UTC) - newest.created_at).total_seconds()
@@ -257,8 +263,9 @@ def backups(
         if found.value.unreadable:
             details |= {"unreadable": [one.name for one in found.value.unreadable]}
             troubles.append(_unreadable(found.value.unreadable))
-    if own.value is None and own.problem is not None:
-        lines.append(others_unknown(own.problem))
+    unread = _unread(own, "backup_folders")
+    if unread is not None:
+        lines.append(others_unknown(unread))
     if estimate is None and not troubles:
         # Whether there is room for one depends on the tables' sizes.
         lines.append("what a backup would need is not known just now")
@@ -310,8 +317,9 @@ def _age(newest: Backup | None, *, needed: bool) -> tuple[str, list[Trouble]]:
 
 def run(own: Answer[JournalProbe], *, answers: bool = False) -> Component:
     """How the last run stands. `details`: run_id, phase, state, longest_stall_ms. `answers`: PostgreSQL does."""
-    if own.value is None:
-        return Component(Key.RUN, "Last run", State.DEGRADED, unknown(own.problem, answers=answers), known=False)
+    problem = _unread(own, "run")
+    if own.value is None or problem is not None:
+        return Component(Key.RUN, "Last run", State.DEGRADED, unknown(problem, answers=answers), known=False)
     last = own.value.run
     if last is None:
         return Component(Key.RUN, "Last run", State.HEALTHY, "No phase or rollback has run here yet.")

@@ -66,8 +66,11 @@ def text(seen: Seen, pages: Pages) -> str:
     _caches(out, seen, pages)
     _schema(out, seen)
     if seen.own.value is not None:
-        out.add("hk_sample_data", "1 while the data are the generated sample.", seen.own.value.sample)
-        _run(out, seen.own.value.run)
+        own = seen.own.value
+        if "sample" not in own.locked:
+            out.add("hk_sample_data", "1 while the data are the generated sample.", own.sample)
+        if "run" not in own.locked:
+            _run(out, own.run)
     _prices(out, seen)
     _backups(out, seen)
     out.add("hk_sessions_open", "Browser sessions that are open.", pages.sessions)

@@ -128,8 +128,11 @@ class Monitor:
             self._structure_of = moved
         structure = self._structure.get(max(fresh_s, STRUCTURE_S), deadline)
         prices = self._prices.get(max(since_begun(), PRICES_S), deadline)
-        if own.value is not None and own.value.backup_folders != self._chosen_folders:
-            self._chosen_folders = own.value.backup_folders
+        journal = own.value
+        known = journal is not None and "backup_folders" not in journal.locked
+        chosen = journal.backup_folders if journal is not None and known else self._chosen_folders
+        if chosen != self._chosen_folders:
+            self._chosen_folders = chosen
             self._backups.forget()
         self._backups.refresh(max(fresh_s, BACKUPS_S))
         cache = self._cache.get(since_begun(), deadline)

@@ -1,28 +1,31 @@
 """Short probes of a database: whether it is healthy. They wait neither for locks nor for other sessions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 
 from src.backup.folders import recorded_folders
 from src.backup.make import Estimate, estimate_of
 from src.domain.quote import Quote
-from src.errors import HKStrategyError
+from src.errors import HKStrategyError, TableLocked
 from src.health.server import read_server
 from src.journal import runs
 from src.journal.model import RunRecord
 from src.portfolios import markers, quotes
 from src.postgres.connection import Connection, connect, roll_back
 from src.postgres.errors import Reason, no_session, server_text
-from src.postgres.failures import READ, ExclusiveLock, exclusive_locks, failure, grants_of_all
+from src.postgres.failures import READ, failure, grants_of_all
+from src.postgres.table_locks import TableLock, blocking_locks
 from src.schema.catalog import Drift, compare, read_catalog
 from src.schema.own_schema import newer_version
 from src.schema.versions import SchemaState, detect_with
+
+T = TypeVar("T")
 
 CONNECT_S = 2
 STATEMENT_MS = 1000
@@ -39,7 +42,7 @@ class ServerProbe:
 
     details: dict[str, Any]
     schema: SchemaState
-    locks: tuple[ExclusiveLock, ...] = ()
+    locks: tuple[TableLock, ...] = ()
     missing_grants: tuple[str, ...] = ()
 
 
@@ -47,12 +50,14 @@ class ServerProbe:
 class JournalProbe:
     """What the project noted here. `run`: the last one, whether it ended or not.
 
-    `backup_folders`: those that were chosen for backups of this database.
+    `backup_folders`: those that were chosen for backups of this database. `locked`: why what the fields of these names
+    stand for is not known, where somebody has locked it.
     """
 
     sample: bool
     run: RunRecord | None
     backup_folders: tuple[Path, ...] = ()
+    locked: Mapping[str, TableLocked] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,16 +72,31 @@ def probe_server(url: str) -> ServerProbe:
     """Reads catalogs and statistics only: it needs no lock on a table. Raises DatabaseUnavailable."""
     with _session(url) as conn, conn.cursor() as cursor:
         details, state = read_server(cursor), detect_with(cursor)
-        return ServerProbe(details, state, exclusive_locks(conn), grants_of_all(conn, READ))
+        return ServerProbe(details, state, blocking_locks(conn), grants_of_all(conn, READ))
 
 
 def probe_journal(url: str) -> JournalProbe:
     """Raises DatabaseUnavailable."""
+    locked: dict[str, TableLocked] = {}
     with _session(url) as conn, conn.cursor() as cursor:
-        sample = markers.is_sample(cursor, detect_with(cursor))
-        records = runs.read_runs(conn, limit=1)
-        chosen = recorded_folders(conn)
-    return JournalProbe(sample, records[0] if records else None, chosen)
+
+        def unless_locked(name: str, read: Callable[[], T]) -> T | None:
+            try:
+                return read()
+            except psycopg2.Error as error:
+                known = failure(conn, error)
+                if not isinstance(known, TableLocked):
+                    raise
+                locked[name] = known
+                # Waited for once is enough: what else is locked is locked by the same, as a rule.
+                cursor.execute("SELECT set_config('lock_timeout', '10ms', false)")
+                return None
+
+        state = detect_with(cursor)
+        sample = unless_locked("sample", lambda: markers.is_sample(cursor, state))
+        records = unless_locked("run", lambda: runs.read_runs(conn, limit=1))
+        chosen = unless_locked("backup_folders", lambda: recorded_folders(conn))
+    return JournalProbe(bool(sample), records[0] if records else None, chosen or (), locked)
 
 
 def probe_structure(url: str, backup_dir: Path) -> StructureProbe:

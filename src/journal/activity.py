@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from src.errors import TableLocked
 from src.journal import audit, runs
 from src.journal.audit import AuditEntry
 from src.journal.model import AuditOutcome, RunRecord
@@ -74,9 +75,28 @@ class ActivityFilter:
         )
 
 
-def read(url: str) -> tuple[ActivityEntry, ...]:
-    """The newest first: at most MOST_RUNS runs, and actions of MOST_AUDIT_ENTRIES lines. Raises DatabaseUnavailable."""
-    return merged(runs.fetch_runs(url, MOST_RUNS), audit.read(url, MOST_AUDIT_ENTRIES))
+@dataclass(frozen=True)
+class Activity:
+    """`entries`: the newest first. `problem`: why the runs, or the actions, are not among them: a table is locked."""
+
+    entries: tuple[ActivityEntry, ...]
+    problem: TableLocked | None = None
+
+
+def read(url: str) -> Activity:
+    """At most MOST_RUNS runs, and actions of MOST_AUDIT_ENTRIES lines. Raises DatabaseUnavailable, NotAllowed."""
+    records: Sequence[RunRecord] = ()
+    lines: Sequence[AuditEntry] = ()
+    problem = None
+    try:
+        records = runs.fetch_runs(url, MOST_RUNS)
+    except TableLocked as error:
+        problem = error
+    try:
+        lines = audit.read(url, MOST_AUDIT_ENTRIES)
+    except TableLocked as error:
+        problem = problem or error
+    return Activity(merged(records, lines), problem)
 
 
 def merged(runs: Sequence[RunRecord], lines: Sequence[AuditEntry]) -> tuple[ActivityEntry, ...]:

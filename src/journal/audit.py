@@ -14,7 +14,7 @@ from src.journal.model import AuditOutcome
 from src.journal.runs import ensure_own_schema, reading_session
 from src.postgres import errors
 from src.postgres.connection import Connection, connect
-from src.postgres.failures import failure, grants_to_record, not_allowed, read_only
+from src.postgres.failures import READ_AND_ADD, failure, grants_to_record, not_allowed, read_only
 from src.postgres.queries import query
 from src.schema import own_schema
 
@@ -74,7 +74,7 @@ def _not_written(conn: Connection, error: psycopg2.Error) -> Exception:
         case errors.Reason.READ_ONLY:
             known = read_only(conn, error)
         case _:
-            return failure(conn, error)
+            return failure(conn, error, READ_AND_ADD, only=())
     return PrerequisiteError(f"The audit cannot be written. {known}")
 
 

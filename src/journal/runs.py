@@ -20,7 +20,7 @@ from psycopg2.extras import Json
 
 from src.journal.model import Event, EventKind, Phase, ProofRow, ProofSubject, RunRecord, RunState
 from src.postgres.connection import Connection, connect
-from src.postgres.failures import failure
+from src.postgres.failures import READ, failure
 from src.postgres.queries import query
 from src.schema import own_schema
 
@@ -274,8 +274,12 @@ def fetch_events(url: str, run_id: int, after: int = 0) -> list[tuple[int, Event
 
 
 @contextmanager
-def reading_session(url: str) -> Iterator[Connection]:
-    """A connection in autocommit, for reading, with a statement timeout of 30 s and a lock timeout of 2 s.
+def reading_session(
+    url: str, rights: Sequence[str] = READ, *, only: Sequence[str] | None = None
+) -> Iterator[Connection]:
+    """A connection in autocommit, with a statement timeout of 30 s and a lock timeout of 2 s.
+
+    `rights`: what is to be done, with which tables of public (`only`), for the error where that is kept from it.
 
     Raises DatabaseUnavailable, and PrerequisiteError where a newer version of the program has made what is read.
     """
@@ -287,6 +291,6 @@ def reading_session(url: str) -> Iterator[Connection]:
             cur.execute("SET search_path = public")
         yield conn
     except psycopg2.Error as error:
-        raise own_schema.newer_version(conn, error) or failure(conn, error) from None
+        raise own_schema.newer_version(conn, error) or failure(conn, error, rights, only=only) from None
     finally:
         conn.close()

@@ -49,10 +49,12 @@ from src.migration.steps import checksums
 from src.portfolios.transactions import MOST_MOVES
 from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact
+from src.postgres.failures import READ_AND_ADD, failure
 from src.schema import own_schema
 from src.schema.versions import SchemaVersion
 
 T = TypeVar("T")
+LOCK_WAIT = "5s"  # a run that nobody can record does not begin
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def request_pause(url: str, by: str) -> RunRecord | None:
 
     Returns that run, or None where there is none. Raises DatabaseUnavailable.
     """
-    with reading_session(url) as conn:
+    with reading_session(url, READ_AND_ADD, only=()) as conn:
         record = runs.unfinished_run(runs.read_runs(conn, limit=1))
         if record is None or not record.is_running:
             return None
@@ -288,12 +290,20 @@ def _half_done(run_: RunRecord) -> bool:
 
 
 def _prepare(work: Connection) -> None:
-    """Create schema hk_migration or bring it up to date, in one transaction."""
+    """Create schema hk_migration or bring it up to date, in one transaction.
+
+    Raises TableLocked where somebody keeps runs from being recorded there.
+    """
     try:
         with work.cursor() as cur:
             cur.execute("BEGIN")
+            cur.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_WAIT,))
             runs.ensure_own_schema(work)
+            cur.execute("LOCK TABLE hk_migration.run, hk_migration.event IN ROW EXCLUSIVE MODE")
             cur.execute("COMMIT")
+    except psycopg2.errors.LockNotAvailable as error:
+        work.cursor().execute("ROLLBACK")
+        raise failure(work, error, READ_AND_ADD, only=()) from None
     except psycopg2.errors.InsufficientPrivilege as error:
         work.cursor().execute("ROLLBACK")
         raise PrerequisiteError(f"Nothing was touched. {refused_right(work, error, ())}") from None

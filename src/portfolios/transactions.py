@@ -15,6 +15,7 @@ from src.postgres import errors
 from src.postgres.connection import Cursor
 from src.postgres.failures import READ, READ_AND_WRITE, failure
 from src.postgres.pool import POOL_SIZE, LeasedConnection, Pool, PoolStatus
+from src.postgres.table_locks import Wanted, blocking_locks
 from src.schema.own_schema import newer_version
 from src.schema.versions import (
     BASE_TABLES,
@@ -37,6 +38,7 @@ MOST_MOVES = 5
 # What the server has to be asked about, once the transaction is over: who holds the table, which right is missing, what
 # makes it read-only.
 _EXPLAINED = (errors.Reason.NOT_ALLOWED, errors.Reason.READ_ONLY)
+_TABLES = (*sorted(BASE_TABLES), "portfolios")
 _RANDOM = random.SystemRandom()
 
 
@@ -120,10 +122,7 @@ class Database:
                 elif retry.reason is _Why.MOVED and moves < _most_moves(retry.cause):
                     moves, refresh = moves + 1, True
                 elif retry.reason is _Why.BUSY:
-                    raise Conflict(
-                        f"Someone else is changing these rows, for {RETRY_FOR_S:g} s now. Nothing was changed; "
-                        "try again in a moment."
-                    ) from retry.cause
+                    raise self._conflict() from retry.cause
                 else:
                     raise self._translated(retry.cause) from retry.cause.__cause__
 
@@ -154,7 +153,7 @@ class Database:
                 if errors.reason_of(error) in _EXPLAINED or (not write and errors.is_locked(error)):
                     conn.rollback()
                     rights = READ_AND_WRITE if write else READ
-                    raise failure(conn, error, rights, only=(*sorted(BASE_TABLES), "portfolios")) from error
+                    raise failure(conn, error, rights, only=_TABLES) from error
                 raise self._classified(error, committing=committing, write=write) from error
 
     def _classified(self, error: psycopg2.Error, *, committing: bool, write: bool) -> Exception:
@@ -173,6 +172,21 @@ class Database:
         if errors.is_locked(error) or errors.is_conflict(error):
             return _Retry(_Why.BUSY, error)
         return errors.translate(error)
+
+    def _conflict(self) -> Conflict:
+        """The error for locks that stay taken: of a whole table it is known whose they are."""
+        try:
+            with self._pool.connection() as conn:
+                locks = blocking_locks(conn, Wanted.WRITE, only=_TABLES)
+        except (psycopg2.Error, HKStrategyError):
+            locks = ()  # the error is raised all the same
+        if locks:
+            text = "; ".join(map(str, locks))
+            return Conflict(f"{text}. Nothing was changed; try again when that transaction has ended.")
+        return Conflict(
+            f"Someone else is changing these rows, for {RETRY_FOR_S:g} s now. Nothing was changed; "
+            "try again in a moment."
+        )
 
     def _translated(self, cause: Exception) -> Exception:
         if not isinstance(cause, psycopg2.Error):

@@ -1,8 +1,6 @@
 """What a failed statement needs the server for: who holds the lock, which GRANT is missing. Reads catalogs only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 import psycopg2
 
@@ -11,37 +9,11 @@ from src.postgres import errors
 from src.postgres.connection import Connection, is_gone
 from src.postgres.queries import query
 from src.postgres.read_only_setting import read_only_setting
+from src.postgres.table_locks import TableLock, Wanted, blocking_locks
 
 READ = ("SELECT",)
+READ_AND_ADD = ("SELECT", "INSERT")
 READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE", "DELETE")
-
-
-@dataclass(frozen=True)
-class ExclusiveLock:
-    """A lock on a table of public that keeps readers out. `pid`: 0 for a prepared transaction.
-
-    `since`: when its transaction began, with a time zone; None where this role may not see it.
-    """
-
-    table: str
-    pid: int
-    role: str
-    application_name: str
-    since: datetime | None
-
-    def __str__(self) -> str:
-        if not self.pid:
-            return f"{self.table} is locked by a prepared transaction: see pg_prepared_xacts"
-        application = f", application {self.application_name}" if self.application_name else ""
-        since = "a time that this role may not see" if self.since is None else f"{self.since:%Y-%m-%d %H:%M:%S %Z}"
-        return f"{self.table} is locked by pid {self.pid} (role {self.role}{application}) since {since}"
-
-
-def exclusive_locks(conn: Connection) -> tuple[ExclusiveLock, ...]:
-    """Who keeps readers out of tables of public now. Raises psycopg2.Error."""
-    with conn.cursor() as cur:
-        cur.execute(query("postgres.failures.exclusive_locks"))
-        return tuple(ExclusiveLock(*row) for row in cur.fetchall())
 
 
 def missing_grants(
@@ -82,7 +54,8 @@ def failure(
         known = errors.lost(errors.server_text(error))
     try:
         if isinstance(known, TableLocked):
-            known = locked(error, exclusive_locks(conn))
+            wanted = Wanted.READ if set(rights) <= set(READ) else Wanted.WRITE
+            known = locked(error, blocking_locks(conn, wanted, only=only))
         elif isinstance(known, NotAllowed):
             known = not_allowed(error, grants_of_all(conn, rights, only=only))
         elif errors.reason_of(error) is errors.Reason.READ_ONLY:
@@ -107,7 +80,7 @@ def grants_to_make(conn: Connection) -> tuple[str, ...]:
 
 def grants_to_record(conn: Connection) -> tuple[str, ...]:
     """The GRANT statements that this role lacks for adding to the tables of schema hk_migration, or for making it."""
-    return (*grants_to_make(conn), *missing_grants(conn, "hk_migration", ("SELECT", "INSERT")))
+    return (*grants_to_make(conn), *missing_grants(conn, "hk_migration", READ_AND_ADD))
 
 
 def read_only(conn: Connection, error: psycopg2.Error) -> CapabilityMissing:
@@ -117,7 +90,7 @@ def read_only(conn: Connection, error: psycopg2.Error) -> CapabilityMissing:
     return CapabilityMissing(f"{errors.sentence(errors.Reason.READ_ONLY, errors.server_text(error))} {advice}")
 
 
-def locked(error: psycopg2.Error, locks: Sequence[ExclusiveLock]) -> TableLocked:
+def locked(error: psycopg2.Error, locks: Sequence[TableLock]) -> TableLocked:
     """The error for a lock that was not free, naming who holds it."""
     if not locks:
         return TableLocked(f"{errors.sentence(errors.Reason.LOCKED, errors.server_text(error))} Try again in a moment.")

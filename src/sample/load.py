@@ -21,7 +21,8 @@ from src.journal.runs import ensure_own_schema
 from src.market.calendar import between
 from src.postgres.connection import Connection, connect
 from src.postgres.errors import is_locked
-from src.postgres.failures import READ_AND_WRITE, exclusive_locks, failure
+from src.postgres.failures import READ_AND_WRITE, failure
+from src.postgres.table_locks import Wanted, blocking_locks
 from src.sample import database
 from src.sample.rows import prices, signals
 from src.schema import own_schema
@@ -134,9 +135,10 @@ def _explained(conn: Connection, error: psycopg2.Error) -> Exception:
     newer = own_schema.newer_version(conn, error)
     if newer is not None:
         return newer
-    if is_locked(error) and not exclusive_locks(conn):
+    tables = sorted(BASE_TABLES)
+    if is_locked(error) and not blocking_locks(conn, Wanted.WRITE, only=tables):
         return TableLocked(f"{database.in_the_way(conn)} Nothing was changed; try again when that has ended.")
-    return failure(conn, error, READ_AND_WRITE, only=sorted(BASE_TABLES))
+    return failure(conn, error, READ_AND_WRITE, only=tables)
 
 
 def main(arguments: list[str]) -> int:

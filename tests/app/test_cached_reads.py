@@ -88,25 +88,25 @@ def test_what_a_run_changes_is_read_anew_after_its_last_event(url: str, tmp_path
     """A page is drawn anew for that event, at once, and not again."""
     run = note_run(url, Phase.PHASE2, state=None)
     queries.forget()
-    assert [one.outcome for one in queries.activity()] == ["interrupted"]
+    assert [one.outcome for one in queries.activity().entries] == ["interrupted"]
     assert queries.backups().backups == ()
     made = make(url, tmp_path / "backups")
     event = "INSERT INTO hk_migration.event (run_id, kind, message, detail) VALUES (%(run)s, 'outcome', '', %(detail)s)"
     execute(url, event, values={"run": run, "detail": '{"state": "undone"}'})
     live_state.forget()
-    assert [one.outcome for one in queries.activity()] == ["undone"]
+    assert [one.outcome for one in queries.activity().entries] == ["undone"]
     assert [one.name for one in queries.backups().backups] == [made.name]
 
 
 def test_a_page_that_is_drawn_when_a_command_has_ended_reads_anew(url: str) -> None:
     """The first one to see that reads anew, though it is drawn already and need not be drawn again."""
     queries.catch_up("a command runs", drawn=True)
-    assert queries.activity() == ()
+    assert queries.activity().entries == ()
     audit.record(url, AuditEntry("ann", "admin", "192.0.2.8", "backup", AuditOutcome.DONE))
     queries.catch_up("a command runs", drawn=True)
-    assert queries.activity() == (), "nothing has changed"
+    assert queries.activity().entries == (), "nothing has changed"
     queries.catch_up("it has ended", drawn=True)
-    assert [one.name for one in queries.activity()] == ["backup"]
+    assert [one.name for one in queries.activity().entries] == ["backup"]
 
 
 def test_a_read_that_follows_nothing_does_not_ask_for_the_state(settings_env: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_a_run_in_an_unknown_state_is_shown_with_it(newer: MigrationEnv) -> None
     assert any("phase9" in line and "handed over" in line for line in run_detail_lines(run))
     assert [row.subject for row in run.proof] == ["s"]
     assert runs.fetch_current_run(newer.url) is None
-    assert {(one.name, one.outcome) for one in activity.read(newer.url)} == {("phase9", "handed over")}
+    assert {(one.name, one.outcome) for one in activity.read(newer.url).entries} == {("phase9", "handed over")}
 
 
 def test_an_unfinished_run_of_an_unknown_phase_is_left_alone(newer: MigrationEnv) -> None:
@@ -156,7 +156,7 @@ def test_json_of_another_shape_is_read_as_nothing(make_database: MakeDatabase, t
     (run,) = runs.fetch_runs(it.url)
     assert (run.steps_total, run.longest_stall_ms, run.proof, run.sql_files) == (0, None, (), {})
     assert len(runs.fetch_events(it.url, 1)) == 4
-    assert len(activity.read(it.url)) == 3
+    assert len(activity.read(it.url).entries) == 3
 
 
 def test_an_unknown_value_equals_no_member() -> None:

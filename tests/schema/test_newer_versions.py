@@ -89,7 +89,7 @@ def test_what_a_newer_version_wrote_is_read(env: MigrationEnv, table: str, text:
     assert len(store.get_portfolio_positions("DEFAULT"))
     assert store.get_saves("DEFAULT") == ()
     assert runs.fetch_runs(env.url)
-    assert activity.read(env.url)
+    assert activity.read(env.url).entries
     store.close()
 
 

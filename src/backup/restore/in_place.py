@@ -27,9 +27,11 @@ from src.backup.verify import verify_backup
 from src.errors import BackupError, BackupNotVerified, PrerequisiteError
 from src.postgres.connection import Connection, connect
 from src.postgres.queries import query
+from src.postgres.table_locks import Wanted, blocking_locks
 
 TRIES = 3
 LOCK_TIMEOUT_S = 60.0
+MOST_NAMED = 3
 RESTRICT = re.compile(rb"^\\(un)?restrict [A-Za-z0-9]+\n", re.MULTILINE)
 NEWER_SETTING = b"SET transaction_timeout = 0;\n"  # pg_dump 17 and newer write it for any server
 CHUNK_BYTES = 1 << 16
@@ -120,9 +122,10 @@ def _lock_everything(conn: Connection) -> None:
             except errors.LockNotAvailable:
                 cur.execute("ROLLBACK TO SAVEPOINT before_locks")
             if time.monotonic() > deadline:
+                holders = "; ".join(map(str, blocking_locks(conn, Wanted.CHANGE)[:MOST_NAMED]))
                 raise PrerequisiteError(
-                    f"Clients hold the tables, and there was no gap in {LOCK_TIMEOUT_S:.0f} s. Nothing was changed: "
-                    f"stop them, and restore again."
+                    f"Clients hold the tables, and there was no gap in {LOCK_TIMEOUT_S:.0f} s"
+                    f"{f': {holders}' if holders else ''}. Nothing was changed: stop them, and restore again."
                 )
             time.sleep(random.uniform(0.005, 0.05))
 

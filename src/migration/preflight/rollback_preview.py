@@ -2,7 +2,6 @@
 
 from psycopg2.extensions import connection as Connection
 
-from src.errors import TableLocked
 from src.journal.model import Keep
 from src.migration.model import MergedSymbol
 from src.postgres.queries import Row
@@ -16,33 +15,29 @@ def merge_preview(conn: Connection, keep: Keep) -> tuple[MergedSymbol, ...]:
     """Every symbol that portfolios other than DEFAULT hold, as it will be; none where nothing is merged.
 
     Of v2 or v3. Costs and values to the cent; a value is None where the price of something held is unknown. Raises
-    TableLocked while someone has the positions locked.
+    psycopg2.Error, while someone has the positions locked too.
     """
     if keep is not Keep.MERGE:
         return ()
     with read_only(conn) as transaction:
         rows = _preview(transaction)
-        if transaction.unseen:
-            raise TableLocked("Table portfolio_positions is locked by someone just now. Try again in a moment.")
     return tuple(_symbol(row) for row in rows)
 
 
 def portfolios_to_archive(conn: Connection) -> tuple[str, ...]:
     """Of v2 or v3: the portfolios that a rollback to v1 takes out of the live tables, merged into DEFAULT or not.
 
-    Raises TableLocked while someone has them locked.
+    Raises psycopg2.Error, while someone has them locked too.
     """
     with read_only(conn) as transaction:
-        rows = transaction.rows_of("portfolios", "migration.preflight.rollback_preview.others")
-        if transaction.unseen:
-            raise TableLocked("Table portfolios is locked by someone just now. Try again in a moment.")
+        rows = transaction.rows("migration.preflight.rollback_preview.others")
     return tuple(row[0] for row in rows)
 
 
 def oversized_symbols(transaction: ReadOnlyTransaction) -> tuple[tuple[str, str], ...]:
     """Symbols that v1's columns could not hold once they are merged, and why."""
     found = []
-    for row in _preview(transaction):
+    for row in transaction.unless_locked("portfolio_positions", lambda: _preview(transaction)):
         symbol, _, shares, _, _, cost, _, value = row
         if abs(shares) > _MOST_SHARES:
             found.append((symbol, f"{shares:,} shares"))
@@ -55,9 +50,7 @@ def _preview(transaction: ReadOnlyTransaction) -> list[Row]:
     placeholders: list[str] = []
     if transaction.row("migration.preflight.rollback_preview.has_archive")[0]:
         placeholders = [row[0] for row in transaction.rows("migration.preflight.rollback_preview.placeholders")]
-    return transaction.rows_of(
-        "portfolio_positions", "migration.preflight.rollback_preview.preview", {"placeholders": placeholders}
-    )
+    return transaction.rows("migration.preflight.rollback_preview.preview", {"placeholders": placeholders})
 
 
 def _symbol(row: Row) -> MergedSymbol:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -28,10 +29,13 @@ from src.migration.preflight.facts import (
     TableColumn,
 )
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal, warning
-from src.postgres.failures import exclusive_locks, failure
+from src.postgres.failures import failure
 from src.postgres.read_only_setting import read_only_setting
 from src.postgres.readonly import ReadOnlyTransaction, read_only
+from src.postgres.table_locks import blocking_locks
 from src.schema.versions import SchemaState, SchemaVersion, detect
+
+T = TypeVar("T")
 
 EMPTY = refusal(
     "empty",
@@ -119,14 +123,10 @@ def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | N
     roles = sessions.legacy_roles(conn, options.legacy_roles)
     connected = sessions.legacy_clients(conn, roles)
     facts = _facts(conn, transaction, state, phase, options, roles)
-    marks = (
-        frozenset(row[0] for row in transaction.rows("migration.preflight.survey_rows.marks"))
-        if "mark" in facts.own_tables
-        else frozenset[str]()
+    marks = frozenset(_own_rows(facts, "migration.preflight.survey_rows.marks", "mark"))
+    archived = tuple(
+        _own_rows(facts, "migration.preflight.survey_rows.archived_portfolios", "archive", "archived_portfolio")
     )
-    archived: tuple[str, ...] = ()
-    if {"archive", "archived_portfolio"} <= facts.own_tables:
-        archived = tuple(row[0] for row in transaction.rows("migration.preflight.survey_rows.archived_portfolios"))
     tables = _sizes(facts)
     found = [
         *access_rules.server_findings(facts),
@@ -150,9 +150,16 @@ def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | N
     )
 
 
+def _own_rows(facts: Facts, name: str, *tables: str) -> list[str]:
+    """The first column of a query that reads these tables of hk_migration; none where one of them is not there."""
+    if not set(tables) <= facts.own_tables:
+        return []
+    return _of(facts, lambda seen: (row[0] for row in seen.transaction.rows(name)))
+
+
 def _unseen(conn: Connection, unseen: Iterable[str]) -> Finding:
     """Which tables could not be read, and who holds them: what could not be said of each rule is asked now."""
-    locks = [lock for lock in exclusive_locks(conn) if lock.table in (*OUR_TABLES, HOLDINGS)]
+    locks = blocking_locks(conn, only=(*OUR_TABLES, HOLDINGS))
     if not locks:
         return NOT_READ_IN_TIME(tables=sorted(set(unseen)))
     return TABLES_LOCKED(tables=sorted({lock.table for lock in locks}), holders="; ".join(map(str, locks)))
@@ -228,8 +235,8 @@ def _findings(facts: Facts, marks: frozenset[str], archived: tuple[str, ...]) ->
     yield from _of(facts, lambda seen: row_rules.archive_findings(seen, archived))
 
 
-def _of(facts: Facts, rule: Callable[[Facts], Iterable[Finding]]) -> list[Finding]:
-    """What a rule finds. One whose table is locked finds nothing where no phase is asked for; a phase
+def _of(facts: Facts, rule: Callable[[Facts], Iterable[T]]) -> list[T]:
+    """What a rule finds, or a query. One whose table is locked finds nothing where no phase is asked for; a phase
     is not planned without it."""
     if facts.asked is not None:
         return list(rule(facts))

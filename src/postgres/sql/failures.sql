@@ -1,16 +1,3 @@
--- == exclusive_locks: who holds a lock on a table of public or hk_migration that keeps readers out: the table, the process (0: a
--- prepared transaction), its role, its application, since when (NULL: this role may not see it)
-SELECT CASE n.nspname WHEN 'public' THEN c.relname::text ELSE n.nspname || '.' || c.relname END, coalesce(l.pid, 0), coalesce(a.usename, '')::text, coalesce(a.application_name, ''),
-       a.xact_start
-  FROM pg_catalog.pg_locks l
-  JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'v', 'm')
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname IN ('public', 'hk_migration')
-  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
- WHERE l.locktype = 'relation' AND l.granted AND l.mode = 'AccessExclusiveLock'
-   AND l.pid IS DISTINCT FROM pg_backend_pid()
-   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
- ORDER BY 1, 2
-
 -- == missing_grants: the statements that give this role these rights on the tables and views of a schema (or on those named in
 -- `only`), and what goes with them on its sequences (SELECT with SELECT, USAGE with INSERT), as far as it lacks them
 WITH wanted AS (

@@ -118,8 +118,8 @@ def history(source: Source) -> tuple[RunRecord, ...]:
 
 
 @cached(ttl=3, most=5, follows=EVENTS)
-def activity(source: Source) -> tuple[activities.ActivityEntry, ...]:
-    """Runs and actions, the newest first."""
+def activity(source: Source) -> activities.Activity:
+    """Runs and actions, the newest first, as far as they can be read."""
     return activities.read(source.url)
 
 

@@ -33,9 +33,13 @@ GOOD = (RunState.DONE, RunState.UNDONE, RunState.RUNNING, AuditOutcome.NOTHING)
 def show(may: bool) -> None:
     """For an admin with the actions; a trader sees the runs, which concern everybody."""
     st.subheader("Activity")
-    found = queries.activity() if may else tuple(one for one in queries.activity() if one.kind == RUN)
+    known = queries.activity()
+    if known.problem is not None:
+        st.warning(fmt.plain(f"Not all of it can be read. {known.problem}"))
+    found = known.entries if may else tuple(one for one in known.entries if one.kind == RUN)
     if not found:
-        st.caption("Nothing has happened to this database yet that is kept here.")
+        if known.problem is None:
+            st.caption("Nothing has happened to this database yet that is kept here.")
         return
     wanted = _filter(found, may)
     shown = [one for one in found if wanted.fits(one)]
