@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
-from src.diagnostics.model import Check, Result, Subject, failed, passed
+from src.diagnostics.model import POSITION_TABLES, Check, Result, Subject, failed, passed
 from src.errors import Action, NextStep
+from src.migration import engine
+from src.postgres.failures import READ_AND_WRITE, missing_grants
 from src.postgres.queries import query
 from src.schema.catalog import Item, ItemKind, compare, expected_catalog, read_catalog
 from src.schema.versions import SchemaVersion
@@ -18,7 +20,6 @@ KINDS = (
     (ItemKind.TRIGGER, "triggers"),
 )
 VIEW_COMMENT = "HK Strategy: v1 compatibility"
-POSITION_TABLES = ("portfolio_positions", "trading_signals", "price_history")
 _SHOWN = 5
 
 
@@ -70,7 +71,7 @@ def check_rights(subject: Subject) -> Iterator[Result]:
     lacking = [
         f"{right} on {table}"
         for table in tables
-        for right in ("SELECT", "INSERT", "UPDATE", "DELETE")
+        for right in READ_AND_WRITE
         if not subject.value(query("diagnostics.catalog.may_use_table"), f"public.{table}", right)
     ]
     lacking += [
@@ -81,7 +82,8 @@ def check_rights(subject: Subject) -> Iterator[Result]:
     ]
     role = subject.value("SELECT current_user")
     if lacking:
-        yield failed("rights on the data", f"role {role} lacks {_some(lacking)}", "GRANT them, as the tables' owner.")
+        grants = " ".join(missing_grants(subject.conn, "public", READ_AND_WRITE, only=tables))
+        yield failed("rights on the data", f"role {role} lacks {_some(lacking)}", f"Let the owner run: {grants}")
     else:
         yield passed("rights on the data", f"role {role} may read and write")
     yield _migration_rights(subject, tables)
@@ -98,10 +100,11 @@ def _migration_rights(subject: Subject, tables: list[str]) -> Result:
     if not subject.value("SELECT pg_catalog.has_schema_privilege('public', 'CREATE')"):
         lacking.append("CREATE on schema public")
     if lacking:
+        advice = " ".join(finding.what_to_do for finding in engine.lacking_rights(subject.url))
         return failed(
             name,
             f"this role lacks {_some(lacking)}",
-            "Migrate as the owner of the tables and the database, or have these granted.",
+            advice or "Migrate as the owner of the tables and the database, or have these granted.",
         )
     return passed(name, "tables, schemas and database")
 

@@ -14,6 +14,7 @@ from psycopg2 import sql
 from src.diagnostics.catalog import VIEW_COMMENT
 from src.diagnostics.model import Check, Result, Subject, failed, impossible, passed
 from src.errors import Action, HKStrategyError, NextStep
+from src.postgres.failures import READ_AND_WRITE
 from src.postgres.queries import query
 from src.schema.versions import SchemaVersion
 
@@ -119,7 +120,7 @@ def _try_all(subject: Subject, who: str, values: dict[str, object]) -> Iterator[
                 cursor.execute(probe.statement, values)
                 got: object = cursor.rowcount if isinstance(probe.wanted, int) else cursor.fetchone()
         except psycopg2.Error as error:
-            yield impossible(name, error, subject.conn)
+            yield impossible(name, error, subject.conn, READ_AND_WRITE)
             raise ProbesEnded from error
         if got != probe.wanted:
             yield failed(name, f"gave {got} instead of {probe.wanted}", *_ADVICE)

@@ -18,6 +18,8 @@ from src.diagnostics.local import check_cache, check_disk, check_folder, check_p
 from src.diagnostics.model import LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, Result, Subject, failed, guarded, passed
 from src.errors import Action, DatabaseUnavailable, HKStrategyError, NextStep
 from src.postgres.connection import connect
+from src.postgres.failures import READ_AND_WRITE
+from src.postgres.read_only_setting import read_only_setting
 from src.schema.versions import SchemaState, detect
 from src.text import milliseconds
 
@@ -70,8 +72,10 @@ def _examine(url: str, settings: Settings, cache_url: str | None, conn: connecti
     yield from guarded("server", check_server, subject)
     yield schema_result(state)
     if state.version is not None:
-        for name, check in (*SCHEMA_CHECKS, *DATA_CHECKS, *PROBES):
+        for name, check in (*SCHEMA_CHECKS, *DATA_CHECKS):
             yield from guarded(name, check, subject)
+        for name, check in PROBES:
+            yield from guarded(name, check, subject, READ_AND_WRITE)
     yield from local_checks(url, settings, cache_url, _server_version(conn))
 
 
@@ -84,12 +88,12 @@ def check_server(subject: Subject) -> Iterator[Result]:
         yield passed("server", f"PostgreSQL {version}")
     if subject.value("SELECT pg_catalog.pg_is_in_recovery()"):
         yield failed("server is writable", "it is a standby", "Point DATABASE_URL at the primary.")
-    elif subject.value("SHOW default_transaction_read_only") == "on":
-        yield failed(
-            "server is writable", "default_transaction_read_only is on", "Switch it off for this role or database."
-        )
-    else:
+        return
+    setting = read_only_setting(subject.conn)
+    if setting is None:
         yield passed("server is writable", "it is a primary")
+    else:
+        yield failed("server is writable", "transactions are read-only", setting.advice)
 
 
 def schema_result(state: SchemaState) -> Result:

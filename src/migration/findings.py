@@ -79,11 +79,16 @@ class Finding:
         return tuple(" ".join(remedy.arguments) for remedy in self.remedies if isinstance(remedy, Command))
 
     @property
-    def text(self) -> str:
-        """Title, advice and statements; the choices are left to the face."""
+    def what_to_do(self) -> str:
+        """Advice and statements; the choices are left to the face."""
         statements = "; ".join(self.statements)
         advice = f"{self.advice}: {statements}." if statements else self.advice
-        return " ".join(part for part in (self.title, advice, self.then) if part)
+        return " ".join(part for part in (advice, self.then) if part)
+
+    @property
+    def text(self) -> str:
+        """Title, advice and statements; the choices are left to the face."""
+        return " ".join(part for part in (self.title, self.what_to_do) if part)
 
 
 class PlanRefused(PrerequisiteError):

@@ -19,6 +19,7 @@ from src.schema.catalog import compare, expected_catalog, read_catalog
 from src.schema.versions import SchemaVersion
 from tests.conftest import MakeDatabase
 from tests.support.dumps import without_password
+from tests.support.locks import APPLICATION, locked
 
 SAMPLE = """
 INSERT INTO public.portfolio_positions (symbol, company_name, quantity, avg_cost, current_price, sector) VALUES
@@ -264,6 +265,49 @@ def test_a_role_without_rights_is_reported_which(reader: str, diagnose: Diagnose
     assert {"rights on the data", "rights to migrate"} <= report.failed
     assert "INSERT on portfolio_positions" in str(report.checks["rights on the data"]["reason"])
     assert "ownership of portfolio_positions" in str(report.checks["rights to migrate"]["reason"])
+
+
+def test_the_grants_that_are_named_are_those_that_help(
+    reader: str, diagnose: Diagnose, servers: Mapping[int, str]
+) -> None:
+    report = diagnose(reader)
+    role = reader.partition("//")[2].partition(":")[0]
+    wrong = [f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}", "hk_migration.", "SCHEMA hk_migration"]
+    assert not any(text in report.output for text in wrong), "it may read, and that schema is not used"
+    advice = str(report.checks["rights on the data"]["advice"])
+    assert f"GRANT INSERT, UPDATE, DELETE ON public.portfolio_positions TO {role};" in advice
+    migrate = str(report.checks["rights to migrate"]["advice"])
+    assert f"GRANT trader TO {role}" in migrate and "GRANT CREATE ON DATABASE" in migrate
+    superuser = servers[18].replace("/postgres?", reader[reader.index("@/") + 1 : reader.index("?") + 1])
+    execute(superuser, advice.partition("run: ")[2])
+    assert "rights on the data" not in diagnose(reader).failed
+
+
+def test_a_refused_statement_is_said_as_commands_say_it(reader: str, diagnose: Diagnose) -> None:
+    report = diagnose(reader)
+    (refused,) = (check for name, check in report.checks.items() if name.startswith("v1 client: INSERT"))
+    assert str(refused["reason"]).startswith("The database role lacks a right: permission denied for table")
+    assert "Let the owner run: GRANT INSERT, UPDATE, DELETE ON public.portfolio_positions" in str(refused["reason"])
+
+
+@pytest.mark.parametrize("mode", ["SHARE", "ACCESS EXCLUSIVE"])
+def test_a_lock_is_said_as_commands_say_it(make_database: MakeDatabase, diagnose: Diagnose, mode: str) -> None:
+    url = make(make_database, "v1")
+    with locked(url, "public.portfolio_positions", mode=mode) as pid:
+        report = diagnose(url)
+    reasons = {name: str(check["reason"]) for name, check in report.checks.items() if not check["passed"]}
+    probe = next(reason for name, reason in reasons.items() if name.startswith("v1 client: INSERT"))
+    how = "" if mode == "ACCESS EXCLUSIVE" else f" in {mode} mode"
+    assert probe.startswith(f"portfolio_positions is locked{how} by pid {pid} (role trader, application {APPLICATION})")
+    assert "canceling statement" not in report.output
+
+
+def test_a_read_only_session_names_where_that_is_set(make_database: MakeDatabase, diagnose: Diagnose) -> None:
+    url = make(make_database, "v1")
+    report = diagnose(f"{url}&options=-c%20default_transaction_read_only%3Don")
+    assert "options in DATABASE_URL, in .env" in str(report.checks["server is writable"]["advice"])
+    (refused,) = (check for name, check in report.checks.items() if name.startswith("v1 client: INSERT"))
+    assert "options in DATABASE_URL, in .env" in str(refused["reason"])
 
 
 @pytest.mark.parametrize("schema", ["v1", "v2", "v3"])
