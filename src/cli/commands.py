@@ -10,7 +10,14 @@ from src.cli.exit import EXIT_FAILED, EXIT_PREREQUISITE
 from src.cli.findings import advice, next_words
 from src.cli.output import Ending
 from src.cli.parser import RollbackTarget
-from src.cli.text import current_run_lines, inspection_lines, outcome_lines, plan_lines, run_detail_lines
+from src.cli.text import (
+    current_run_lines,
+    inspection_lines,
+    outcome_lines,
+    plan_lines,
+    run_beside_lines,
+    run_detail_lines,
+)
 from src.cli.text_history import activity_lines
 from src.errors import InvalidInput, NotAllowed, TableLocked
 from src.journal import activity, runs
@@ -120,6 +127,9 @@ def _plan(context: Context) -> Plan:
     try:
         return engine.make_plan(context.url, phase, context.options, context.settings)
     except TableLocked:
+        run = None
+        with suppress(TableLocked, NotAllowed):
+            run = runs.fetch_current_run(context.url)
         seen: dict[str, object] = {
             "phase": phase,
             "from_version": inspection.version,
@@ -127,8 +137,9 @@ def _plan(context: Context) -> Plan:
             "findings": inspection.findings,
             "tables": inspection.tables,
             "legacy_roles": inspection.legacy_roles,
+            "run": run,
         }
-        context.renderer.show("plan", seen, inspection_lines(inspection))
+        context.renderer.show("plan", seen, inspection_lines(inspection, run))
         raise
 
 
@@ -146,7 +157,10 @@ def _command(context: Context, plan: Plan) -> str:
 
 
 def _short(plan: Plan) -> list[str]:
-    return [f"{plan.phase}: {len(plan.steps)} steps, from v{plan.from_version} to v{plan.to_version}"]
+    return [
+        *run_beside_lines(plan.run),
+        f"{plan.phase}: {len(plan.steps)} steps, from v{plan.from_version} to v{plan.to_version}",
+    ]
 
 
 def _refused(plan: Plan) -> Ending:

@@ -54,9 +54,10 @@ def client_lines(clients: Iterable[Client]) -> list[str]:
 
 def plan_lines(plan: Plan, options: Options, *, sql: bool = False) -> list[str]:
     """Everything that an admin should know before saying yes."""
+    lines = run_beside_lines(plan.run)
     if plan.nothing_to_do:
-        return [plan.nothing_to_do, *finding_lines(plan.findings)]
-    lines = [f"Plan: {plan.phase}, from {_title(plan.from_version)} to {_title(plan.to_version)}", "", "Steps:"]
+        return [*lines, plan.nothing_to_do, *finding_lines(plan.findings)]
+    lines += [f"Plan: {plan.phase}, from {_title(plan.from_version)} to {_title(plan.to_version)}", "", "Steps:"]
     if not plan.steps:
         lines.append("  Which ones are needed cannot be found out before what is marked ✗ is settled.")
     for number, (step, estimate) in enumerate(zip(plan.steps, estimate_texts(plan), strict=True), 1):
@@ -123,9 +124,9 @@ def _title(version: str) -> str:
     return VERSION_TITLES.get(version, version)
 
 
-def inspection_lines(seen: Inspection) -> list[str]:
+def inspection_lines(seen: Inspection, run: RunRecord | None) -> list[str]:
     """What is known where there is no plan, since a table is locked."""
-    lines = [f"Schema: {seen.title}", *_size_lines(seen.tables)]
+    lines = [*run_beside_lines(run), f"Schema: {seen.title}", *_size_lines(seen.tables)]
     if seen.legacy_roles:
         lines += ["", f"v1 clients connect as: {', '.join(seen.legacy_roles)}"]
     if seen.findings:
@@ -258,6 +259,14 @@ def current_run_lines(run: RunRecord) -> list[str]:
         "  To go on:  python run_migration.py resume",
         f"  To undo:   python run_migration.py {' '.join(run.phase.opposite.arguments)}",
     ]
+
+
+def run_beside_lines(run: RunRecord | None) -> list[str]:
+    """A run that has not ended, above what is planned beside it: nothing else can begin before it is over."""
+    if run is None:
+        return []
+    wait = ["  Wait until it has ended, or pause it: python run_migration.py pause"] if run.is_running else []
+    return [*current_run_lines(run), *wait, ""]
 
 
 def component_advice(of: Component) -> str:

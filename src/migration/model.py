@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from src.journal.model import Client, Keep, Phase
+from src.journal.model import Client, Keep, Phase, RunRecord
 from src.migration.findings import Finding, Severity
 
 
@@ -118,7 +118,8 @@ class Plan:
     """Ordered steps, without side effects. Empty `steps` means there is nothing to do: `nothing_to_do` says why.
 
     `archived_portfolios`: those that phase 1 can bring back, or that a rollback to v1 puts into the archive.
-    `expected`: the estimate of each step, in their order; None for one of which nothing is known.
+    `expected`: the estimate of each step, in their order; None for one of which nothing is known. `run`: one that has
+    not ended, which comes first.
     """
 
     phase: Phase
@@ -136,6 +137,7 @@ class Plan:
     disk_free_bytes: int | None = None
     nothing_to_do: str | None = None
     expected: tuple[StepEstimate | None, ...] = ()
+    run: RunRecord | None = None
 
     @property
     def expected_s(self) -> float | None:

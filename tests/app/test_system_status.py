@@ -256,3 +256,15 @@ def test_a_run_that_has_just_ended_is_not_shown_as_it_was_a_moment_ago(
         runs.add_event(conn, Event(runs.now(), run_id, "outcome", None, "Done.", detail={"state": "done"}))
     live_state.forget()
     assert [run.state for run in queries.history()] == ["done"]
+
+
+@pytest.mark.parametrize("state", [None, "paused", "failed"])
+def test_beside_a_run_that_did_not_end_only_its_end_is_offered(
+    make_database: MakeDatabase, open_page: OpenPage, state: str | None
+) -> None:
+    url = make_database("v2", sample=True)
+    note_run(url, Phase.PHASE2, state)
+    app = open_page(url, "system_status")
+    headings = [one.value for one in app.subheader]
+    assert "Run that has not ended" in headings and "What can be done" not in headings
+    assert "Resume" in labels(app) and not [one for one in labels(app) if one.startswith("Start phase")]

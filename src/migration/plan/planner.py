@@ -143,6 +143,7 @@ def _plan(conn: Connection, url: str, phase: Phase, options: Options, settings: 
         archived_portfolios=found.archived_portfolios if phase is Phase.PHASE1 else (),
         nothing_to_do=nothing,
         expected=estimates(tuple(zip(phases, planned, strict=True)), found.tables, earlier_runs(conn)),
+        run=begun,
     )
     if nothing:
         return plan

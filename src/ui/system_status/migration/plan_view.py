@@ -84,7 +84,7 @@ def show(live: queries.LiveState) -> None:
     plan_choices.keep(phase)
     options = plan_choices.chosen(phase)
     plan = queries.plan(phase, options)
-    if plan.refusals and queries.moved_on(live):
+    if (plan.refusals or plan.run is not None) and queries.moved_on(live):
         st.caption("The schema has just changed; reading it again…")
         return
     _effect(plan)
