@@ -9,7 +9,8 @@
 --          batch: repeated, each time in a short transaction, until "done" is true
 --   locks  tables taken ACCESS EXCLUSIVE (with the compatibility views over them): tried for, never queued for
 --   lock   without "locks": the strongest lock that it takes on a table of clients
---   before "refuse v1 clients": it does not begin while a v1 client is connected
+--   before "refuse v1 clients": it does not begin while a v1 client is connected;
+--          "wait for transactions": it begins when those have ended that were open, or a second later
 --   repeat a query; the steps with this heading run again, as a group, while it is true
 --   when   a query; the step belongs to the plan only if it is true
 --   done   a query that is true once the step's effect is there, so that an interrupted run goes on behind it
@@ -86,7 +87,9 @@ ON CONFLICT (portfolio_id) DO NOTHING;
 -- kind: expand
 -- mode: transaction
 -- locks: portfolio_positions, trading_signals
+-- before: wait for transactions
 -- done: SELECT hk_migration.has_trigger('portfolio_positions_share_price') AND hk_migration.has_trigger('trading_signals_default_portfolio')
+SELECT hk_migration.renew_search_paths();
 ALTER TABLE public.portfolio_positions
     ADD COLUMN IF NOT EXISTS portfolio_id varchar(50) DEFAULT 'DEFAULT',
     ADD COLUMN IF NOT EXISTS legacy_symbol varchar(10);
@@ -256,6 +259,8 @@ BEGIN
     END IF;
 END $$;
 SELECT hk_migration.point_v1_views_at_default();
+SELECT hk_migration.drop_retired_v1_schemas();
+SELECT hk_migration.renew_search_paths();
 
 -- step: validate_signals
 -- title: Check every signal against its position

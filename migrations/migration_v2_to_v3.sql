@@ -114,16 +114,18 @@ DROP TRIGGER IF EXISTS trading_signals_default_portfolio ON public.trading_signa
 DROP FUNCTION IF EXISTS public.hk_sync_legacy_symbol();
 DROP FUNCTION IF EXISTS public.hk_default_portfolio();
 ALTER TABLE public.portfolio_positions DROP COLUMN IF EXISTS legacy_symbol;
+SELECT hk_migration.retire_v1_schemas();
 CREATE OR REPLACE TRIGGER portfolios_updated_at
     BEFORE UPDATE ON public.portfolios
     FOR EACH ROW EXECUTE FUNCTION public.hk_touch_updated_at();
 
 -- step: tidy
 -- title: Drop what is left of the compatibility views, and their schemas
--- why: v1 clients' views show nothing that is needed any more. What clients made in those schemas themselves moves to public.
+-- why: No client finds these views any more. What was under way when they went out of sight has ended.
 -- kind: contract
 -- mode: transaction
 -- locks: portfolio_positions, trading_signals, price_history, portfolio_analyses, portfolio_value_history
+-- before: wait for transactions
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.v1_views())
 SELECT hk_migration.drop_v1_schemas();
 

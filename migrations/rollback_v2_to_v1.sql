@@ -263,16 +263,17 @@ CREATE UNIQUE INDEX CONCURRENTLY portfolio_positions_symbol_key ON public.portfo
 
 -- step: switch
 -- title: Switch: v1's tables and constraints as they were
--- why: The one moment that matters: the columns, triggers and rules of v2 go, v1's come back. Changes of the catalog only: no row is read.
+-- why: The one moment that matters: the columns, triggers and rules of v2 go, v1's come back, and v1 clients find the tables themselves again. What clients made in their views' schemas moves to public. Changes of the catalog only: no row is read.
 -- kind: switch
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals, price_history
--- done: SELECT NOT hk_migration.has_column('portfolio_positions', 'legacy_symbol') AND NOT hk_migration.has_column('portfolio_positions', 'portfolio_id')
+-- done: SELECT NOT hk_migration.has_column('portfolio_positions', 'legacy_symbol') AND NOT hk_migration.has_column('portfolio_positions', 'portfolio_id') AND hk_migration.v1_schemas_retired()
 DO $$
 BEGIN
-    IF hk_migration.has_column('portfolio_positions', 'portfolio_id') AND EXISTS (
-           SELECT FROM public.portfolio_positions WHERE portfolio_id <> 'DEFAULT') THEN
-        RAISE EXCEPTION 'A portfolio other than DEFAULT still has positions: run the rollback again.';
+    IF hk_migration.has_column('portfolio_positions', 'portfolio_id') THEN
+        IF EXISTS (SELECT FROM public.portfolio_positions WHERE portfolio_id <> 'DEFAULT') THEN
+            RAISE EXCEPTION 'A portfolio other than DEFAULT still has positions: run the rollback again.';
+        END IF;
     END IF;
 END $$;
 DROP VIEW IF EXISTS public.portfolio_summary;
@@ -307,14 +308,16 @@ BEGIN
             REFERENCES public.portfolio_positions(symbol) ON DELETE CASCADE NOT VALID;
     END IF;
 END $$;
+SELECT hk_migration.retire_v1_schemas();
 UPDATE hk_migration.archive SET closed_at = clock_timestamp() WHERE closed_at IS NULL;
 
 -- step: tidy
 -- title: Drop what is left: the portfolios table, compatibility views and their schemas, functions
--- why: v1 clients find the tables themselves again. What clients made in those schemas themselves moves to public.
+-- why: No client finds these views any more. What was under way when they went out of sight has ended.
 -- kind: contract
 -- mode: transaction
 -- locks: portfolios, portfolio_positions, trading_signals, price_history, portfolio_analyses, portfolio_value_history
+-- before: wait for transactions
 -- done: SELECT NOT EXISTS (SELECT FROM hk_migration.v1_views()) AND NOT hk_migration.has_column('portfolios', 'archived_at') AND to_regprocedure('public.hk_share_price()') IS NULL
 SELECT hk_migration.drop_portfolios();
 SELECT hk_migration.drop_v1_schemas();

@@ -123,6 +123,8 @@ ALTER TABLE public.trading_signals
     DROP CONSTRAINT IF EXISTS trading_signals_portfolio_id_fkey,
     DROP CONSTRAINT IF EXISTS hk_signals_portfolio_id_present,
     ALTER COLUMN portfolio_id DROP NOT NULL;
+SELECT hk_migration.drop_retired_v1_schemas();
+SELECT hk_migration.renew_search_paths();
 
 -- step: analyze
 -- title: Refresh the planner's statistics

@@ -64,7 +64,8 @@ class Step:
     `locks`, the strongest lock that it takes on a table of clients, in PostgreSQL's words. `done`: a query that is true
     once the step has had its effect. `when`: a query; the step belongs to the plan only if it is true. `index`: the
     index that it builds. `why`: its purpose, in plain words. `grows`: the tables whose size decides how long it takes.
-    `refuses_v1_clients`: it does not begin while one is connected. `repeat`: a query; the steps that have it run again,
+    `refuses_v1_clients`: it does not begin while one is connected. `waits_for_transactions`: it begins when those have
+    ended that were open, or a second later. `repeat`: a query; the steps that have it run again,
     as a group, while it is true.
     """
 
@@ -81,6 +82,7 @@ class Step:
     grows: tuple[str, ...] = ()
     lock: str = "ACCESS SHARE"
     refuses_v1_clients: bool = False
+    waits_for_transactions: bool = False
     repeat: str | None = None
 
 

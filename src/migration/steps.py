@@ -27,7 +27,7 @@ _HEADING = re.compile(r"^-- (step|title|why|grows|kind|mode|locks|lock|before|re
 _KINDS = {kind.value for kind in StepKind}
 _MODES = {StepMode.TRANSACTION, StepMode.AUTOCOMMIT, StepMode.BATCH}
 _LOCKS = {"ACCESS SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE"}
-_REFUSE_V1_CLIENTS = "refuse v1 clients"
+_REFUSE_V1_CLIENTS, _WAIT = "refuse v1 clients", "wait for transactions"
 
 
 def load_steps(phase: Phase, directory: Path | None = None) -> tuple[Step, ...]:
@@ -72,7 +72,7 @@ def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
         "it has no SQL": not sql,
         "its lock is missing or unknown": "locks" not in headings and headings.get("lock") not in _LOCKS,
         "it has both locks and a lock (locks are ACCESS EXCLUSIVE)": "locks" in headings and "lock" in headings,
-        "what is to be done before it is unknown": headings.get("before", _REFUSE_V1_CLIENTS) != _REFUSE_V1_CLIENTS,
+        "what is to be done before it is unknown": headings.get("before", _WAIT) not in (_WAIT, _REFUSE_V1_CLIENTS),
         "its done is missing (a batch is repeated until that is true)": batch and "done" not in headings,
         "its index is missing (only the build of one runs in autocommit)": autocommit and index is None,
     }
@@ -92,7 +92,8 @@ def _step(path: Path, headings: dict[str, str], body: list[str]) -> Step:
         why=headings["why"],
         grows=_names(headings.get("grows")),
         lock=headings.get("lock", ""),
-        refuses_v1_clients="before" in headings,
+        refuses_v1_clients=headings.get("before") == _REFUSE_V1_CLIENTS,
+        waits_for_transactions=headings.get("before") == _WAIT,
         repeat=headings.get("repeat"),
     )
 

@@ -21,6 +21,7 @@ FIRST_WAIT_MS = 10
 # Longer than deadlock_timeout (1 s), so that an autovacuum in the way is asked to give way.
 CLAIM_WAIT_MS = 3000
 REPORT_EVERY_S = 1.0
+TRANSACTIONS_WAIT_S = 1.0
 STOPPED = "Interrupted while trying for a lock."
 
 
@@ -141,6 +142,18 @@ def _claim(
         on_blocked(attempts, holders)
         if stop.wait(random.uniform(0.1, 0.3)):
             raise RunPaused(STOPPED)
+
+
+def wait_for_transactions(conn: Connection, limit_s: float = TRANSACTIONS_WAIT_S) -> None:
+    """Wait until the transactions that are open in this database have ended, or for `limit_s` seconds."""
+    deadline = time.monotonic() + limit_s
+    with conn.cursor() as cur:
+        cur.execute(query("migration.run.runner.open_transactions"))
+        found = [virtual for (virtual,) in cur.fetchall()]
+        while found and time.monotonic() < deadline:
+            time.sleep(0.01)
+            cur.execute(query("migration.run.runner.still_open"), (found,))
+            found = [virtual for (virtual,) in cur.fetchall()]
 
 
 def describe_holders(holders: Sequence[Client]) -> str:

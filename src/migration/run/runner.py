@@ -18,7 +18,7 @@ from src.errors import MigrationError, RunPaused
 from src.journal import runs
 from src.journal.model import Client, Event, EventKind, StepState
 from src.migration.model import Options, Step, StepMode
-from src.migration.run.locks import STOPPED, acquire, describe_holders
+from src.migration.run.locks import STOPPED, acquire, describe_holders, wait_for_transactions
 from src.migration.run.stall_probe import StallProbe
 from src.migration.steps import is_true
 from src.postgres.connection import Connection, Cursor, connect, roll_back
@@ -102,6 +102,8 @@ class Runner:
         self._reported_stall_ms = REPORTED_STALL_MS / STALL_GROWTH
         started = time.monotonic()
         detail: dict[str, Any]
+        if step.waits_for_transactions:
+            wait_for_transactions(self._work)
         if step.mode is StepMode.AUTOCOMMIT:
             detail = self._build(step)
         elif step.mode is StepMode.BATCH:

@@ -79,6 +79,18 @@ BEGIN
     END LOOP;
 END $$;
 
+-- A session keeps in which schemas it looks names up, until a schema is changed. One that works this out while a schema
+-- is made can keep the answer without it, as long as it lives, and would go past the views. So the schemas are changed
+-- once more, in the transaction that makes the views necessary.
+CREATE OR REPLACE FUNCTION hk_migration.renew_search_paths() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    role_name text;
+BEGIN
+    FOR role_name IN SELECT r FROM hk_migration.legacy_roles() r WHERE to_regnamespace(quote_ident(r)) IS NOT NULL LOOP
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', role_name, role_name);
+    END LOOP;
+END $$;
+
 CREATE OR REPLACE FUNCTION hk_migration.create_v1_view(role_name text, tbl text, symbol_source text,
                                                        isolate boolean DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql AS $$
@@ -140,8 +152,45 @@ CREATE OR REPLACE FUNCTION hk_migration.v1_views_ready(over_legacy boolean) RETU
                               AND (v.over_legacy OR NOT v1_views_ready.over_legacy)))
 $$;
 
--- Drops the compatibility views, and their schemas. What clients created there themselves (a session that creates a
--- table without naming a schema) moves to public, where it would have been without us.
+-- Takes the schemas of the compatibility views out of the sight of clients, in the transaction of a switch. What clients
+-- created there themselves (a session that creates a table without naming a schema) moves to public, where it would
+-- have been without us. The schemas stay for a while, under other names and with their views: a statement that has just
+-- looked one up would fail if it were gone, and its session might go on to look there for as long as it lives.
+CREATE OR REPLACE FUNCTION hk_migration.retire_v1_schemas() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    found record;
+BEGIN
+    FOR found IN SELECT n.nspname, n.oid FROM pg_catalog.pg_namespace n
+                  WHERE obj_description(n.oid, 'pg_namespace') = 'HK Strategy: v1 compatibility'
+                    AND n.nspname <> 'hk_v1_retired_' || n.oid LOOP
+        PERFORM hk_migration.move_to_public(found.oid);
+        EXECUTE format('ALTER SCHEMA %I RENAME TO %I', found.nspname, 'hk_v1_retired_' || found.oid);
+    END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION hk_migration.v1_schemas_retired() RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n
+                        WHERE obj_description(n.oid, 'pg_namespace') = 'HK Strategy: v1 compatibility'
+                          AND n.nspname <> 'hk_v1_retired_' || n.oid)
+$$;
+
+-- Drops those schemas: once nobody can have just looked one up, or where a phase begins anew that had taken them away.
+CREATE OR REPLACE FUNCTION hk_migration.drop_retired_v1_schemas() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    found     record;
+    view_name text;
+BEGIN
+    FOR found IN SELECT n.nspname::text, n.oid FROM pg_catalog.pg_namespace n
+                  WHERE n.nspname = 'hk_v1_retired_' || n.oid LOOP
+        FOR view_name IN SELECT v.view_name FROM hk_migration.v1_views() v WHERE v.schema_name = found.nspname LOOP
+            EXECUTE format('DROP VIEW %I.%I', found.nspname, view_name);
+        END LOOP;
+        PERFORM hk_migration.move_to_public(found.oid);
+        EXECUTE format('DROP SCHEMA %I', found.nspname);
+    END LOOP;
+END $$;
+
+-- Drops the compatibility views, and their schemas.
 CREATE OR REPLACE FUNCTION hk_migration.drop_v1_schemas() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     found record;
@@ -149,11 +198,8 @@ BEGIN
     FOR found IN SELECT * FROM hk_migration.v1_views() LOOP
         EXECUTE format('DROP VIEW %I.%I', found.schema_name, found.view_name);
     END LOOP;
-    FOR found IN SELECT n.nspname, n.oid FROM pg_catalog.pg_namespace n
-                  WHERE obj_description(n.oid, 'pg_namespace') = 'HK Strategy: v1 compatibility' LOOP
-        PERFORM hk_migration.move_to_public(found.oid);
-        EXECUTE format('DROP SCHEMA %I', found.nspname);
-    END LOOP;
+    PERFORM hk_migration.retire_v1_schemas();
+    PERFORM hk_migration.drop_retired_v1_schemas();
 END $$;
 
 CREATE OR REPLACE FUNCTION hk_migration.move_to_public(schema_oid oid) RETURNS void LANGUAGE plpgsql AS $$
@@ -165,6 +211,7 @@ BEGIN
                               WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS name
           FROM pg_catalog.pg_class c
          WHERE c.relnamespace = schema_oid AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+           AND obj_description(c.oid, 'pg_class') IS DISTINCT FROM 'HK Strategy: v1 compatibility'
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                             WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
                               AND d.refclassid = 'pg_class'::regclass)

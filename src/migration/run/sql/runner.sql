@@ -23,6 +23,15 @@ SELECT phase, blocks_done, blocks_total, coalesce(current_locker_pid, 0)
   FROM pg_stat_progress_create_index
  WHERE pid = %s
 
+-- == open_transactions: the virtual numbers of the transactions that are open in this database; ours is not among them.
+-- Every role may see these, also of other roles' sessions.
+SELECT l.virtualxid
+  FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+ WHERE l.locktype = 'virtualxid' AND l.granted AND a.datname = current_database() AND l.pid <> pg_backend_pid()
+
+-- == still_open: those of these numbers whose transactions are open
+SELECT virtualxid FROM pg_locks WHERE locktype = 'virtualxid' AND granted AND virtualxid = ANY(%s)
+
 -- == restored_keep: what the archive that a run restored had kept
 SELECT max(a.keep)
   FROM hk_migration.archive a JOIN hk_migration.run r ON a.restored_at >= r.started_at
