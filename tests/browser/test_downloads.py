@@ -54,7 +54,7 @@ def fetch(dashboard: Dashboard, path: str, cookie: str, **headers: str) -> tuple
 
 def ended(url: str, lines: int) -> list[tuple[str, str, str]]:
     """The audit, oldest first, once it has so many lines."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while len(audit.read(url)) < lines and time.monotonic() < deadline:
         time.sleep(0.05)
     return [(entry.by, entry.action, entry.outcome) for entry in reversed(audit.read(url))]

@@ -1,5 +1,6 @@
 """Editing, importing and undoing in a browser."""
 
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -33,15 +34,17 @@ def type_into(page: Page, row: int, column: float, text: str) -> None:
         page.wait_for_timeout(300)
         return editor.count() == 1
 
-    assert any(opened() for _ in range(10))
+    deadline = time.monotonic() + 60
+    while not opened():
+        assert time.monotonic() < deadline, "the cell does not open"
     editor.fill(text)
     editor.press("Enter")
     expect(editor).to_have_count(0)
 
 
 def asks_before_leaving(page: Page, asks: bool) -> bool:
-    """Whether the page comes to that within ten seconds. Its policy forbids what Playwright waits with."""
-    for _ in range(100):
+    """Whether the page comes to that within a minute. Its policy forbids what Playwright waits with."""
+    for _ in range(600):
         if page.evaluate("window.onbeforeunload !== null") is asks:
             return True
         page.wait_for_timeout(100)

@@ -22,7 +22,7 @@ def name(page: Page) -> Locator:
 
 def await_cookies(page: Page, wanted: Callable[[Mapping[str, str]], bool]) -> None:
     """Asked of the browser: a page of ours evaluates no text, not even a test's."""
-    for _ in range(100):
+    for _ in range(600):
         if wanted({one["name"]: one["value"] for one in page.context.cookies()}):
             return
         page.wait_for_timeout(100)

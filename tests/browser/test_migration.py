@@ -78,7 +78,7 @@ def test_open_pages_are_clicked_while_phases_run_and_show_no_error_and_no_wrong_
                     click_through(page, turn)
                 for page in pages[:2]:
                     # Sums of every portfolio there is, at every moment.
-                    figures = page.locator(".hk-figures").first.inner_text(timeout=10_000)
+                    figures = page.locator(".hk-figures").first.inner_text()
                     assert WORTH in figures and GAIN in figures, figures
                 turn += 1
         done = run.result()

@@ -91,14 +91,14 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     finally:
         if nginx is not None:
             nginx.terminate()
-            nginx.wait(20)
+            nginx.wait(60)
         dashboard.end()
         assert dashboard.process.stdout is not None
         dashboard.process.stdout.close()
 
 
 def await_answer(url: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             httpx.get(url, verify=False)

@@ -170,7 +170,8 @@ def test_check_says_that_a_server_never_answers(cli: Cli) -> None:
     with black_hole() as url:
         said = cli(url, "check")
     assert said.exit_code != 0
-    assert "PostgreSQL down       PostgreSQL does not answer in time:" in said.out
+    # The second where the machine is so slow that the time for all of it is over first.
+    assert re.search(r"PostgreSQL down       PostgreSQL (does not answer in time:|has not answered for )", said.out)
     assert "firewall" in said.out
     assert "timeout expired" in said.err
 

@@ -163,8 +163,9 @@ def test_a_run_that_is_still_being_planned_is_not_taken_for_an_orphaned_backend(
         cur.execute("SELECT 1")
 
 
-def test_a_session_that_is_just_ending_is_nobody_elses_run(v1: MigrationEnv) -> None:
+def test_a_session_that_is_just_ending_is_nobody_elses_run(v1: MigrationEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server takes a moment to end the session of a program that has gone."""
+    monkeypatch.setattr("src.journal.run_lock.ENDING_S", 60.0)
     with session(v1.url, "hk_strategy migration") as going, going.cursor() as cur:
         cur.execute("SELECT pg_advisory_lock(%s, %s)", (runs.LOCK_CLASS, runs.LOCK_OBJECT))
         leaving = threading.Timer(0.3, going.close)

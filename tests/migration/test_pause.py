@@ -74,7 +74,10 @@ def test_an_index_build_that_waits_for_a_client_is_cancelled(v1: MigrationEnv) -
     with writer(v1):
         run.let_go()
         wait_until(
-            lambda: v1.rows("SELECT 1 FROM pg_stat_progress_create_index WHERE current_locker_pid <> 0"),
+            lambda: v1.rows(
+                "SELECT 1 FROM pg_stat_progress_create_index "
+                "WHERE current_locker_pid <> 0 AND datname = current_database()"
+            ),
             "the build waits for the client", run.process,
         )  # fmt: skip
         pause(v1)

@@ -24,7 +24,8 @@ from tests.support.databases import database_name
 from tests.support.health_cases import black_hole
 
 
-def failure_of(url: str, timeout_s: int = 2) -> DatabaseUnavailable:
+def failure_of(url: str, timeout_s: int = 60) -> DatabaseUnavailable:
+    """Within a minute, however slow the machine; a server that never answers takes all of `timeout_s`."""
     with pytest.raises(DatabaseUnavailable) as reported:
         connect(url, within_s=timeout_s)
     return reported.value
@@ -164,7 +165,7 @@ def test_a_role_that_pg_hba_does_not_admit(tmp_path: Path) -> None:
 
 def test_a_server_that_never_answers_and_a_port_that_is_no_server() -> None:
     with black_hole() as url:
-        assert failure_of(url).reason == Reason.SILENT
+        assert failure_of(url, 2).reason == Reason.SILENT
     with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
         assert failure_of(url).reason == Reason.NO_SESSION
 
@@ -172,7 +173,7 @@ def test_a_server_that_never_answers_and_a_port_that_is_no_server() -> None:
 WRONG_PASSWORD = ("FATAL", "28P01", "password authentication failed")
 
 
-@pytest.mark.parametrize(("timeout_s", "delay_s"), [(10, 3.0), (2, 3.0)])
+@pytest.mark.parametrize(("timeout_s", "delay_s"), [(60, 3.0), (2, 3.0)])
 def test_a_slow_refusal_is_reported_as_what_it_is(timeout_s: int, delay_s: float) -> None:
     with answering(error_response(*WRONG_PASSWORD), delay_s) as url:
         assert failure_of(url, timeout_s).reason == Reason.AUTHENTICATION_FAILED
@@ -186,7 +187,7 @@ def several(*urls: str) -> str:
 
 def test_each_host_has_the_time_limit_for_itself() -> None:
     with black_hole() as silent, answering(error_response(*WRONG_PASSWORD)) as refusing:
-        failure = failure_of(several(silent, refusing))
+        failure = failure_of(several(silent, refusing), 3)
         assert failure.reason == Reason.AUTHENTICATION_FAILED
         text = str(failure)
         assert f"127.0.0.1, port {urlsplit(silent).port}: {WORDS[Reason.SILENT][0]}" in text
@@ -197,7 +198,7 @@ def test_each_host_has_the_time_limit_for_itself() -> None:
 
 def test_several_hosts_that_never_answer() -> None:
     with black_hole() as one, black_hole() as other:
-        failure = failure_of(several(one, other))
+        failure = failure_of(several(one, other), 2)
         assert failure.reason == Reason.SILENT
         assert str(failure).startswith(WORDS[Reason.SILENT][0])
         assert str(failure).count("timeout expired") == 2
@@ -240,7 +241,7 @@ def test_hosts_after_one_that_refuses_are_not_reported() -> None:
 )
 def test_a_setting_that_libpq_cannot_use_is_named(url: str, setting: str) -> None:
     with pytest.raises(ConfigurationError, match=f"Correct {setting} in DATABASE_URL, in .env") as reported:
-        connect(url, within_s=2)
+        connect(url, within_s=60)
     assert "s3cret" not in str(reported.value)
     assert "server" not in str(reported.value)
 
@@ -259,7 +260,7 @@ def test_a_root_certificate_that_cannot_be_read_is_named(tmp_path: Path, content
     with answering(b"S") as url:
         secure = url.replace("sslmode=disable", f"sslmode=verify-full&sslrootcert={file}")
         with pytest.raises(ConfigurationError, match=r"Correct sslrootcert in DATABASE_URL, in .env") as reported:
-            connect(secure, within_s=2)
+            connect(secure, within_s=60)
     assert str(file) in str(reported.value)
 
 
@@ -275,7 +276,7 @@ def test_a_root_certificate_that_cannot_be_read_is_named(tmp_path: Path, content
 )
 def test_nothing_of_a_url_that_cannot_be_read_is_reported(url: str) -> None:
     with pytest.raises(ConfigurationError) as reported:
-        connect(url, within_s=2)
+        connect(url, within_s=60)
     assert "DATABASE_URL cannot be read" in str(reported.value)
     assert not any(piece in str(reported.value) for piece in ("s3cr", "et?", "et="))
 
