@@ -286,6 +286,7 @@ def test_a_rollback_from_v3_to_v1_is_resumed_to_v1(v1: MigrationEnv, where: str)
 
     with pytest.raises(Killed):
         v1.run(Phase.ROLLBACK_V1, kill)
+    wait_for_the_end_of(v1)
     run = runs.fetch_current_run(v1.url)
     assert run is not None and run.state == "interrupted"
     assert v1.resume().state == "done"
@@ -307,6 +308,7 @@ def test_between_the_halves_of_a_rollback_another_way_may_be_taken(v1: Migration
 
     with pytest.raises(Killed):
         v1.run(Phase.ROLLBACK_V1, kill)
+    wait_for_the_end_of(v1)
     assert v1.run(Phase.PHASE2).state == "done"
     assert engine.inspect(v1.url).version == "3.0"
     assert [record.state for record in runs.fetch_runs(v1.url)] == ["done"] * 4
