@@ -17,9 +17,9 @@ from src.errors import Action, NextStep, RunPaused
 from src.journal.model import Event, Phase
 from src.migration import engine
 from src.migration.model import Options
-from src.migration.preflight.facts import V1_TABLES
+from src.migration.preflight.facts import OPTIONAL_TABLES, V1_TABLES
 from tests.conftest import MakeDatabase, Servers
-from tests.support.cli_process import ROWS, Cli, cli_in, execute
+from tests.support.cli_process import ROWS, Cli, cli_in, execute, fetch
 from tests.support.databases import database_name, lasting_role
 from tests.support.fixtures import Database
 
@@ -188,11 +188,18 @@ def test_tables_in_another_schema_of_the_search_path_are_no_empty_database(
     assert "ALTER TABLE app.portfolio_positions SET SCHEMA public" in said.out
     (record, _) = cli(f"{url}&options=-csearch_path%3Dapp", "check", "--json").records
     found = [one for one in record["findings"] if one["code"] == "table-elsewhere"]
-    assert [one["facts"]["table"] for one in found] == [f"app.{table}" for table in sorted(V1_TABLES)]
-    assert found[0]["remedies"] == [{"sql": "ALTER TABLE app.portfolio_positions SET SCHEMA public"}]
+    assert [one["facts"]["table"] for one in found] == [
+        f"app.{table}" for table in sorted((*V1_TABLES, *OPTIONAL_TABLES))
+    ]
+    moves = [one["remedies"][0]["sql"] for one in found]
+    assert "ALTER TABLE app.portfolio_positions SET SCHEMA public" in moves
     refused = cli(f"{url}&options=-csearch_path%3Dapp", "phase1", "--yes")
     assert refused.exit_code == 3, refused.all
     assert "app.portfolio_positions" in refused.all
+    execute(url, "; ".join(moves))
+    assert "Schema: single-portfolio (v1.0)" in cli(url, "check").out
+    left = "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'app'::regnamespace AND c.relkind = 'r'"
+    assert fetch(url, left) == [], "what was named is all that was there"
 
 
 def test_diagnostics_name_who_has_locked_a_table(database: Database, cli: Cli) -> None:

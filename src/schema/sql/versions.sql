@@ -49,8 +49,11 @@ SELECT (SELECT coalesce(array_agg(relname ORDER BY relname), '{}') FROM tables) 
        (SELECT coalesce(array_agg(quote_ident(s.nspname) || '.' || quote_ident(c.relname) ORDER BY s.nspname, c.relname), '{}')
           FROM pg_catalog.pg_class c
           JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace AND s.nspname NOT IN ('public', 'hk_migration')
-          JOIN names ON names.relname = c.relname
          WHERE c.relkind IN ('r', 'p')
+           AND (c.relname IN (SELECT relname FROM names)
+                OR c.relname IN ('portfolio_analyses', 'portfolio_value_history', 'portfolio_holdings')
+                   AND EXISTS (SELECT FROM pg_catalog.pg_class b JOIN names ON names.relname = b.relname
+                                WHERE b.relnamespace = s.oid AND b.relkind IN ('r', 'p')))
            AND s.nspname IN (SELECT CASE btrim(part, ' "') WHEN '$user' THEN current_user::text
                                          ELSE btrim(part, ' "') END
                                FROM pg_catalog.pg_settings p, unnest(string_to_array(p.reset_val, ',')) AS part
