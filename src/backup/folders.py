@@ -100,9 +100,11 @@ def note_folder(configured: Path, chosen: Path) -> None:
     prepare_directory(configured)
     file = configured / NOTED
     try:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        with os.fdopen(os.open(file, flags, 0o600), "ab") as out:
-            out.write(f"{json.dumps(str(chosen))}\n".encode())
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        with os.fdopen(os.open(file, flags, 0o600), "a+b") as out:
+            out.seek(0)
+            end = "" if out.read()[-1:] in (b"", b"\n") else "\n"  # of a line that was cut off
+            out.write(f"{end}{json.dumps(str(chosen))}\n".encode())
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:

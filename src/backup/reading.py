@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from src.backup.fingerprint import CatalogLine, Content, Needs, SequenceState, TableFingerprint
-from src.backup.manifest import ANOTHER_FOLDER, CATALOG, FORMAT, MANIFEST, UNFINISHED, Backup, FileRecord
+from src.backup.manifest import ANOTHER_FOLDER, CATALOG, DATA, FORMAT, MANIFEST, UNFINISHED, Backup, FileRecord
 from src.errors import Action, BackupError, BackupNotVerified, NextStep
 
 T = TypeVar("T")
 
+TABLE_OF_CONTENTS = f"{DATA}/toc.dat"  # of pg_dump
 NAMED = re.compile(r"^\d{8}T\d{6}Z-")
 LOCALE = ("collate", "ctype", "provider", "locale", "rules")
 YEARS = (1970, 9998)  # of which every time zone has each moment
@@ -59,12 +60,13 @@ def read_folder(backup_dir: Path) -> Stored:
     """
     found, unreadable = [], []
     for path in _entries(backup_dir):
-        if UNFINISHED.match(path.name) or not _is_meant_as_one(path):
+        if UNFINISHED.match(path.name):
             continue
         try:
             found.append(_read(path))
         except _Unreadable as error:
-            unreadable.append(UnreadableBackup(path.name, path, str(error)))
+            if _is_meant_as_one(path):
+                unreadable.append(UnreadableBackup(path.name, path, str(error)))
     return Stored(newest_first(found), tuple(sorted(unreadable, key=lambda one: one.name)))
 
 
@@ -96,7 +98,7 @@ def find_backup(backup_dir: Path, name: str) -> Backup:
     if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name or UNFINISHED.match(name):
         raise BackupError(f"{name!r} is not the name of a backup.", NextStep(Action.LIST_BACKUPS))
     path = backup_dir / name
-    if path not in _entries(backup_dir) or not _is_meant_as_one(path):
+    if path not in _entries(backup_dir) or not (_is_meant_as_one(path) or os.path.lexists(path / MANIFEST)):
         raise NoSuchBackup(f"There is no backup {name} in {backup_dir}.", NextStep(Action.LIST_BACKUPS))
     return read_backup(path)
 
@@ -124,13 +126,11 @@ def _entries(backup_dir: Path) -> list[Path]:
 
 
 def _is_meant_as_one(path: Path) -> bool:
-    """By its name; one that was renamed, by its files, where those may be seen."""
-    if NAMED.match(path.name):
-        return True
-    try:
-        return any(os.path.lexists(path / name) for name in (MANIFEST, CATALOG))
-    except OSError:
-        return False
+    """By its name; one that was renamed, by its files, where those may be seen.
+
+    Its manifest alone does not show it: other programs call files so.
+    """
+    return bool(NAMED.match(path.name)) or any(os.path.lexists(path / name) for name in (CATALOG, TABLE_OF_CONTENTS))
 
 
 def _read(path: Path) -> Backup:

@@ -1,6 +1,7 @@
 """Backups in a folder that was chosen for one of them are listed, found by name, and counted; no rule deletes there."""
 
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from src.backup.api import RetentionRule, find_in, folders, list_all, make_backup, preview, prune
-from src.backup.folders import NOTED, noted, with_chosen
+from src.backup.folders import NOTED, note_folder, noted, with_chosen
 from src.backup.manifest import Backup, write_manifest
 from tests.conftest import MakeDatabase
+from tests.support.backups import make_clerk_database
 from tests.support.cli_process import Cli, cli_in, execute, fetch
 from tests.support.health_cases import of, read
+
+__all__ = ["make_clerk_database"]
 
 AWAY = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
 
@@ -85,12 +89,26 @@ def test_the_backup_of_a_phase_in_a_chosen_folder_is_found_without_its_database(
     assert list_all([chosen])[0].name in cli(AWAY, "backups").out
 
 
+def test_what_a_restore_backs_up_before_it_is_found_in_the_chosen_folder(
+    make_clerk_database: Callable[..., str], cli: Cli, tmp_path: Path
+) -> None:
+    url, chosen = make_clerk_database(), tmp_path / "chosen"
+    backup = make_backup(url, chosen, schema_version="1.0")
+    said = cli(url, "restore", backup.name, "--yes", "--backup-dir", str(chosen))
+    assert said.exit_code == 0, said.all
+    (safety,) = (one.name for one in list_all([chosen]) if one.name != backup.name)
+    assert safety in cli(url, "backups").out
+
+
 def test_a_damaged_note_is_said(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / NOTED).write_text(f'{{\n"relative"\n"{tmp_path}/other"\n5\n')
     found = noted(tmp_path)
     assert found.places == (tmp_path, tmp_path / "other")
     assert f"{tmp_path / NOTED} is damaged in line 1" in found.note
+    (tmp_path / NOTED).write_text('"/cut o')
+    note_folder(tmp_path, tmp_path / "other")
+    assert noted(tmp_path).places == (tmp_path, tmp_path / "other")
     (tmp_path / NOTED).unlink()
     (tmp_path / NOTED).mkdir()
     assert f"{tmp_path / NOTED}: Is a directory" in noted(tmp_path).note

@@ -186,7 +186,7 @@ def test_other_folders_and_files_are_no_backups(good: Backup) -> None:
     usual = good.path.parent
     (usual / "lost+found").mkdir()
     (usual / "notes").mkdir()
-    (usual / "notes" / "readme.txt").touch()
+    (usual / "notes" / MANIFEST).write_text('{"name": "of a browser extension"}')
     (usual / f"{good.name}.tar").touch()
     (usual / f"{good.name}.tmp-0123abcd").mkdir()
     (usual / "link").symlink_to(good.path)
@@ -196,6 +196,8 @@ def test_other_folders_and_files_are_no_backups(good: Backup) -> None:
 
 def test_one_that_was_renamed_and_lost_its_manifest_is_listed(good: Backup) -> None:
     path = broken_copy(good, Path.unlink, "before-the-move")
+    assert [one.path for one in read_folder(good.path.parent).unreadable] == [path]
+    (path / "catalog.json").unlink()
     assert [one.path for one in read_folder(good.path.parent).unreadable] == [path]
 
 
