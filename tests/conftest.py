@@ -315,9 +315,12 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def cache_url(_cache: str) -> str:
+def cache_url(_cache: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a real Valkey, emptied before each test."""
     import redis
+
+    # On a busy machine an answer may take longer than a page would wait for it.
+    monkeypatch.setattr("src.cache._TIMEOUT_S", 60.0)
 
     client = redis.Redis.from_url(_cache)
     client.flushall()

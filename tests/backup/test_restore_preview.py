@@ -97,7 +97,8 @@ def test_a_table_that_takes_long_to_count_is_estimated(it: MigrationEnv, monkeyp
     assert (change.now, change.about, change.then) == (100, True, 100)
 
 
-def test_a_table_that_somebody_locks_for_long_is_estimated(it: MigrationEnv) -> None:
+def test_a_table_that_somebody_locks_for_long_is_estimated(it: MigrationEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restore_preview, "COUNTING_S", 60.0)
     backup = backed_up(it.url, it.settings.backup_dir)
     it.rows("ANALYZE public.price_history")
     with closing(connect(it.url)) as conn, conn.cursor() as cur:

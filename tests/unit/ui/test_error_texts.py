@@ -78,7 +78,7 @@ def test_a_page_says_where_more_is_to_be_found(here: bool, more: str) -> None:
         with components.error_boundary():
             raise TableLocked("A table is locked.", NextStep(Action.CHECK))
 
-    app = AppTest.from_function(script)
+    app = AppTest.from_function(script, default_timeout=60)
     app.session_state["hk_on_system_status"] = here
     app.run()
     assert [error.value for error in app.error] == [f"A table is locked. {more}"]

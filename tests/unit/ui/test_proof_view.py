@@ -11,7 +11,7 @@ def view(*, whole: bool) -> AppTest:
         rows = [ProofRow(f"P{n}, cost, HKD", "1.00", "1.00", True, "", ProofSubject.PORTFOLIO) for n in range(200)]
         proof_view.show(7, rows, whole=whole)
 
-    app = AppTest.from_function(script, kwargs={"whole": whole}).run()
+    app = AppTest.from_function(script, default_timeout=60, kwargs={"whole": whole}).run()
     assert not app.exception
     return app
 
