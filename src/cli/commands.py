@@ -26,7 +26,7 @@ from src.journal.runs import actor
 from src.migration import engine
 from src.migration.findings import PlanRefused
 from src.migration.model import Plan
-from src.sample.load import init_database, remove_sample
+from src.sample.load import init_database, is_sample, remove_sample
 
 
 def cmd_init(context: Context) -> Ending:
@@ -38,7 +38,7 @@ def cmd_init(context: Context) -> Ending:
 
 
 def cmd_remove_sample(context: Context) -> Ending:
-    if not context.manager().is_sample_data():
+    if not is_sample(context.url):
         return nothing("Nothing to do: this database holds no sample data.")
     context.renderer.show("notice", {"message": "removes sample data"}, ["The sample's rows will be deleted."])
     context.ask("remove-sample")

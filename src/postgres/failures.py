@@ -78,6 +78,18 @@ def grants_to_make(conn: Connection) -> tuple[str, ...]:
         return tuple(str(row[0]) for row in cur.fetchall())
 
 
+def grants_on_database(conn: Connection, rights: Sequence[str]) -> tuple[str, ...]:
+    """The GRANT statement that this role lacks for these rights on the database itself. Raises psycopg2.Error."""
+    with conn.cursor() as cur:
+        cur.execute(query("postgres.failures.missing_on_database"), {"rights": list(rights)})
+        return tuple(str(row[0]) for row in cur.fetchall())
+
+
+def grants_on_schema(conn: Connection, schema: str) -> tuple[str, ...]:
+    """The GRANT statement that this role lacks for making tables in `schema`, where that is. Raises psycopg2.Error."""
+    return missing_grants(conn, schema, (), ("USAGE", "CREATE"), only=())
+
+
 def grants_to_record(conn: Connection) -> tuple[str, ...]:
     """The GRANT statements that this role lacks for adding to the tables of schema hk_migration, or for making it."""
     return (*grants_to_make(conn), *missing_grants(conn, "hk_migration", READ_AND_ADD))

@@ -9,7 +9,7 @@ Each function takes a database URL, and then commits by itself, or a connection,
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -20,8 +20,17 @@ from src.errors import HKStrategyError, PrerequisiteError, TableLocked
 from src.journal.runs import ensure_own_schema
 from src.market.calendar import between
 from src.postgres.connection import Connection, connect
-from src.postgres.errors import is_locked
-from src.postgres.failures import READ_AND_WRITE, failure
+from src.postgres.errors import is_locked, is_refused_right
+from src.postgres.failures import (
+    READ_AND_WRITE,
+    failure,
+    grants_of_all,
+    grants_on_database,
+    grants_on_schema,
+    grants_to_make,
+    missing_grants,
+    not_allowed,
+)
 from src.postgres.table_locks import Wanted, blocking_locks
 from src.sample import database
 from src.sample.rows import prices, signals
@@ -55,7 +64,7 @@ def load_sample(target: Target, schema: str, *, now: datetime | None = None) -> 
 
 def is_sample(target: Target) -> bool:
     """Whether the database holds sample data."""
-    with _opened(target) as conn:
+    with _opened(target, _grants_to_remove) as conn:
         return database.mark(conn) is not None
 
 
@@ -64,7 +73,7 @@ def remove_sample(target: Target) -> str:
 
     Raises TableLocked or Conflict, naming who is in the way; NotAllowed, CapabilityMissing, PrerequisiteError.
     """
-    with _opened(target) as conn:
+    with _opened(target, _grants_to_remove) as conn:
         mark = database.mark(conn)
         if mark is None:
             return "There is no sample data in this database."
@@ -112,9 +121,12 @@ def session_closes(now: datetime) -> list[datetime]:
 
 
 @contextlib.contextmanager
-def _opened(target: Target) -> Iterator[Connection]:
+def _opened(target: Target, grants: Callable[[Connection], Sequence[str]] | None = None) -> Iterator[Connection]:
     """The connection, or one of its own with the project's errors: TableLocked, naming who holds what, after LOCK_WAIT;
-    NotAllowed, with the GRANT that is missing; CapabilityMissing where everything is read-only."""
+    NotAllowed, with the GRANT that is missing; CapabilityMissing where everything is read-only.
+
+    `grants`: the GRANT statements that the role lacks for what is done; by default, to make everything.
+    """
     if not isinstance(target, str):
         yield target
         return
@@ -125,12 +137,22 @@ def _opened(target: Target) -> Iterator[Connection]:
                 cursor.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_WAIT,))
             yield conn
     except psycopg2.Error as error:
-        raise _explained(conn, error) from None
+        raise _explained(conn, error, grants or _grants_to_make) from None
     finally:
         conn.close()
 
 
-def _explained(conn: Connection, error: psycopg2.Error) -> Exception:
+def _grants_to_make(conn: Connection) -> tuple[str, ...]:
+    own = missing_grants(conn, "hk_migration", READ_AND_WRITE, ("USAGE", "CREATE"))
+    return (*grants_on_schema(conn, "public"), *grants_to_make(conn), *own)
+
+
+def _grants_to_remove(conn: Connection) -> tuple[str, ...]:
+    """The rows to compare with are in a temporary table."""
+    return (*grants_on_database(conn, ("TEMPORARY",)), *grants_of_all(conn, READ_AND_WRITE, only=sorted(BASE_TABLES)))
+
+
+def _explained(conn: Connection, error: psycopg2.Error, grants: Callable[[Connection], Sequence[str]]) -> Exception:
     """`conn` is in no transaction."""
     newer = own_schema.newer_version(conn, error)
     if newer is not None:
@@ -138,6 +160,8 @@ def _explained(conn: Connection, error: psycopg2.Error) -> Exception:
     tables = sorted(BASE_TABLES)
     if is_locked(error) and not blocking_locks(conn, Wanted.WRITE, only=tables):
         return TableLocked(f"{database.in_the_way(conn)} Nothing was changed; try again when that has ended.")
+    if is_refused_right(error):
+        return not_allowed(error, grants(conn))
     return failure(conn, error, READ_AND_WRITE, only=tables)
 
 

@@ -195,3 +195,56 @@ def test_backups_in_folders_that_are_not_known_are_said(make_database: MakeDatab
     (record, _) = cli(as_role(url, other), "backups", "--json").records
     (note,) = cast(list[str], record["notes"])
     assert "GRANT USAGE" in note
+
+
+@pytest.mark.parametrize("arguments", ["init --schema v1 --sample", "init --schema v3"])
+def test_init_names_every_grant_at_once(
+    make_database: MakeDatabase, servers: Servers, cli: Cli, other: str, arguments: str
+) -> None:
+    url = make_database(None)
+    said = cli(as_role(url, other), *arguments.split())
+    assert said.exit_code == 3, said.all
+    grants = [f"GRANT USAGE, CREATE ON SCHEMA public TO {other};", f"GRANT CREATE ON SCHEMA public TO {other};"]
+    assert any(grant in said.err for grant in grants)
+    database = f"GRANT CREATE ON DATABASE {database_name(url)} TO {other};"
+    assert database in said.err
+    execute(by_superuser(servers, url), f"{grants[0]} {database}")
+    assert cli(as_role(url, other), *arguments.split()).exit_code == 0
+
+
+def test_remove_sample_names_every_grant_at_once(
+    make_database: MakeDatabase, servers: Servers, cli: Cli, other: str
+) -> None:
+    url = make_database("v1", sample=True)
+    superuser = by_superuser(servers, url)
+    execute(superuser, f"REVOKE TEMPORARY ON DATABASE {database_name(url)} FROM PUBLIC")
+    said = cli(as_role(url, other), "remove-sample", "--yes")
+    assert said.exit_code == 3, said.all
+    assert f"GRANT TEMPORARY ON DATABASE {database_name(url)} TO {other};" in said.err
+    execute(superuser, said.err.partition("Let the owner run: ")[2].partition("\n")[0])
+    again = cli(as_role(url, other), "remove-sample", "--yes")
+    assert again.exit_code == 0, again.all
+
+
+def test_a_restore_in_place_names_owner_and_grant_before_anything_is_done(
+    make_database: MakeDatabase, servers: Servers, cli: Cli, other: str
+) -> None:
+    url = make_database("v1", rows=ROWS)
+    superuser = by_superuser(servers, url)
+    assert cli(url, "backup").exit_code == 0
+    (name,) = (path.name for path in (cli.folder / "backups").iterdir() if path.is_dir())
+    for schema in ("public", "hk_migration"):
+        execute(
+            superuser,
+            f"GRANT USAGE ON SCHEMA {schema} TO {other}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {other}; "
+            f"GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {other}",
+        )
+    said = cli(as_role(url, other), "restore", name, "--yes")
+    assert said.exit_code == 3, said.all
+    assert (
+        "The role trader owns portfolio_analyses, portfolio_positions, portfolio_value_history and 2 more" in said.err
+    )
+    assert f"GRANT trader TO {other};" in said.err
+    assert f"GRANT CREATE ON SCHEMA public TO {other};" in said.err
+    assert "must be owner" not in said.all
+    assert len([path for path in (cli.folder / "backups").iterdir() if path.is_dir()]) == 1, "no other backup was made"

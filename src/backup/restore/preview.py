@@ -21,11 +21,14 @@ from src.journal.runs import reading_session
 from src.journal.sessions import legacy_clients
 from src.postgres.connection import Connection
 from src.postgres.disk import server_free_bytes
+from src.postgres.failures import grants_on_schema
 from src.postgres.queries import query
 from src.schema.versions import detect
+from src.text import quoted
 
 # Tables that have not been counted by then are estimated.
 COUNTING_S = 3.0
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ def preview_restore(url: str, backup: Backup, backup_dir: Path) -> Preview:
         version = detect(conn).version
         clients = _connected(conn)
         foreign = foreign_sessions(conn, live.database) if live.may_swap else []
+        lacking = [] if live.may_swap else _lacking_in_place(conn, live)
         on_server = server_free_bytes(conn)
         tables = _tables(conn, backup)  # last: its statement timeout stays
     needed, free, obstacles = _needs(url, live, backup, backup_dir, on_server)
@@ -83,6 +87,7 @@ def preview_restore(url: str, backup: Backup, backup_dir: Path) -> Preview:
         obstacles.append(
             f"These sessions cannot be ended by the role {live.role}: {', '.join(foreign[:5])}. Stop them first."
         )
+    obstacles += lacking
     way, why = _way(live)
     return Preview(
         backup=backup, database=live.database, version=None if version is None else str(version), way=way, why=why,
@@ -126,6 +131,28 @@ def _needs(
         return backup.database_bytes, on_server, obstacles
     estimate = estimate_backup(url, backup_dir)
     return estimate.needed, estimate.free, [*obstacles, *([estimate.obstacle] if estimate.obstacle else [])]
+
+
+def _lacking_in_place(conn: Connection, live: Live) -> list[str]:
+    """Owners and rights that replacing everything needs, each with the statement that gives it."""
+    found = []
+    with conn.cursor() as cur:
+        cur.execute(query("backup.restore.restore.not_owned"), {"own": OWN_SCHEMA})
+        for owner, superuser, names in cur.fetchall():
+            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+            text = (
+                f"The role {owner} owns {', '.join(names[:MOST_NAMED])}{more}, which the role {live.role} may not drop."
+            )
+            step = f"Restore as {owner}"
+            if not superuser:
+                step += f", or let an administrator of the server run: GRANT {quoted(owner)} TO {quoted(live.role)};"
+            found.append(f"{text} {step}{'.' if superuser else ''}")
+    grants = grants_on_schema(conn, "public")
+    if grants:
+        found.append(
+            f"The role {live.role} may not make tables in schema public. Let its owner run: {' '.join(grants)}"
+        )
+    return found
 
 
 def _notes(live: Live, backup: Backup) -> list[str]:

@@ -66,7 +66,8 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
     except psycopg2.Error as error:
         if errors.is_lost(error):
             raise errors.lost(errors.server_text(error)) from None
-        raise BackupError(f"The restore failed, and changed nothing: {redact(str(error).strip(), url)}") from None
+        text = errors.meaning(error) or redact(str(error).strip(), url)
+        raise BackupError(f"The restore failed, and changed nothing: {text}") from None
     notes = list(outcome.notes)
     if backup.database != live.database:
         notes.append(f"The backup was made of the database {backup.database}.")

@@ -46,3 +46,9 @@ SELECT statement FROM (
 -- == grants_to_make: the statement that lets this role make schema hk_migration where it is not there
 SELECT format('GRANT CREATE ON DATABASE %I TO %I;', current_database(), current_user)
  WHERE to_regnamespace('hk_migration') IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+
+-- == missing_on_database: the statement that gives this role those of these rights on the database that it lacks
+SELECT format('GRANT %%s ON DATABASE %%I TO %%I;', string_agg(r.word, ', '), current_database(), current_user)
+  FROM unnest(%(rights)s::text[]) AS r(word)
+ WHERE NOT has_database_privilege(current_database(), r.word)
+HAVING count(*) > 0

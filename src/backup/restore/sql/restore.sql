@@ -111,3 +111,32 @@ SELECT setval('hk_migration.archive_archive_id_seq', greatest(a.newest, s.last_v
 SELECT c.relname
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname <> 'audit'
+
+-- == not_owned: who owns what a restore in place drops, as far as this role may not drop it: the owner, whether that is a
+-- superuser, and the names
+WITH ns AS (
+    SELECT oid, nspname, nspowner FROM pg_catalog.pg_namespace
+     WHERE nspname NOT LIKE 'pg\_%%' AND nspname NOT IN ('information_schema', %(own)s)
+), member AS (
+    SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e'
+), dropped AS (
+    SELECT ns.nspowner AS owner, 'schema ' || quote_ident(ns.nspname) AS name
+      FROM ns
+     WHERE ns.nspname <> 'public'
+       AND NOT EXISTS (SELECT FROM member WHERE classid = 'pg_namespace'::regclass AND objid = ns.oid)
+    UNION ALL
+    SELECT c.relowner, c.relname::text
+      FROM pg_catalog.pg_class c JOIN ns ON ns.oid = c.relnamespace
+     WHERE ns.nspname = 'public' AND NOT pg_has_role(ns.nspowner, 'USAGE') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+       AND NOT EXISTS (SELECT FROM member WHERE classid = 'pg_class'::regclass AND objid = c.oid)
+    UNION ALL
+    SELECT p.proowner, 'function ' || p.proname
+      FROM pg_catalog.pg_proc p JOIN ns ON ns.oid = p.pronamespace
+     WHERE ns.nspname = 'public' AND NOT pg_has_role(ns.nspowner, 'USAGE')
+       AND NOT EXISTS (SELECT FROM member WHERE classid = 'pg_proc'::regclass AND objid = p.oid)
+)
+SELECT r.rolname::text, r.rolsuper, array_agg(d.name ORDER BY d.name)
+  FROM dropped d JOIN pg_catalog.pg_roles r ON r.oid = d.owner
+ WHERE NOT pg_has_role(d.owner, 'USAGE')
+ GROUP BY 1, 2
+ ORDER BY 1
