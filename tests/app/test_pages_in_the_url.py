@@ -6,6 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.database_enhanced import DatabaseManager
+from src.journal import audit
+from src.journal.audit import AuditEntry
 from tests.app.conftest import OpenPage, execute, shown
 from tests.app.html_tables import table
 from tests.app.test_import_export import upload
@@ -105,3 +107,37 @@ def test_what_a_file_will_change(url: str, manager: DatabaseManager, open_page: 
     app.button("import_positions").click().run()
     assert "review_page" not in app.session_state or app.session_state["review_page"] == 1
     manager.save_positions("TRY", [new("6301.HK")], by="another")
+
+
+def test_another_order_of_positions_begins_with_the_first_page(url: str, open_page: OpenPage) -> None:
+    app = open_page(url, "portfolio", id="TRY", position_page="2")
+    assert "101 to 132 of 132 positions" in shown(app)
+    app.selectbox("sort").set_value("Symbol").run()
+    assert "1 to 100 of 132 positions" in shown(app)
+
+
+def test_another_order_or_grouping_of_portfolios_begins_with_the_first_page(url: str, open_page: OpenPage) -> None:
+    execute(
+        url,
+        "INSERT INTO public.portfolios (portfolio_id, name, strategy, archived_at) "
+        "SELECT 'P' || n, 'Book ' || n, 'Income', CASE WHEN n = 1 THEN now() END FROM generate_series(1, 120) n",
+    )
+    for change in (
+        lambda app: app.selectbox("order").set_value("Name"),
+        lambda app: app.toggle("grouped").set_value(False),
+        lambda app: app.toggle("archived").set_value(True),
+    ):
+        app = open_page(url, "portfolios")
+        app.get("pagination")[0].set_value(2).run()
+        assert "51 to 100 of" in shown(app)
+        change(app).run()
+        assert "1 to 50 of" in shown(app)
+
+
+def test_another_filter_of_the_activity_begins_with_the_first_page(url: str, open_page: OpenPage) -> None:
+    for number in range(45):
+        audit.record(url, AuditEntry("ann", "admin", "a script", f"action {number}", "done"))
+    app = open_page(url, "system_status", history_page="2")
+    assert "16 to 30 of 45 entries" in shown(app)
+    app.selectbox("history_by").set_value("ann").run()
+    assert "1 to 15 of 45 entries" in shown(app)

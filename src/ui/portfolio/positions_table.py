@@ -15,6 +15,7 @@ from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column, Row
 
 PAGE_ROWS = 100
+PAGE = "position_page"
 Moves = Mapping[str, Move]
 COLUMNS = (
     Column("Symbol", "title"),
@@ -135,7 +136,7 @@ def show(items: Sequence[Valued], moved: Moves) -> None:
     if not found:
         st.caption("No position matches. Clear the search to see all of them.")
         return
-    shown = found[components.page(len(found), PAGE_ROWS, plural(len(found), "position"), "position_page")]
+    shown = found[components.page(len(found), PAGE_ROWS, plural(len(found), "position"), PAGE)]
     rows = [position_row(item, moved[item.position.symbol]) for item in shown]
     total_row = _total(found, moved, whole=len(found) == len(items)) if len(found) > 1 else None
     table = markup.table(COLUMNS, rows, caption="Positions; money in HKD", total=total_row)
@@ -144,7 +145,10 @@ def show(items: Sequence[Valued], moved: Moves) -> None:
 
 def _arranged(items: Sequence[Valued], moved: Moves) -> list[Valued]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=165)
+        order = st.selectbox(
+            "Sort by", list(SORTS), key="sort", bind="query-params", width=165, on_change=components.first_page,
+            args=(PAGE,),
+        )  # fmt: skip
         wanted = st.text_input(
             "Find",
             key="find",
@@ -152,7 +156,7 @@ def _arranged(items: Sequence[Valued], moved: Moves) -> list[Valued]:
             width=165,
             placeholder="Symbol, name, sector",
             on_change=components.first_page,
-            args=("position_page",),
+            args=(PAGE,),
         )
     words = (wanted or "").strip().casefold()
     found = [item for item in items if words in _searched(item)]

@@ -22,6 +22,7 @@ from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column, Heading, Row
 
 PAGE_ROWS = 50
+PAGE = "page"
 V1_NOTE = (
     "This is a v1 database: one portfolio, DEFAULT. Phase 1 (on System Status) would add more of them, copies for "
     "trying a strategy, and a strategy to group them by, while v1 clients go on working."
@@ -154,7 +155,7 @@ def _list(
     if not shown:
         st.caption("No portfolio matches. Clear the search or the strategy to see all of them.")
         return
-    on_page = components.page(len(shown), PAGE_ROWS, plural(len(shown), "portfolio"), "page")
+    on_page = components.page(len(shown), PAGE_ROWS, plural(len(shown), "portfolio"), PAGE)
     parts = listing.page_of(listing.arranged(shown, order, group=group), on_page)
     ids = frozenset(entry.portfolio_id for part in parts for entry in part.entries)
     context = RowContext(live.now, sessions, queries.curves(ids, sessions.recent[0].day))
@@ -182,7 +183,10 @@ def _controls(
     """Which portfolios to show, in which order, and whether grouped. All of it stands in the URL."""
     archived = len(items) - len(active)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = st.selectbox("Sort by", list(listing.SORTS), key="order", bind="query-params", width=165)
+        order = st.selectbox(
+            "Sort by", list(listing.SORTS), key="order", bind="query-params", width=165,
+            on_change=components.first_page, args=(PAGE,),
+        )  # fmt: skip
         strategy = None
         names = listing.strategies(items)
         if names != [""]:
@@ -196,7 +200,7 @@ def _controls(
                 placeholder="All strategies",
                 format_func=lambda name: name or NO_STRATEGY,
                 on_change=components.first_page,
-                args=("page",),
+                args=(PAGE,),
             )
         words = st.text_input(
             "Search",
@@ -205,11 +209,15 @@ def _controls(
             width=165,
             placeholder="Name, id or strategy",
             on_change=components.first_page,
-            args=("page",),
+            args=(PAGE,),
         )
-        group = names != [""] and st.toggle("Group by strategy", value=True, key="grouped", bind="query-params")
+        group = names != [""] and st.toggle(
+            "Group by strategy", value=True, key="grouped", bind="query-params", on_change=components.first_page,
+            args=(PAGE,),
+        )  # fmt: skip
         with_archived = archived > 0 and st.toggle(
-            f"Show {plural(archived, 'archived portfolio')}", key="archived", bind="query-params"
-        )
+            f"Show {plural(archived, 'archived portfolio')}", key="archived", bind="query-params",
+            on_change=components.first_page, args=(PAGE,),
+        )  # fmt: skip
     found = listing.found(items if with_archived else active, words or "", strategy)
     return found, order, group

@@ -10,7 +10,7 @@ from src.journal.model import AuditOutcome, RunState
 from src.text import plural
 from src.ui.reads import queries
 from src.ui.system_status import history_export
-from src.ui.system_status.migration import run_view
+from src.ui.system_status.migration import proof_view, run_view
 from src.ui.widgets import components, markup
 from src.ui.widgets import format as fmt
 from src.ui.widgets.markup import Cell, Column
@@ -70,8 +70,9 @@ def _filter(found: Sequence[ActivityEntry], may: bool) -> ActivityFilter:
 
 def _choice(label: str, options: Mapping[str, str], key: str) -> str:
     chosen = st.selectbox(
-        label, list(options), key=key, format_func=lambda one: options.get(one, one), bind="query-params", width=165
-    )
+        label, list(options), key=key, format_func=lambda one: options.get(one, one), bind="query-params", width=165,
+        on_change=components.first_page, args=("history_page",),
+    )  # fmt: skip
     return str(chosen)
 
 
@@ -127,6 +128,7 @@ def _closer(shown: Sequence[ActivityEntry], may: bool) -> None:
     chosen = st.selectbox(
         "Details of", list(by_key), index=None, key="history_details", placeholder="Choose an entry",
         format_func=lambda key: _named(by_key[key]) if key in by_key else key, width=480,
+        on_change=components.first_page, args=proof_view.PAGES,
     )  # fmt: skip
     one = by_key.get(chosen or "")
     if one is None:

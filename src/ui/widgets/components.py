@@ -192,16 +192,15 @@ def page(count: int, size: int, what: str, key: str) -> slice:
     return slice(first, first + size)
 
 
-def first_page(key: str) -> None:
-    """The callback of a filter: what it lets through is shown from the beginning. `key`: of `page`."""
-    st.session_state[key] = 1
+def first_page(*keys: str) -> None:
+    """The callback of a filter or an order: what comes of it is shown from the beginning. `keys`: of `page`."""
+    for key in keys:
+        st.session_state[key] = 1
 
 
 def first_pages() -> None:
     """The same for each list of the page, where it is to be about something else."""
-    for key in st.session_state.get(PAGED, ()):
-        if key in st.session_state:
-            first_page(key)
+    first_page(*(key for key in st.session_state.get(PAGED, ()) if key in st.session_state))
 
 
 def remember(live: queries.LiveState) -> None:

@@ -25,6 +25,13 @@ TABLES = (
     EQUAL,
 )
 OTHERS = (Column("What", "title"), BEFORE, AFTER, EQUAL)
+
+
+def _page_of(columns: Sequence[Column]) -> str:
+    return f"proof_{columns[0].label.lower()}"
+
+
+PAGES = tuple(map(_page_of, (PORTFOLIOS, TABLES, OTHERS)))
 RESULTS = {True: ("✓ equal", "up"), False: ("✕ differs", "down"), None: ("explained", "warn")}
 
 
@@ -47,7 +54,7 @@ def show(run_id: int, proof: Sequence[ProofRow], *, whole: bool = False) -> None
             continue
         st.caption(caption)
         of_all = plural(len(rows), "comparison")
-        part = components.page(len(rows), MOST, of_all, f"proof_{columns[0].label.lower()}") if whole else slice(MOST)
+        part = components.page(len(rows), MOST, of_all, _page_of(columns)) if whole else slice(MOST)
         st.html(markup.table(columns, [_row(row) for row in rows[part]], caption=f"Proof: {caption}"))
         if len(rows) > MOST and not whole:
             st.caption(f"{MOST} of {of_all}: Activity, below, has them all in the details of run {run_id}.")
