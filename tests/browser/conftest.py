@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,8 +39,12 @@ def free_port() -> int:
 
 
 def _port() -> int:
-    """One of this worker's own, for one dashboard after the other: a browser keeps what it has compiled by address."""
-    first = 21_000 + 50 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    """One of this worker's own, for one dashboard after the other: a browser keeps what it has compiled by address.
+
+    Tests of another checkout, at the same time on the same machine, have others.
+    """
+    block = zlib.crc32(str(PROJECT_ROOT).encode()) % 25
+    first = 20_000 + 400 * block + 50 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     return next((port for port in range(first, first + 50) if _is_free(port)), None) or free_port()
 
 
@@ -62,6 +67,7 @@ class Dashboard:
     environment: dict[str, str]
     said: list[str] = field(default_factory=list)
     link: str = ""
+    _unread: bytes = b""
 
     @property
     def home(self) -> Path:
@@ -91,14 +97,22 @@ class Dashboard:
     def await_line(self, part: str) -> str:
         """The next line it writes that has `part` in it."""
         assert self.process.stdout is not None
+        # Past the buffer of a file: lines that came together are in it, and select() sees only what is still to come.
+        source = self.process.stdout.fileno()
         deadline = time.monotonic() + START_LIMIT_S
         while time.monotonic() < deadline:
-            ready, _, _ = select.select([self.process.stdout], [], [], 1)
-            line = self.process.stdout.readline() if ready else ""
-            self.said.append(line)
-            if part in line:
-                return line
-            if self.process.poll() is not None:
+            before, end, after = self._unread.partition(b"\n")
+            if end:
+                self._unread, line = after, (before + end).decode()
+                self.said.append(line)
+                if part in line:
+                    return line
+            elif select.select([source], [], [], 1)[0]:
+                read = os.read(source, 8192)
+                if not read:
+                    break
+                self._unread += read
+            elif self.process.poll() is not None:
                 break
         raise AssertionError(f"the dashboard never said {part!r}: {''.join(self.said)}")
 
