@@ -141,15 +141,15 @@ def _read(path: Path) -> Backup:
     verified = manifest.has("verified_at") is not None
     return Backup(
         name=path.name, path=path, created_at=manifest.moment("created_at"), database=manifest.text("database"),
-        schema_version=manifest.text_or_none("schema_version"), bytes=manifest.number("bytes"),
+        schema_version=manifest.text_or_none("schema_version"), bytes=manifest.count("bytes"),
         tables={
-            name: TableFingerprint(table.number("rows"), table.text("digest"))
+            name: TableFingerprint(table.count("rows"), table.text("digest"))
             for name, table in manifest.objects("tables").items()
         },
         server_version=manifest.text("server_version"), dump_version=manifest.version("dump_version"),
         verified_at=manifest.moment("verified_at") if verified else None,
-        verified_how=manifest.text_or_none("verified_how"), server_major=manifest.number("server_major"),
-        database_bytes=manifest.number("database_bytes"), encoding=manifest.text("encoding"),
+        verified_how=manifest.text_or_none("verified_how"), server_major=manifest.count("server_major"),
+        database_bytes=manifest.count("database_bytes"), encoding=manifest.text("encoding"),
         locale={key: manifest.object("locale").text(key) for key in LOCALE},
         sequences={
             name: SequenceState(None if state.has("value") is None else state.number("value"), state.flag("only_rises"))
@@ -157,7 +157,7 @@ def _read(path: Path) -> Backup:
         },
         needs=Needs(**{kind: manifest.object("needs").texts(kind) for kind in NEEDS}),
         files={
-            name: FileRecord(file.number("bytes"), file.text("sha256"))
+            name: FileRecord(file.count("bytes"), file.text("sha256"))
             for name, file in manifest.objects("files").items()
         },
     )  # fmt: skip
@@ -217,8 +217,12 @@ class _Object:
         return tuple(found)
 
     def number(self, key: str) -> int:
-        found = self._of(int, key)
-        if found < 0 and key != "value":  # only a sequence goes below zero
+        return self._of(int, key)
+
+    def count(self, key: str) -> int:
+        """Not below zero."""
+        found = self.number(key)
+        if found < 0:
             raise self._damaged(key)
         return found
 
