@@ -3,7 +3,7 @@
 import pytest
 
 from src.database_enhanced import DatabaseManager
-from src.ui.reads import queries
+from src.ui.reads import live_state, queries
 from tests.app.conftest import OpenPage, execute
 from tests.conftest import MakeDatabase
 from tests.support.statements import counted
@@ -21,6 +21,12 @@ SELECT DISTINCT symbol, 10, now() - d * interval '1 day' FROM public.portfolio_p
 """
 # A page's own, and what every page asks: schema, clock, data token, mark of the sample, run.
 MOST = {"portfolios": 8, "portfolio": 12, "comparison": 11}
+
+
+@pytest.fixture(autouse=True)
+def _one_poll(settings_env: pytest.MonkeyPatch) -> None:
+    """However long the machine takes to draw the page: nothing is asked again meanwhile."""
+    settings_env.setattr(live_state, "FRESH_S", 600.0)
 
 
 @pytest.mark.parametrize("page", MOST)
