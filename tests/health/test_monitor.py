@@ -14,7 +14,7 @@ from src.cli.text import component_advice
 from src.embedded.api import PrivateServer
 from src.embedded.lifetime import ServerKind, Spec, Use
 from src.errors import DatabaseUnavailable
-from src.health import judgements
+from src.health import judgements, monitor
 from src.health.background_poll import BackgroundPoll
 from src.health.model import Component, State
 from src.health.probes import probe_server
@@ -100,9 +100,12 @@ def test_a_stopped_server_and_one_in_standby(tmp_path: Path) -> None:
     assert "the primary" in standby.advice
 
 
-def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path, cache_url: str) -> None:
+def test_a_server_that_never_answers_is_not_waited_for(
+    tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "FOLDERS_S", TIMEOUT_S)
     with black_hole() as url:
-        seen = read(url, tmp_path, cache=cache_url, limit_s=1.0)
+        seen = read(url, tmp_path, cache=cache_url, limit_s=3.0)
         down = of(seen, "database")
     assert seen.server.silent_s is not None, "it was not waited for until the attempt gave up"
     assert down.state is State.DOWN

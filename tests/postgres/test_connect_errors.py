@@ -173,7 +173,7 @@ def test_a_server_that_never_answers_and_a_port_that_is_no_server() -> None:
 WRONG_PASSWORD = ("FATAL", "28P01", "password authentication failed")
 
 
-@pytest.mark.parametrize(("timeout_s", "delay_s"), [(60, 3.0), (2, 3.0)])
+@pytest.mark.parametrize(("timeout_s", "delay_s"), [(60, 1.0), (2, 2.3)])
 def test_a_slow_refusal_is_reported_as_what_it_is(timeout_s: int, delay_s: float) -> None:
     with answering(error_response(*WRONG_PASSWORD), delay_s) as url:
         assert failure_of(url, timeout_s).reason == Reason.AUTHENTICATION_FAILED
