@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from src.config import Settings
 from src.errors import TableLocked
 from src.journal.model import Keep, Phase
-from src.migration.model import MergedSymbol
+from src.migration import engine
+from src.migration.model import MergedSymbol, Options
 from src.migration.preflight.rollback_preview import merge_preview
 from src.postgres.connection import connect
 from tests.conftest import MakeDatabase
-from tests.support.migration_env import OTHER_PORTFOLIOS, V1_ROWS, migration_env, session
+from tests.support.locks import locked
+from tests.support.migration_env import OTHER_PORTFOLIOS, V1_ROWS, migration_env
 
 MORE = """
 INSERT INTO public.portfolio_positions (portfolio_id, symbol, quantity, avg_cost, current_price) VALUES
@@ -76,11 +79,11 @@ def test_a_price_that_only_another_portfolio_knows_survives_the_merge(
     assert row == [(15, Decimal("3.5"), Decimal("52.50"))]
 
 
-def test_the_preview_says_when_it_cannot_read(make_database: MakeDatabase, pg_version: int) -> None:
+def test_the_plan_names_who_keeps_the_preview_from_being_read(
+    make_database: MakeDatabase, tmp_path: Path, pg_version: int
+) -> None:
     url = make_database("v3", version=pg_version)
-    with session(url) as other, other.cursor() as cur:
-        cur.execute("BEGIN")
-        cur.execute("LOCK TABLE portfolio_positions")
-        with pytest.raises(TableLocked, match="locked"):
-            preview(url)
-        cur.execute("ROLLBACK")
+    settings = Settings(None, None, tmp_path, tmp_path / "backups", tmp_path / "logs", "127.0.0.1", 8501)
+    with locked(url, "public.portfolio_positions") as pid, pytest.raises(TableLocked) as raised:
+        engine.make_plan(url, Phase.ROLLBACK_V1, Options(backup=False), settings)
+    assert f"portfolio_positions is locked by pid {pid}" in str(raised.value)
