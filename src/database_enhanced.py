@@ -15,10 +15,11 @@ from src.config import Settings, load_settings
 from src.dataframes.face import DataFrames
 from src.domain.quote import Quote
 from src.domain.revisions import Lineage, Revision
-from src.errors import ConfigurationError, HKStrategyError
+from src.errors import ConfigurationError, HKStrategyError, NotAllowed, PrerequisiteError, TableLocked
 from src.health import server as health
+from src.migration import engine
 from src.portfolios.transactions import Database
-from src.schema.versions import CAPABILITIES, SchemaVersion, recommendations, why_not
+from src.schema.versions import SchemaVersion, features
 
 __all__ = ["DatabaseManager", "SchemaVersion"]
 
@@ -62,17 +63,26 @@ class DatabaseManager(DataFrames):
     def get_schema_info(self) -> dict[str, Any]:
         """version (text, or None), title, capabilities (name → bool), migration_recommendations (list of text)."""
         state = self.schema_state(force_refresh=True)
-        able = {capability.name: why_not(state, capability) is None for capability in CAPABILITIES}
-        flags = {key: found for key, found in state.flags().items() if key != "warning"}
         info: dict[str, Any] = {
             "version": None if state.version is None else state.version.value,
             "title": state.title,
-            "capabilities": {**flags, **able},
-            "migration_recommendations": [one.text for one in recommendations(state)],
+            "capabilities": features(state),
+            "migration_recommendations": self._recommendations(),
         }
         if state.warning is not None:
             info["warning"] = state.warning
         return info
+
+    def _recommendations(self) -> list[str]:
+        """What to do next, and what keeps it from being done; or why that is not known."""
+        backup_dir = None if self._settings is None else self._settings.backup_dir
+        try:
+            found = engine.inspect(self._database_url or _configured_url(self._settings), backup_dir).recommendation
+        except (NotAllowed, PrerequisiteError, TableLocked) as error:
+            return [str(error)]
+        if not found.refused:
+            return [found.text]
+        return [f"Until this is settled, {found.refused} is refused: {one.text}" for one in found.obstacles]
 
     def test_connection_health(self) -> dict[str, dict[str, Any]]:
         """database, redis and schema: each status ("healthy", "degraded" or "down"), message, advice and details."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from src.backup.manifest import Backup, prepare_directory
 from src.backup.reading import NoSuchBackup, Stored, UnreadableBackup, find_backup, newest_first, read_folder
 from src.errors import Action, BackupError, HKStrategyError, NextStep
+from src.journal import audit
 from src.journal.runs import own_schema_exists, reading_session
 from src.postgres.connection import Connection
 from src.postgres.queries import query
@@ -23,11 +24,11 @@ NOTED = ".folders"  # one folder a line, as a JSON string
 
 def recorded_folders(conn: Connection) -> tuple[Path, ...]:
     """The folders that were chosen for backups of this database, on whichever machine. Raises psycopg2.Error."""
-    if not own_schema_exists(conn):
-        return ()
+    names = ["backup.folders.of_runs"] if own_schema_exists(conn) else []
+    names += ["backup.folders.of_backups"] if audit.exists(conn) else []
     found: set[str] = set()
     with conn.cursor() as cur:
-        for name in ("backup.folders.of_runs", "backup.folders.of_backups"):
+        for name in names:
             cur.execute(query(name))
             found |= {str(row[0]) for row in cur.fetchall()}
     return tuple(Path(text) for text in sorted(found) if Path(text).is_absolute())

@@ -1,5 +1,7 @@
 """`backup`, `backups`, `verify`, `restore`, `delete` and `prune`."""
 
+from contextlib import suppress
+
 from src.backup import api as backups
 from src.cli.context import Context, done, nothing
 from src.cli.output import Ending, to_json
@@ -16,7 +18,8 @@ def cmd_backup(context: Context) -> Ending:
     if young is not None:
         where = "" if young.path.parent == context.backup_dir else f", in {young.path.parent},"
         return nothing(f"Nothing to do: {young.name}, verified{where or ','} was made {moment(young.created_at)}.")
-    context.refuse_while_running()
+    with suppress(PrerequisiteError):  # a database whose history cannot be read can be backed up
+        context.refuse_while_running()
     inspection = engine.inspect(context.url)
     if not inspection.tables:
         raise PrerequisiteError(

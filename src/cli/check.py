@@ -9,26 +9,17 @@ from src.cli.context import Context, done
 from src.cli.findings import MARKS, finding_lines, next_words
 from src.cli.output import Ending
 from src.cli.text import component_advice, current_run_lines, health_lines
-from src.errors import (
-    Action,
-    DatabaseUnavailable,
-    HKStrategyError,
-    NextStep,
-    NotAllowed,
-    PrerequisiteError,
-    TableLocked,
-)
+from src.errors import DatabaseUnavailable, HKStrategyError, NotAllowed, PrerequisiteError, TableLocked
 from src.health.model import SILENT, Component, Key, State
 from src.health.monitor import inspect_once
 from src.journal import runs
-from src.journal.model import NEWER_PROGRAM, Phase, RunRecord
 from src.migration import engine
 from src.migration.findings import Severity
-from src.migration.preflight.rules import rules
+from src.migration.recommendations import Recommendation
 from src.postgres.errors import Reason, advice
 from src.postgres.failures import READ, grants_of_all
 from src.postgres.table_locks import TableLock, blocking_locks
-from src.schema.versions import SchemaState, SchemaVersion, recommendations
+from src.schema.versions import features
 
 T = TypeVar("T")
 
@@ -41,8 +32,7 @@ def cmd_check(context: Context) -> Ending:
     health = {component.key: _report(component) for component in found}
     try:
         _refuse_silence(found)
-        inspection = engine.inspect(context.url)
-        info = manager.get_schema_info() if inspection.version is not None else {}
+        inspection = engine.inspect(context.url, context.backup_dir)
         obstacles = _obstacles(context.url)
     except (DatabaseUnavailable, NotAllowed, TableLocked):
         context.renderer.show("check", {"version": None, "health": health}, ["Health:", *health_lines(found), ""])
@@ -57,13 +47,13 @@ def cmd_check(context: Context) -> Ending:
     if run is not None:
         lines += [*current_run_lines(run), ""]
     lines += ["Health:", *health_lines(found)]
-    capabilities = _feature_lines(info.get("capabilities"))
-    if capabilities:
-        lines += ["", "Features:", *capabilities]
+    able = None if inspection.version is None else features(inspection.state)
+    if able is not None:
+        lines += ["", "Features:", *_feature_lines(able)]
     lines += _roles_lines(inspection.legacy_roles)
     if inspection.findings:
         lines += ["", "Noticed:", *finding_lines(inspection.findings)]
-    recommended = _recommendations(manager.schema_state(), inspection, run) if info else []
+    recommended = [] if inspection.version is None else [_recommended(inspection.recommendation)]
     if recommended:
         lines += ["", "Recommended:", *(f"  - {text}" for text in recommended)]
     value = {
@@ -71,7 +61,7 @@ def cmd_check(context: Context) -> Ending:
         "title": inspection.title,
         "sample": sample,
         "health": health,
-        "features": info.get("capabilities"),
+        "features": able,
         "recommendations": recommended,
         "findings": inspection.findings,
         "legacy_roles": inspection.legacy_roles,
@@ -89,36 +79,14 @@ def _report(of: Component) -> dict[str, object]:
     return {**of.report(), "advice": component_advice(of)}
 
 
-_RECOMMENDED = {SchemaVersion.V1: Phase.PHASE1, SchemaVersion.V2: Phase.PHASE2}
-
-
-def _recommendations(state: SchemaState, inspection: engine.Inspection, run: RunRecord | None) -> list[str]:
-    """What to do next; nothing that one of the findings refuses. The warning of the schema stands among those."""
-    if run is not None and run.is_unfinished:
-        return _about_run(run, inspection)
-    phase = None if state.version is None else _RECOMMENDED.get(state.version)
-    if phase is not None and _is_refused(phase, inspection):
-        return [f"Settle what is marked {MARKS[Severity.REFUSAL]} above first: until then {phase} is refused."]
-    found = [one for one in recommendations(state) if one.text != state.warning]
-    return [" ".join(filter(None, (one.text, next_words(one.next_step)))) for one in found]
-
-
-def _about_run(run: RunRecord, inspection: engine.Inspection) -> list[str]:
-    """Nothing else is possible before that run has ended."""
-    if run.is_running:
-        return [f"Wait until run {run.run_id} ({run.phase}) has ended, or pause it."]
-    if not run.phase.is_known:
-        return [NEWER_PROGRAM]
-    if _is_refused(run.phase, inspection):
-        return [f"Settle what is marked {MARKS[Severity.REFUSAL]} above first: until then resume is refused."]
-    return [f"End run {run.run_id} ({run.phase}) first. {next_words(NextStep(Action.RESUME_OR_UNDO, run.phase))}"]
-
-
-def _is_refused(phase: Phase, inspection: engine.Inspection) -> bool:
-    return any(
-        finding.severity is Severity.REFUSAL and phase in rules()[finding.code].phases
-        for finding in inspection.findings
-    )
+def _recommended(found: Recommendation) -> str:
+    """Where it stands here what is in the way, and what to type."""
+    if not found.refused:
+        return " ".join(filter(None, (found.text, next_words(found.next_step))))
+    marks = " or ".join(dict.fromkeys(MARKS[one.severity] for one in found.obstacles))
+    if all(one.severity is not Severity.REFUSAL for one in found.obstacles):
+        return f"Wait until what is marked {marks} above is settled: until then {found.refused} cannot begin."
+    return f"Settle what is marked {marks} above first: until then {found.refused} is refused."
 
 
 @dataclass(frozen=True)
@@ -135,8 +103,8 @@ def _obstacles(url: str) -> _Obstacles:
 
 
 def _if_readable(read: Callable[[], T]) -> T | None:
-    """What `read` says; None where this role may not read it, somebody has locked it, or a newer version of the program
-    has changed it: what is missing is shown."""
+    """What `read` says; None where this role may not read it, somebody has locked it, or a part of it is gone or
+    changed: what is missing is shown."""
     try:
         return read()
     except (NotAllowed, TableLocked, PrerequisiteError):
@@ -156,21 +124,9 @@ def _inspect(context: Context) -> tuple[Component, ...]:
     return inspect_once(context.settings, lambda: context.url, context.manager().cache_status)
 
 
-def _feature_lines(capabilities: object) -> list[str]:
-    """What the schema can do, and what it cannot, with the reason where there is one."""
-    if isinstance(capabilities, Mapping):
-        lines = []
-        for name, value in capabilities.items():
-            text = "yes" if value is True else "no" if value is False else str(value)
-            lines.append(f"  {str(name).replace('_', ' '):<24} {text}")
-        return lines
-    return [f"  {text}" for text in _texts(capabilities)]
-
-
-def _texts(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    return [str(item) for item in value] if isinstance(value, Sequence) else []
+def _feature_lines(able: Mapping[str, object]) -> list[str]:
+    """What the schema can do, and what it cannot."""
+    return [f"  {name.replace('_', ' '):<24} {'yes' if has else 'no'}" for name, has in able.items()]
 
 
 def _roles_lines(roles: Sequence[str]) -> list[str]:

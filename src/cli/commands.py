@@ -19,7 +19,7 @@ from src.cli.text import (
     run_detail_lines,
 )
 from src.cli.text_history import activity_lines
-from src.errors import InvalidInput, NotAllowed, TableLocked
+from src.errors import InvalidInput, NotAllowed, PrerequisiteError, TableLocked
 from src.journal import activity, runs
 from src.journal.model import Keep, OutcomeState, Phase, RunOutcome
 from src.journal.runs import actor
@@ -57,7 +57,7 @@ def cmd_plan(context: Context) -> Ending:
 
 def cmd_phase(context: Context) -> Ending:
     """phase1, phase2 and rollback: plan, ask, run."""
-    with suppress(NotAllowed):  # the plan has every right that is missing
+    with suppress(NotAllowed, PrerequisiteError):  # the plan has all that is missing
         context.refuse_while_running()
     plan = _plan(context)
     lines = plan_lines(plan, context.options)
@@ -106,8 +106,8 @@ def cmd_history(context: Context) -> Ending:
         return _one_run(context, context.arguments.run)
     known = activity.read(context.url)
     found = [one for one in known.entries if context.arguments.wanted.fits(one)]
-    value = {"runs": [one.run for one in found if one.run is not None], "happenings": found}
-    context.renderer.show("history", value, activity_lines(found))
+    value = {"runs": [one.run for one in found if one.run is not None], "happenings": found, "notes": known.notes}
+    context.renderer.show("history", value, [*activity_lines(found), *known.notes])
     if known.problem is not None:
         raise known.problem
     return done("", value={"count": len(found)})

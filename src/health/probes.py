@@ -22,7 +22,7 @@ from src.postgres.errors import Reason, no_session, server_text
 from src.postgres.failures import READ, failure, grants_of_all
 from src.postgres.table_locks import TableLock, blocking_locks
 from src.schema.catalog import Drift, compare, read_catalog
-from src.schema.own_schema import newer_version
+from src.schema.own_schema import why_unusable
 from src.schema.versions import SchemaState, detect_with
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ def _session(url: str, statement_ms: int = STATEMENT_MS) -> Iterator[Connection]
         yield conn
     except psycopg2.Error as error:
         roll_back(conn)  # so that the server can still be asked who holds the lock, or which right is missing
-        known = newer_version(conn, error) or failure(conn, error)
+        known = why_unusable(conn, error) or failure(conn, error)
         if isinstance(known, HKStrategyError):
             raise known from None
         raise no_session(Reason.OTHER, server_text(error)) from None

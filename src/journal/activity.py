@@ -8,9 +8,12 @@ from src.errors import TableLocked
 from src.journal import audit, runs
 from src.journal.audit import AuditEntry
 from src.journal.model import AuditOutcome, RunRecord
+from src.schema import own_schema
 
 MOST_RUNS, MOST_AUDIT_ENTRIES = 1000, 5000
 RUN, ACTION = "run", "action"
+AUDIT = "audit"
+HISTORY = frozenset({"run", "event", AUDIT})  # the tables of hk_migration that it is made of
 BEGUN = "begun"
 NO_END = "No end is recorded: it is under way, or was killed."
 # Commands that begin a run: they are listed once, as that run. Other commands about a run stay actions.
@@ -77,26 +80,33 @@ class ActivityFilter:
 
 @dataclass(frozen=True)
 class Activity:
-    """`entries`: the newest first. `problem`: why the runs, or the actions, are not among them: a table is locked."""
+    """`entries`: the newest first. `problem`: why the runs, or the actions, are not among them: a table is locked.
+    `notes`: what is missing among them because it is gone, and what to do."""
 
     entries: tuple[ActivityEntry, ...]
     problem: TableLocked | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read(url: str) -> Activity:
     """At most MOST_RUNS runs, and actions of MOST_AUDIT_ENTRIES lines. Raises DatabaseUnavailable, NotAllowed."""
+    with runs.reading_session(url) as conn, conn.cursor() as cursor:
+        gaps = own_schema.gaps(cursor, own_schema.Part.JOURNAL)
+    broken = HISTORY.intersection(gaps.broken)
     records: Sequence[RunRecord] = ()
     lines: Sequence[AuditEntry] = ()
     problem = None
     try:
-        records = runs.fetch_runs(url, MOST_RUNS)
+        records = () if broken - {AUDIT} else runs.fetch_runs(url, MOST_RUNS)
     except TableLocked as error:
         problem = error
     try:
-        lines = audit.read(url, MOST_AUDIT_ENTRIES)
+        lines = () if AUDIT in broken else audit.read(url, MOST_AUDIT_ENTRIES)
     except TableLocked as error:
         problem = problem or error
-    return Activity(merged(records, lines), problem)
+    notes = [gaps.text] if broken else []
+    notes += [gaps.made_anew] if HISTORY.intersection(gaps.remade) else []
+    return Activity(merged(records, lines), problem, tuple(notes))
 
 
 def merged(runs: Sequence[RunRecord], lines: Sequence[AuditEntry]) -> tuple[ActivityEntry, ...]:

@@ -55,7 +55,7 @@ def record(url: str, entry: AuditEntry, *, make: bool = True) -> None:
             with conn, conn.cursor() as cur:
                 cur.execute("SET LOCAL statement_timeout = '10s'")
                 cur.execute("SET LOCAL lock_timeout = '2s'")
-                if not _exists(conn):
+                if not exists(conn):
                     if not make:
                         return
                     ensure_own_schema(conn)
@@ -74,15 +74,21 @@ def _not_written(conn: Connection, error: psycopg2.Error) -> Exception:
         case errors.Reason.READ_ONLY:
             known = read_only(conn, error)
         case _:
-            return failure(conn, error, READ_AND_ADD, only=())
+            return own_schema.why_unusable(conn, error) or failure(conn, error, READ_AND_ADD, only=())
     return PrerequisiteError(f"The audit cannot be written. {known}")
 
 
 def read(url: str, limit: int = 200) -> list[AuditEntry]:
     """The newest `limit` entries, newest first. Raises DatabaseUnavailable, NotAllowed, TableLocked."""
-    with reading_session(url) as conn, conn.cursor() as cur:
-        if not _exists(conn):
-            return []
+    with reading_session(url) as conn:
+        return read_entries(conn, limit)
+
+
+def read_entries(conn: Connection, limit: int) -> list[AuditEntry]:
+    """As `read`, on the caller's connection. Raises psycopg2.Error."""
+    if not exists(conn):
+        return []
+    with conn.cursor() as cur:
         cur.execute(query("journal.audit.read"), {"limit": limit})
         return [_entry(row) for row in cur.fetchall()]
 
@@ -95,7 +101,7 @@ def _entry(row: tuple[Any, ...]) -> AuditEntry:
 
 def newest_id(conn: Connection) -> int:
     """The id of the newest entry, 0 where there is none."""
-    if not _exists(conn):
+    if not exists(conn):
         return 0
     with conn.cursor() as cur:
         cur.execute("SELECT coalesce(max(audit_id), 0) FROM hk_migration.audit")
@@ -108,7 +114,7 @@ def carry_over(source: Connection, target: Connection, after: int) -> int:
 
     They get new ids there, and keep their times.
     """
-    if not _exists(source):
+    if not exists(source):
         return 0
     with source.cursor() as cur:
         cur.execute(query("journal.audit.after"), {"after": after})
@@ -116,7 +122,7 @@ def carry_over(source: Connection, target: Connection, after: int) -> int:
     if not rows:
         return 0
     with target, target.cursor() as cur:
-        if not _exists(target):
+        if not exists(target):
             ensure_own_schema(target)
         statement = query("journal.audit.carry")
         for at, by, role, address, action, detail, outcome in rows:
@@ -124,7 +130,8 @@ def carry_over(source: Connection, target: Connection, after: int) -> int:
     return len(rows)
 
 
-def _exists(conn: Connection) -> bool:
+def exists(conn: Connection) -> bool:
+    """Whether the table of the audit is there. Reads the catalog only."""
     with conn.cursor() as cur:
         cur.execute("SELECT to_regclass('hk_migration.audit') IS NOT NULL")
         row = cur.fetchone()

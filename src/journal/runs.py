@@ -31,11 +31,16 @@ _PROOF_NEEDS = frozenset(one.name for one in fields(ProofRow) if one.default is 
 
 
 def own_schema_exists(conn: Connection) -> bool:
-    """Whether the journal's tables exist. Reads the catalog only."""
+    """Whether the tables of runs and events exist.
+
+    Raises PrerequisiteError where one of them is gone that only a person can bring back.
+    """
     with conn.cursor() as cur:
-        cur.execute("SELECT to_regclass('hk_migration.event') IS NOT NULL")
-        row = cur.fetchone()
-    return bool(row and row[0])
+        cur.execute("SELECT to_regclass('hk_migration.run') IS NOT NULL, to_regclass('hk_migration.event') IS NOT NULL")
+        run, event = _one(cur.fetchone())
+        if run != event:
+            own_schema.check_whole(cur, own_schema.Part.JOURNAL)
+    return bool(run and event)
 
 
 def ensure_own_schema(conn: Connection) -> None:
@@ -291,6 +296,6 @@ def reading_session(
             cur.execute("SET search_path = public")
         yield conn
     except psycopg2.Error as error:
-        raise own_schema.newer_version(conn, error) or failure(conn, error, rights, only=only) from None
+        raise own_schema.why_unusable(conn, error) or failure(conn, error, rights, only=only) from None
     finally:
         conn.close()

@@ -1,11 +1,11 @@
 """The interface of the migration for the command line and the dashboard: inspect, plan, run, resume, pause."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg2
 import psycopg2.errors
@@ -37,67 +37,25 @@ from src.journal.model import (
 )
 from src.journal.run_lock import acquire_run_lock, wait_for_orphaned_backend
 from src.journal.runs import fetch_current_run, reading_session
-from src.migration.findings import Finding, PlanRefused, Severity
-from src.migration.model import Options, Plan, TableSize
+from src.migration.findings import PlanRefused
+from src.migration.inspection import Inspection, inspect, lacking_rights, make_plan
+from src.migration.model import Options, Plan
 from src.migration.plan.planner import configure, open_plan
-from src.migration.preflight.access_rules import RIGHTS
-from src.migration.preflight.survey import survey
+from src.migration.preflight.rights_rules import Need
 from src.migration.run.execution import Execution
 from src.migration.run.rights import refused_right
 from src.migration.run.runner import OnEvent, work_session
 from src.migration.steps import checksums
-from src.portfolios.transactions import MOST_MOVES
-from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact
-from src.postgres.failures import READ_AND_ADD, failure
+from src.postgres.failures import READ_AND_ADD, failure, missing_grants, not_allowed
 from src.schema import own_schema
 from src.schema.versions import SchemaVersion
 
-T = TypeVar("T")
+__all__ = [
+    "Inspection", "end_unbegun", "inspect", "lacking_rights", "make_plan", "refuse", "request_pause", "resume", "run",
+]  # fmt: skip
+
 LOCK_WAIT = "5s"  # a run that nobody can record does not begin
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What `check` reports of the schema. `version`: "1.0", "2.0", "3.0", or None for an empty or unknown one."""
-
-    version: str | None
-    title: str
-    findings: tuple[Finding, ...]
-    legacy_roles: tuple[str, ...]
-    tables: tuple[TableSize, ...]
-    empty: bool = False
-
-
-def inspect(url: str) -> Inspection:
-    """Survey the database, without changing anything. Raises DatabaseUnavailable."""
-    found = _read_stable(url, lambda conn: survey(conn, None, Options()))
-    return Inspection(found.version, found.title, found.findings, found.legacy_roles, found.tables, found.empty)
-
-
-def lacking_rights(url: str) -> tuple[Finding, ...]:
-    """What keeps this role from any phase: owners and rights. Changes nothing. Raises DatabaseUnavailable."""
-    found = inspect(url).findings
-    return tuple(one for one in found if one.severity is Severity.REFUSAL and one.code in RIGHTS)
-
-
-def make_plan(url: str, phase: Phase, options: Options, settings: Settings) -> Plan:
-    """The plan of a phase. Changes nothing. Raises DatabaseUnavailable."""
-    return _read_stable(url, lambda conn: open_plan(url, phase, options, settings, conn))
-
-
-def _read_stable(url: str, read: Callable[[Connection], T]) -> T:
-    """The result of `read`, which is repeated where a phase has changed the schema meanwhile."""
-    moves = 0
-    while True:
-        try:
-            with reading_session(url) as conn:
-                return read(conn)
-        except psycopg2.Error as error:
-            if moves == MOST_MOVES or not errors.is_moved(error):
-                raise
-        moves += 1
-        time.sleep(0.05)
 
 
 def run(url: str, phase: Phase, options: Options, settings: Settings, on_event: OnEvent) -> RunOutcome:
@@ -161,7 +119,7 @@ def request_pause(url: str, by: str) -> RunRecord | None:
             asked = Event(runs.now(), record.run_id, EventKind.PAUSE, None, f"{by} asks for a pause", detail={"by": by})
             with conn.cursor() as cursor:
                 own_schema.known(cursor)
-            runs.add_event(conn, asked)
+            _note(conn, asked)
         return record
 
 
@@ -174,7 +132,7 @@ def refuse(plan: Plan) -> None:
 def _begin(
     url: str, work: Connection, plan: Plan, options: Options, settings: Settings, on_event: OnEvent
 ) -> RunOutcome:
-    _prepare(work)
+    _prepare(work, plan)
     configure(work, plan.legacy_roles, options)
     earlier = runs.unfinished_run(runs.read_runs(work, limit=1))
     if earlier is not None and _half_done(earlier):
@@ -262,10 +220,17 @@ def _close_unbegun(work: Connection, phase: Phase) -> int | None:
     if open_run is None or not _unbegun(open_run, phase):
         return None
     message = f"Undone: {phase.value} found nothing to undo"
-    runs.add_event(
-        work, Event(runs.now(), open_run.run_id, EventKind.OUTCOME, None, message, detail={"state": RunState.UNDONE})
-    )
+    _note(work, Event(runs.now(), open_run.run_id, EventKind.OUTCOME, None, message, detail={"state": RunState.UNDONE}))
     return open_run.run_id
+
+
+def _note(conn: Connection, event: Event) -> None:
+    """Record one event of a run that this process does not execute. `conn`: in autocommit. Raises NotAllowed."""
+    try:
+        runs.add_event(conn, event)
+    except psycopg2.errors.InsufficientPrivilege as error:
+        grants = missing_grants(conn, "hk_migration", {"event": ("SELECT", "INSERT")}, sequences=False)
+        raise not_allowed(error, grants) from None
 
 
 def _both_rollbacks(url: str, work: Connection, options: Options, settings: Settings, on_event: OnEvent) -> RunOutcome:
@@ -289,7 +254,7 @@ def _half_done(run_: RunRecord) -> bool:
     return run_.state in (RunState.INTERRUPTED, RunState.RUNNING) and run_.finished_at is not None
 
 
-def _prepare(work: Connection) -> None:
+def _prepare(work: Connection, plan: Plan) -> None:
     """Create schema hk_migration or bring it up to date, in one transaction.
 
     Raises TableLocked where somebody keeps runs from being recorded there.
@@ -306,7 +271,8 @@ def _prepare(work: Connection) -> None:
         raise failure(work, error, READ_AND_ADD, only=()) from None
     except psycopg2.errors.InsufficientPrivilege as error:
         work.cursor().execute("ROLLBACK")
-        raise PrerequisiteError(f"Nothing was touched. {refused_right(work, error, ())}") from None
+        need = Need(frozenset({plan.phase}), plan.legacy_roles, multi=True, dumped=False)
+        raise PrerequisiteError(f"Nothing was touched. {refused_right(work, error, need)}") from None
 
 
 def _next_step(phase: Phase) -> NextStep:
@@ -360,13 +326,16 @@ def _exclusive(url: str) -> Iterator[Connection]:
     """The work session, holding the run lock.
 
     Raises RunInProgress (whose run, since when), and PrerequisiteError where the unfinished run is of an unknown phase,
-    or a newer version of the program has worked here.
+    a newer version of the program has worked here, schema hk_migration is not whole, or it may not be read.
     """
     with work_session(url) as conn:
         acquire_run_lock(conn)
         with conn.cursor() as cursor:
-            own_schema.known(cursor)
-        newest = runs.unfinished_run(runs.read_runs(conn, limit=1))
+            own_schema.check_whole(cursor, own_schema.Part.JOURNAL)
+        try:
+            newest = runs.unfinished_run(runs.read_runs(conn, limit=1))
+        except psycopg2.errors.InsufficientPrivilege as error:
+            raise PlanRefused(lacking_rights(url)) from error
         if newest is not None and not newest.phase.is_known:
             raise PrerequisiteError(
                 f"Run {newest.run_id} ({newest.phase}) {newest.standing}, and this program does not know that phase. "

@@ -44,9 +44,12 @@ def ensure(cursor: Cursor) -> None:
 
 
 def readable(cursor: Cursor) -> bool:
-    """Whether the tables are there; False before the first revision. Raises ConfigurationError without the right."""
+    """Whether the tables are there; False before the first revision. Raises ConfigurationError without the right, and
+    PrerequisiteError where one is gone that only a person can bring back."""
     state = _state(cursor)
     if state.tables < _TABLES:
+        if state.tables:
+            own_schema.check_whole(cursor, _PART)
         return False
     if not (state.may_use and state.readable):
         raise _refused(cursor, state, "USAGE ON SCHEMA hk_migration", "SELECT ON ALL TABLES IN SCHEMA hk_migration")

@@ -16,7 +16,7 @@ from src.postgres.connection import Cursor
 from src.postgres.failures import READ, READ_AND_WRITE, failure
 from src.postgres.pool import POOL_SIZE, LeasedConnection, Pool, PoolStatus
 from src.postgres.table_locks import Wanted, blocking_locks
-from src.schema.own_schema import newer_version
+from src.schema.own_schema import why_unusable
 from src.schema.versions import (
     BASE_TABLES,
     READ_POSITIONS,
@@ -193,7 +193,7 @@ class Database:
             return cause
         if errors.is_moved(cause):
             with self._pool.connection() as conn:
-                return newer_version(conn, cause) or errors.translate(cause)
+                return why_unusable(conn, cause) or errors.translate(cause)
         return errors.translate(cause)
 
     def _detect(self, cursor: Cursor) -> SchemaState:

@@ -1,6 +1,8 @@
 """What a failed statement needs the server for: who holds the lock, which GRANT is missing. Reads catalogs only."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import psycopg2
 
@@ -11,43 +13,73 @@ from src.postgres.queries import query
 from src.postgres.read_only_setting import read_only_setting
 from src.postgres.table_locks import TableLock, Wanted, blocking_locks
 
+# Privileges on each table of a schema, or by the name of the table ("*": on those that are not named).
+Rights: TypeAlias = Sequence[str] | Mapping[str, Sequence[str]]
 READ = ("SELECT",)
 READ_AND_ADD = ("SELECT", "INSERT")
 READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
+def rights_wanted(
+    schema: str,
+    rights: Rights,
+    schema_rights: Sequence[str] = ("USAGE",),
+    *,
+    sequences: bool = True,
+    without_owner: str | None = None,
+) -> dict[str, object]:
+    """The values of the statement `postgres.failures.missing_grants`, whose rows are a GRANT and what it is on.
+
+    `rights`: on every table and view of `schema`, or by table ("*": on those not named). `sequences`: the tables'
+    sequences are read too, as a dump does. `without_owner`: leave out what belongs to that role.
+    """
+    by_table = rights if isinstance(rights, Mapping) else {"*": rights}
+    return {
+        "schema": schema,
+        "rights": json.dumps({table: list(words) for table, words in by_table.items()}),
+        "schema_rights": list(schema_rights),
+        "sequences": sequences,
+        "without_owner": without_owner,
+    }
+
+
 def missing_grants(
     conn: Connection,
     schema: str,
-    rights: Sequence[str],
+    rights: Rights,
     schema_rights: Sequence[str] = ("USAGE",),
     *,
     only: Sequence[str] | None = None,
+    sequences: bool = True,
 ) -> tuple[str, ...]:
     """The GRANT statements that this role lacks for `rights` on every table and view of `schema`, or on those named in
-    `only`. None where the schema is not there.
+    `rights` or in `only`. None where the schema is not there. `sequences`: those of tables are read too, as by a dump.
 
     Raises psycopg2.Error.
     """
-    values = {
-        "schema": schema,
-        "rights": list(rights),
-        "schema_rights": list(schema_rights),
-        "only": None if only is None else list(only),
-    }
+    if only is not None:
+        assert not isinstance(rights, Mapping), "the tables are named once"
+        rights = dict.fromkeys(only, rights)
     with conn.cursor() as cur:
-        cur.execute(query("postgres.failures.missing_grants"), values)
+        cur.execute(
+            query("postgres.failures.missing_grants"), rights_wanted(schema, rights, schema_rights, sequences=sequences)
+        )
         return tuple(str(row[0]) for row in cur.fetchall())
 
 
 def failure(
-    conn: Connection, error: psycopg2.Error, rights: Sequence[str] = READ, *, only: Sequence[str] | None = None
+    conn: Connection,
+    error: psycopg2.Error,
+    rights: Sequence[str] = READ,
+    *,
+    only: Sequence[str] | None = None,
+    own: Rights = READ,
 ) -> Exception:
     """The project's own error for `error` of `conn`, with the session that holds the lock, the GRANT that is missing,
     or the place where the session is set read-only.
 
-    `rights`: what was to be done; `only`: with which tables of public. An error that nobody foresaw comes back as it
-    is. `conn` must be in no transaction that has failed.
+    `rights`: what was to be done; `only`: with which tables of public. `own`: the rights that it needs in hk_migration.
+    An error that nobody foresaw comes back as it is. `conn` must be in no transaction that has failed.
     """
     known = errors.meaning(error)
     if known is None and not errors.is_moved(error) and is_gone(conn):
@@ -57,7 +89,7 @@ def failure(
             wanted = Wanted.READ if set(rights) <= set(READ) else Wanted.WRITE
             known = locked(error, blocking_locks(conn, wanted, only=only))
         elif isinstance(known, NotAllowed):
-            known = not_allowed(error, grants_of_all(conn, rights, only=only))
+            known = not_allowed(error, grants_of_all(conn, rights, only=only, own=own, sequences=False))
         elif errors.reason_of(error) is errors.Reason.READ_ONLY:
             known = read_only(conn, error)
     except psycopg2.Error:
@@ -66,9 +98,19 @@ def failure(
     return known or unforeseen
 
 
-def grants_of_all(conn: Connection, rights: Sequence[str], *, only: Sequence[str] | None = None) -> tuple[str, ...]:
-    """`missing_grants` of the tables in public (those of `only`) and of the project's own schema."""
-    return (*missing_grants(conn, "public", rights, only=only), *missing_grants(conn, "hk_migration", rights))
+def grants_of_all(
+    conn: Connection,
+    rights: Sequence[str],
+    *,
+    only: Sequence[str] | None = None,
+    own: Rights = READ,
+    sequences: bool = True,
+) -> tuple[str, ...]:
+    """`missing_grants` of the tables in public (those of `only`), and of `own` in the project's own schema."""
+    return (
+        *missing_grants(conn, "public", rights, only=only, sequences=sequences),
+        *missing_grants(conn, "hk_migration", own, sequences=sequences),
+    )
 
 
 def grants_to_make(conn: Connection) -> tuple[str, ...]:
@@ -91,8 +133,8 @@ def grants_on_schema(conn: Connection, schema: str) -> tuple[str, ...]:
 
 
 def grants_to_record(conn: Connection) -> tuple[str, ...]:
-    """The GRANT statements that this role lacks for adding to the tables of schema hk_migration, or for making it."""
-    return (*grants_to_make(conn), *missing_grants(conn, "hk_migration", READ_AND_ADD))
+    """The GRANT statements that this role lacks for adding to the audit, or for making schema hk_migration."""
+    return (*grants_to_make(conn), *missing_grants(conn, "hk_migration", {"audit": ("INSERT",)}))
 
 
 def read_only(conn: Connection, error: psycopg2.Error) -> CapabilityMissing:

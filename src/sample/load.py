@@ -149,12 +149,14 @@ def _grants_to_make(conn: Connection) -> tuple[str, ...]:
 
 def _grants_to_remove(conn: Connection) -> tuple[str, ...]:
     """The rows to compare with are in a temporary table."""
-    return (*grants_on_database(conn, ("TEMPORARY",)), *grants_of_all(conn, READ_AND_WRITE, only=sorted(BASE_TABLES)))
+    own = dict.fromkeys(("mark", "archived_price"), ("SELECT", "INSERT", "DELETE"))
+    tables = grants_of_all(conn, READ_AND_WRITE, only=sorted(BASE_TABLES), own=own, sequences=False)
+    return (*grants_on_database(conn, ("TEMPORARY",)), *tables)
 
 
 def _explained(conn: Connection, error: psycopg2.Error, grants: Callable[[Connection], Sequence[str]]) -> Exception:
     """`conn` is in no transaction."""
-    newer = own_schema.newer_version(conn, error)
+    newer = own_schema.why_unusable(conn, error)
     if newer is not None:
         return newer
     tables = sorted(BASE_TABLES)

@@ -6,7 +6,7 @@ version is recorded in the comment of its first table, which every role can read
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -18,6 +18,8 @@ from src.errors import PrerequisiteError
 from src.postgres.connection import Connection, Cursor
 from src.postgres.errors import is_moved
 from src.postgres.queries import query, sql_file
+from src.schema import own_schema_gaps
+from src.schema.own_schema_gaps import Gaps
 
 _FILE = re.compile(r"((\d{3})_(journal|revisions)\w*)\.sql")
 
@@ -59,6 +61,11 @@ def first(part: Part) -> int:
 def newest(part: Part) -> int:
     """The number of the part's newest version."""
     return max(version.number for version in versions() if version.part is part)
+
+
+def files_of(part: Part, number: int) -> tuple[str, ...]:
+    """The files of the part's versions up to that one."""
+    return tuple(version.file for version in versions() if version.part is part and version.number <= number)
 
 
 @dataclass(frozen=True)
@@ -118,8 +125,27 @@ def known(cursor: Cursor) -> dict[Part, int]:
     return versions_found
 
 
-def newer_version(conn: Connection, error: psycopg2.Error) -> PrerequisiteError | None:
-    """Why a statement found the schema to be another one: it is of a newer version. None where that is not the reason.
+def gaps(cursor: Cursor, *parts: Part) -> Gaps:
+    """What is gone of these parts, or of both. A part of a newer version is not judged.
+
+    Reads the catalogs, and rows only where something is missing. Raises psycopg2.Error.
+    """
+    found = Gaps()
+    for one in records(cursor):
+        if one.version is None or one.version > newest(one.part) or (parts and one.part not in parts):
+            continue
+        # Programs that recorded no version made what is the first one now.
+        here = one.version or first(one.part)
+        more = own_schema_gaps.find(cursor, files_of(one.part, here))
+        if not one.version and one.table not in more.remade:
+            more = replace(more, remade=())  # an older program did not make them
+        found += more
+    return found
+
+
+def why_unusable(conn: Connection, error: psycopg2.Error) -> PrerequisiteError | None:
+    """Why a statement found the schema to be another one: it is of a newer version, or a part of it is gone. None where
+    that is not the reason.
 
     `conn` must be in no transaction that has failed.
     """
@@ -128,20 +154,31 @@ def newer_version(conn: Connection, error: psycopg2.Error) -> PrerequisiteError 
     try:
         with conn.cursor() as cursor:
             known(cursor)
+            found = gaps(cursor)
     except PrerequisiteError as newer:
         return newer
     except psycopg2.Error:
         return None
-    return None
+    return PrerequisiteError(found.text) if found.lost else None
+
+
+def check_whole(cursor: Cursor, *parts: Part) -> None:
+    """Raise PrerequisiteError as `known` does, and where a part is gone that only a person can bring back."""
+    known(cursor)
+    found = gaps(cursor, *parts)
+    if found.lost:
+        raise PrerequisiteError(found.text)
 
 
 def upgrade(cursor: Cursor, part: Part) -> None:
-    """Apply the part's versions that are missing, in the caller's transaction: it holds a lock until that ends.
+    """Apply the part's versions that are missing, in the caller's transaction: it holds a lock until that ends. Where
+    a table is gone, and an empty one does no harm, it is made anew.
 
-    Raises PrerequisiteError as `known` does.
+    Raises PrerequisiteError as `check_whole` does.
     """
     cursor.execute(query("schema.own_schema_record.lock"))
-    here = known(cursor)[part]
+    check_whole(cursor, part)
+    here = 0 if gaps(cursor, part).remade else known(cursor)[part]
     for version in versions():
         if version.part is part and version.number > here:
             cursor.execute(sql_file("schema", f"own_schema_versions/{version.file}"))

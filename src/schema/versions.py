@@ -115,28 +115,10 @@ def require(state: SchemaState, capability: Capability) -> None:
         raise reason
 
 
-@dataclass(frozen=True)
-class Recommendation:
-    """What an admin could do: `text` says what and why, `next_step` with what."""
-
-    text: str
-    next_step: NextStep | None = None
-
-
-def recommendations(state: SchemaState) -> tuple[Recommendation, ...]:
-    """What an admin could do next, in order."""
-    if state.empty:
-        return (Recommendation("The database is empty: create its tables.", NextStep(Action.INIT)),)
-    found = []
-    if state.version is None or state.warning is not None:
-        found.append(Recommendation(state.warning or "This database is not recognised."))
-    if state.version is SchemaVersion.V1:
-        text = "Run phase 1 to have several portfolios; v1 clients go on working."
-        found.append(Recommendation(text, NextStep(Action.PHASE1)))
-    elif state.version is SchemaVersion.V2:
-        text = "When no v1 client is left, run phase 2 to complete the schema."
-        found.append(Recommendation(text, NextStep(Action.PHASE2)))
-    return tuple(found) or (Recommendation("Nothing to do: this is the newest schema."),)
+def features(state: SchemaState) -> dict[str, bool | str]:
+    """What the schema is like, and each capability by its name: whether it has it."""
+    flags = {key: found for key, found in state.flags().items() if key != "warning"}
+    return flags | {capability.name: why_not(state, capability) is None for capability in CAPABILITIES}
 
 
 @dataclass(frozen=True)

@@ -143,9 +143,9 @@ def test_the_history_of_a_role_without_rights_names_the_grant(database: Database
 @pytest.mark.parametrize(
     ("revoke", "grant"),
     [
-        ("REVOKE SELECT ON public.trading_signals FROM trader", "GRANT SELECT ON public.trading_signals TO trader;"),
-        ("REVOKE INSERT ON hk_migration.event FROM trader", "GRANT INSERT ON hk_migration.event TO trader;"),
-        ("REVOKE CREATE ON SCHEMA public FROM PUBLIC, trader", "GRANT CREATE ON SCHEMA public TO trader;"),
+        ("REVOKE SELECT ON public.trading_signals FROM trader", "GRANT SELECT ON public.trading_signals TO trader"),
+        ("REVOKE INSERT ON hk_migration.event FROM trader", "GRANT INSERT ON hk_migration.event TO trader"),
+        ("REVOKE CREATE ON SCHEMA public FROM PUBLIC, trader", "GRANT CREATE ON SCHEMA public TO trader"),
     ],
 )
 def test_a_right_revoked_in_the_middle_of_a_phase_pauses_it(

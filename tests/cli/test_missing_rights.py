@@ -98,7 +98,7 @@ def test_the_right_on_a_compatibility_view_is_named(
     superuser = by_superuser(servers, url)
     execute(superuser, "CREATE TABLE public.audit_log (id integer)")
     said = paused(url, settings, "prove", "started", "REVOKE ALL ON trader.portfolio_positions FROM trader", superuser)
-    statement = "GRANT SELECT ON trader.portfolio_positions TO trader;"
+    statement = "GRANT SELECT ON trader.portfolio_positions TO trader"
     assert statement in said and said.count("GRANT") == 1
     execute(superuser, statement)
     assert engine.resume(url, Options(backup=False), settings, lambda event: None).state == "done"
@@ -170,7 +170,7 @@ def test_remove_sample_and_prune_name_the_grants(make_database: MakeDatabase, cl
                  f"GRANT SELECT ON ALL TABLES IN SCHEMA hk_migration TO {other}")  # fmt: skip
     said = cli(as_role(url, other), "remove-sample", "--yes")
     assert said.exit_code == 3, said.all
-    assert f"GRANT INSERT, UPDATE, DELETE ON public.portfolio_positions TO {other};" in said.all
+    assert "GRANT INSERT, UPDATE, DELETE ON public.portfolio_positions" in said.all
 
 
 def test_an_audit_that_cannot_be_written_names_the_grant(make_database: MakeDatabase, cli: Cli, other: str) -> None:
@@ -181,7 +181,7 @@ def test_an_audit_that_cannot_be_written_names_the_grant(make_database: MakeData
     cli(as_role(url, other), "remove-sample", "--yes")
     logs = " ".join(path.read_text() for path in cli.logs())
     assert "The audit cannot be written. " in logs
-    assert f"GRANT INSERT ON ALL TABLES IN SCHEMA hk_migration TO {other};" in logs
+    assert f"GRANT INSERT ON hk_migration.audit TO {other};" in logs
 
 
 def test_backups_in_folders_that_are_not_known_are_said(make_database: MakeDatabase, cli: Cli, other: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from src.database_enhanced import DatabaseManager, SchemaVersion
 from src.journal.model import Phase
-from src.migration import engine
+from src.migration import engine, inspection
 from src.migration.model import Options
 from src.migration.preflight.survey import Survey, survey
 from src.portfolios import transactions
@@ -154,6 +154,6 @@ def test_a_survey_for_a_plan_begins_anew_where_the_schema_moves(
             conn.cursor().execute("SELECT FROM public.was_here_a_moment_ago")
         return survey(conn, None, Options())
 
-    monkeypatch.setattr(engine, "survey", moving)
+    monkeypatch.setattr(inspection, "survey", moving)
     assert engine.inspect(url).version == "1.0"
     assert next(moves, None) is None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.cli.text import current_run_lines, run_detail_lines
+from src.cli.text_history import activity_lines
 from src.errors import Action, NextStep, PrerequisiteError
 from src.health import judgements
 from src.health.background_poll import Answer
@@ -163,3 +164,22 @@ def test_an_unknown_value_equals_no_member() -> None:
     assert EventKind("checkpoint") not in list(EventKind)
     assert EventKind("checkpoint") == EventKind("checkpoint")
     assert EventKind("run") is EventKind.RUN
+
+
+@pytest.mark.parametrize("detail", ['"backup"', '"state"', "[]", "7", "null", "{}"])
+def test_an_event_whose_detail_is_no_object_has_none(newer: MigrationEnv, detail: str) -> None:
+    """Not even the word None: an outcome without a state is none, and what was recorded before it counts."""
+    add(newer, "outcome", "Paused", '{"state": "paused", "backup": "b1"}')
+    for kind in ("outcome", "proof", "step", "pause"):
+        add(newer, kind, "Something", detail)
+    (run,) = runs.fetch_runs(newer.url)
+    assert (run.state, run.backup) == ("paused", "b1")
+    (entry,) = [one for one in activity.read(newer.url).entries if one.run is not None]
+    assert "None" not in " ".join(activity_lines([entry]))
+    assert "None" not in " ".join(run_detail_lines(run))
+
+
+def test_an_outcome_that_cannot_be_read_alone_leaves_the_run_interrupted(newer: MigrationEnv) -> None:
+    add(newer, "outcome", "Something", '"done"')
+    (run,) = runs.fetch_runs(newer.url)
+    assert run.state == RunState.INTERRUPTED

@@ -21,7 +21,7 @@ from src.backup.restore.swap import restore_by_swap
 from src.backup.scratch import describe_database, maintenance_url, session
 from src.errors import BackupError
 from src.journal.run_lock import RESTORE, acquire_run_lock
-from src.journal.runs import end_unfinished
+from src.journal.runs import end_unfinished, ensure_own_schema
 from src.postgres import errors
 from src.postgres.connection import Connection, redact
 from src.postgres.queries import query
@@ -52,7 +52,11 @@ def _restore(url: str, backup: Backup, backup_dir: Path, on_progress: Progress) 
         with session(url, purpose=RESTORE) as conn:
             acquire_run_lock(conn)
             with conn.cursor() as cursor:
-                own_schema.known(cursor)
+                own_schema.check_whole(cursor, own_schema.Part.JOURNAL)
+                gone = own_schema.gaps(cursor, own_schema.Part.JOURNAL).remade
+            if gone:  # the backup has rows for them
+                with session(url, purpose=RESTORE, autocommit=False) as anew, anew:
+                    ensure_own_schema(anew)
             live = inspect_target(conn)
             if live.may_swap:
                 # A database that was made for this restore gets the history of the backup.

@@ -1,6 +1,6 @@
 -- == records: Runs, newest first, each with the state that follows from its events. A run that never ended and that no session
 -- holds the lock for any more is interrupted; so is the first half of a rollback from v3 to v1 whose second half did
--- not begin. One that a later run undid is undone.
+-- not begin. One that a later run undid is undone. An outcome without a state is none.
 WITH held AS (
     SELECT EXISTS (SELECT FROM pg_catalog.pg_locks
                     WHERE locktype = 'advisory' AND classid = %(lock_class)s AND objid = %(lock_object)s
@@ -19,7 +19,7 @@ SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
             ELSE 'interrupted' END,
        coalesce(CASE WHEN ended.resumed THEN NULL ELSE ended.message END, last.message, ''),
        (SELECT e.detail->>'backup' FROM hk_migration.event e
-         WHERE e.run_id = r.run_id AND e.detail ? 'backup' ORDER BY e.event_id DESC LIMIT 1),
+         WHERE e.run_id = r.run_id AND e.detail->>'backup' IS NOT NULL ORDER BY e.event_id DESC LIMIT 1),
        (SELECT max(CASE jsonb_typeof(e.detail->'stall_ms') WHEN 'number' THEN (e.detail->>'stall_ms')::numeric END)
           FROM hk_migration.event e WHERE e.run_id = r.run_id),
        (SELECT count(DISTINCT e.step) FROM hk_migration.event e
@@ -28,7 +28,7 @@ SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
        jsonb_array_length(steps.planned),
        last.step,
        (SELECT e.detail->'rows' FROM hk_migration.event e
-         WHERE e.run_id = r.run_id AND e.kind = 'proof' AND e.detail ? 'rows' ORDER BY e.event_id DESC LIMIT 1),
+         WHERE e.run_id = r.run_id AND e.kind = 'proof' AND e.detail->'rows' IS NOT NULL ORDER BY e.event_id DESC LIMIT 1),
        r.sql_files,
        r.options->'actor'
   FROM held, hk_migration.run r
@@ -38,7 +38,7 @@ SELECT r.run_id, r.phase, r.from_version, r.to_version, r.started_at,
               EXISTS (SELECT FROM hk_migration.event later
                        WHERE later.run_id = r.run_id AND later.event_id > e.event_id AND later.kind = 'run') AS resumed
          FROM hk_migration.event e
-        WHERE e.run_id = r.run_id AND e.kind = 'outcome' ORDER BY e.event_id DESC LIMIT 1) ended ON true
+        WHERE e.run_id = r.run_id AND e.kind = 'outcome' AND e.detail->>'state' IS NOT NULL ORDER BY e.event_id DESC LIMIT 1) ended ON true
   LEFT JOIN LATERAL (
        SELECT e.message, e.step FROM hk_migration.event e
         WHERE e.run_id = r.run_id AND e.kind IN ('run', 'step') ORDER BY e.event_id DESC LIMIT 1) last ON true
@@ -61,7 +61,7 @@ SELECT event_id, at, run_id, kind, step, message, done, total, detail
  ORDER BY event_id
 
 -- == pause_asked_by: who asked the run to pause since it began, or went on, last
-SELECT detail->>'by'
+SELECT coalesce(detail->>'by', 'somebody')
   FROM hk_migration.event
  WHERE run_id = %(run)s AND kind = 'pause'
    AND event_id > (SELECT max(event_id) FROM hk_migration.event WHERE run_id = %(run)s AND kind = 'run')

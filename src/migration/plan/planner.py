@@ -7,15 +7,16 @@ from pathlib import Path
 
 import psycopg2
 
-from src.backup.api import estimate_backup
+from src.backup.api import Estimate, estimate_backup
 from src.config import Settings
+from src.errors import PrerequisiteError
 from src.journal import runs
 from src.journal.model import Phase
 from src.journal.sessions import long_transactions
 from src.migration.findings import Choice, Finding
 from src.migration.model import Options, Plan, Step, StepKind, StepMode
 from src.migration.plan.estimate import earlier_runs, estimates
-from src.migration.preflight.own_schema_rules import NEWER_VERSION
+from src.migration.preflight.own_schema_rules import NEWER_VERSION, NOT_WHOLE
 from src.migration.preflight.rollback_preview import merge_preview, portfolios_to_archive
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal
 from src.migration.preflight.survey import Survey, survey
@@ -94,11 +95,14 @@ def plan_phase(conn: Connection, url: str, phase: Phase, options: Options, setti
     found = survey(conn, phase, options)
     try:
         return _plan(conn, url, phase, options, settings, found)
-    except psycopg2.Error as error:
-        newer = any(finding.code == NEWER_VERSION.code for finding in found.findings)
-        if not (found.refused and (is_refused_right(error) or (newer and is_moved(error)))):
+    except PrerequisiteError:
+        if not found.refused:
             raise
-        return _unread(conn, phase, found)
+    except psycopg2.Error as error:
+        unusable = any(finding.code in (NEWER_VERSION.code, NOT_WHOLE.code) for finding in found.findings)
+        if not (found.refused and (is_refused_right(error) or (unusable and is_moved(error)))):
+            raise
+    return _unread(conn, phase, found)
 
 
 def _unread(conn: Connection, phase: Phase, found: Survey) -> Plan:
@@ -155,9 +159,13 @@ def _plan(conn: Connection, url: str, phase: Phase, options: Options, settings: 
     if options.backup and not made_already and not plan.refusals:
         estimate = estimate_backup(url, backup_dir(options, settings))
         plan = replace(plan, backup_bytes_estimate=estimate.needed, disk_free_bytes=estimate.free)
-        if estimate.obstacle is not None:
-            plan = replace(plan, findings=(NO_BACKUP_POSSIBLE(obstacle=estimate.obstacle), *plan.findings))
+        plan = replace(plan, findings=(*backup_findings(estimate), *plan.findings))
     return plan
+
+
+def backup_findings(estimate: Estimate) -> tuple[Finding, ...]:
+    """The refusal where no backup can be made."""
+    return () if estimate.obstacle is None else (NO_BACKUP_POSSIBLE(obstacle=estimate.obstacle),)
 
 
 def backup_dir(options: Options, settings: Settings) -> Path:

@@ -1,4 +1,4 @@
 """What a phase would meet in this database: facts of its catalog and rows, rules over them, findings.
 
-Imported by cli, migration.engine, migration.plan, migration.run and ui.
+Imported by migration.engine, migration.inspection, migration.plan, migration.recommendations, migration.run and ui.
 """

@@ -1,25 +1,14 @@
-"""What stands in the way around the tables: the server, rights, roles and their search_path, schemas, sessions."""
+"""What stands in the way around the tables: the server, roles and their search_path, schemas, sessions."""
 
 from collections.abc import Iterator
 
 from src.journal.model import Client, ClientState, Phase
 from src.migration.findings import Choice, Finding
-from src.migration.preflight.facts import OUR_TABLES, Facts
+from src.migration.preflight.facts import VIEWED_TABLES, Facts
 from src.migration.preflight.rules import BUILDS_VIEWS, EVERY_PHASE, info, refusal, warning
-from src.postgres.readonly import ReadOnlyTransaction
 from src.text import literal, quoted
 
 OLDEST_SERVER = 140000
-VIEWED_TABLES = tuple(table for table in OUR_TABLES if table != "portfolios")
-OUR_VIEWS = ("portfolio_summary", "portfolio_performance")
-OUR_FUNCTIONS = (
-    "check_migration_status",
-    "validate_portfolio_integrity",
-    "hk_share_price",
-    "hk_sync_legacy_symbol",
-    "hk_default_portfolio",
-    "hk_rollback_fence",
-)
 _RESERVED = ("hk_migration", "public", "information_schema")
 _SCOPES = {
     1: "ALTER ROLE {role} IN DATABASE {database} SET search_path",
@@ -53,45 +42,6 @@ SERVER_TOO_OLD = refusal(
     EVERY_PHASE,
     "This server is PostgreSQL {version}; {oldest} is the oldest that this works with.",
     "Upgrade the server first.",
-)
-NO_CREATE_ON_DATABASE = refusal(
-    "no-create-on-database",
-    EVERY_PHASE,
-    "Role {role} lacks the right CREATE on database {database}. It is needed for new schemas: {schemas}.",
-    "Let the database's owner run",
-    sql="GRANT CREATE ON DATABASE {database:sql} TO {role:sql}",
-)
-NO_CREATE_IN_PUBLIC = refusal(
-    "no-create-in-public",
-    EVERY_PHASE,
-    "Role {role} lacks the right CREATE on schema public.",
-    "Let the schema's owner run",
-    sql="GRANT CREATE ON SCHEMA public TO {role:sql}",
-)
-NOT_OWNER = refusal(
-    "not-owner",
-    EVERY_PHASE,
-    "Role {owner} owns {objects}, and {role} is no member of it.",
-    "Only an owner may change them. Connect as {owner}, or let an administrator of the server run",
-    sql=("GRANT {owner:sql} TO {role:sql}", "or {statements}"),
-)
-OWNED_BY_SUPERUSER = refusal(
-    "owned-by-superuser",
-    EVERY_PHASE,
-    "Role {owner}, a superuser, owns {objects}.",
-    "Only an owner may change them, and a member of {owner} would have every right on the server. Let {owner} make "
-    "{role} the owner",
-    sql="{statements}",
-)
-NO_SEQUENCE = refusal(
-    "no-sequence",
-    EVERY_PHASE,
-    "Role {role} may not use the sequences that number the rows of {tables}.",
-    "Let their owner run",
-    sql="GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role:sql}",
-)
-RIGHTS = frozenset(
-    rule.code for rule in (NO_CREATE_ON_DATABASE, NO_CREATE_IN_PUBLIC, NOT_OWNER, OWNED_BY_SUPERUSER, NO_SEQUENCE)
 )
 NO_SUCH_ROLE = refusal(
     "no-such-role",
@@ -186,57 +136,6 @@ def server_findings(facts: Facts) -> Iterator[Finding]:
             yield READ_ONLY_SESSION(**values)
     if server.version < OLDEST_SERVER:
         yield SERVER_TOO_OLD(version=server.version // 10000, oldest=OLDEST_SERVER // 10000)
-
-
-def rights_findings(facts: Facts) -> Iterator[Finding]:
-    """Rights that our role lacks, each by name."""
-    server = facts.server
-    missing = _schemas_to_make(facts)
-    if missing and not server.may_create_schemas:
-        yield NO_CREATE_ON_DATABASE(role=server.role, database=server.database, schemas=missing)
-    if not server.may_create_in_public:
-        yield NO_CREATE_IN_PUBLIC(role=server.role)
-    yield from _owner_findings(facts)
-    numbered = [facts.relations[table] for table in OUR_TABLES if table in facts.relations]
-    unusable = [table.name for table in numbered if table.owned and table.usable_sequence is False]
-    if unusable:
-        yield NO_SEQUENCE(tables=unusable, role=server.role)
-
-
-def _owner_findings(facts: Facts) -> Iterator[Finding]:
-    """One finding for each role that owns something which a phase changes."""
-    return ownership_findings(facts.transaction, facts.server.role, multi=facts.state.multi_portfolio)
-
-
-def ownership_findings(transaction: ReadOnlyTransaction, role: str, *, multi: bool) -> Iterator[Finding]:
-    """One finding for each role that owns something which a phase changes. `facts` of each: `objects`, by name.
-
-    `multi`: the views and functions of v2 are ours, if they are there.
-    """
-    values = {
-        "tables": [*OUR_TABLES, *(OUR_VIEWS if multi else ())],
-        "functions": list(OUR_FUNCTIONS if multi else ()),
-    }
-    found: dict[tuple[str, bool], list[tuple[str, str]]] = {}
-    for owner, superuser, name, statement in transaction.rows("migration.preflight.survey.not_owned", values):
-        found.setdefault((owner, superuser), []).append((name, statement))
-    for (owner, superuser), owned in found.items():
-        rule = OWNED_BY_SUPERUSER if superuser else NOT_OWNER
-        yield rule(
-            owner=owner,
-            objects=[name for name, _ in owned],
-            role=role,
-            statements="; ".join(statement for _, statement in owned),
-        )
-
-
-def _schemas_to_make(facts: Facts) -> list[str]:
-    missing = [] if facts.server.has_own_schema else ["hk_migration"]
-    if facts.wants(Phase.PHASE1, Phase.ROLLBACK_V2):
-        values = {"roles": list(facts.roles), "tables": list(VIEWED_TABLES)}
-        there = {row[0] for row in facts.transaction.rows("migration.preflight.survey.role_schemas", values)}
-        missing += [role for role in facts.roles if role not in there]
-    return missing
 
 
 def role_findings(facts: Facts) -> Iterator[Finding]:

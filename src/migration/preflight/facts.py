@@ -2,21 +2,24 @@
 
 from dataclasses import dataclass
 
-from src.journal.model import Phase
+from src.journal.model import Phase, RunRecord
 from src.migration.model import Options
 from src.postgres.read_only_setting import ReadOnlySetting
 from src.postgres.readonly import ReadOnlyTransaction
+from src.schema.own_schema import Record
+from src.schema.own_schema_gaps import Gaps
 from src.schema.versions import PORTFOLIO_COLUMNS, SchemaState, SchemaVersion
 
 V1_TABLES = ("portfolio_positions", "trading_signals", "price_history")
 OPTIONAL_TABLES = ("portfolio_analyses", "portfolio_value_history")
 OUR_TABLES = (*V1_TABLES, *OPTIONAL_TABLES, "portfolios")
+VIEWED_TABLES = (*V1_TABLES, *OPTIONAL_TABLES)
 HOLDINGS = "portfolio_holdings"
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A relation of schema public. `kind` as in pg_class.relkind. `usable_sequence`: None where there is none."""
+    """A relation of schema public. `kind` as in pg_class.relkind."""
 
     name: str
     kind: str
@@ -26,7 +29,6 @@ class Relation:
     row_security: bool
     partitioned: bool
     inherits: bool
-    usable_sequence: bool | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Facts:
 
     `phases`: what is asked for, or what may come next where nothing is. `path_in_options`: this connection was opened
     with a search_path of its own, so it cannot read the server's. `read_only`: what makes it so; None: it is not.
+    `own_records`: of schema hk_migration; `own_gaps`: of what runs write there, `change_gaps`: of what is written with
+    each save. `unfinished`: the run that has not ended, where it can be read.
     """
 
     transaction: ReadOnlyTransaction
@@ -68,10 +72,13 @@ class Facts:
     roles: tuple[str, ...]
     relations: dict[str, Relation]
     columns: dict[tuple[str, str], TableColumn]
-    own_tables: frozenset[str]
     syncs_legacy: bool
     path_in_options: bool
     read_only: ReadOnlySetting | None
+    own_records: tuple[Record, ...]
+    own_gaps: Gaps
+    change_gaps: Gaps
+    unfinished: RunRecord | None
 
     def has(self, table: str) -> bool:
         """A plain table of that name is there, and may be read."""

@@ -1,14 +1,13 @@
-"""What stands in the way in hk_migration itself: a newer version of the program has worked there."""
+"""What stands in the way in hk_migration itself: a newer version of the program has worked there, or a part is gone."""
 
 from collections.abc import Iterator
 
-from src.journal import runs
 from src.journal.model import NEWER_PROGRAM
 from src.migration.findings import Finding
 from src.migration.preflight.facts import Facts
-from src.migration.preflight.rules import EVERY_PHASE, refusal
-from src.postgres.connection import Connection
+from src.migration.preflight.rules import EVERY_PHASE, refusal, warning
 from src.schema import own_schema
+from src.schema.own_schema_gaps import ADVICE, REMADE, THEN
 
 NEWER_VERSION = refusal(
     "newer-version",
@@ -31,17 +30,44 @@ UNKNOWN_RUN = refusal(
 )
 
 
-def own_schema_findings(conn: Connection, facts: Facts) -> Iterator[Finding]:
-    """Versions and runs that this program does not know: a phase is refused there."""
-    with conn.cursor() as cursor:
-        records = own_schema.records(cursor)
-    for record in records:
+NOT_WHOLE = refusal(
+    "own-schema-not-whole",
+    EVERY_PHASE,
+    "Schema hk_migration is not whole, it lacks {objects}.",
+    ADVICE,
+    sql="{statement}",
+    then=THEN,
+)
+CHANGES_NOT_WHOLE = warning(
+    "change-history-not-whole",
+    EVERY_PHASE,
+    "Schema hk_migration is not whole, it lacks {objects}: positions cannot be saved, and their change history is not "
+    "known.",
+    ADVICE,
+    sql="{statement}",
+    then=THEN,
+)
+MADE_ANEW = warning(
+    "own-schema-made-anew",
+    EVERY_PHASE,
+    "Schema hk_migration lacks {objects}, and what was recorded there.",
+    REMADE,
+)
+
+
+def own_schema_findings(facts: Facts) -> Iterator[Finding]:
+    """Versions and runs that this program does not know, and tables that are gone."""
+    for record in facts.own_records:
         if record.version is None:
             yield UNKNOWN_VERSION(table=record.table, comment=repr(record.comment[:80]))
-    newer = own_schema.newer_parts(records)
+    newer = own_schema.newer_parts(facts.own_records)
     if newer:
         yield NEWER_VERSION(parts=newer)
-    elif {"run", "event"} <= facts.own_tables:
-        run = runs.unfinished_run(runs.read_runs(conn, limit=1))
-        if run is not None and not run.phase.is_known:
-            yield UNKNOWN_RUN(run=str(run.run_id), phase=str(run.phase), state=str(run.state))
+    for gaps, rule in ((facts.own_gaps, NOT_WHOLE), (facts.change_gaps, CHANGES_NOT_WHOLE)):
+        if gaps.lost:
+            yield rule(objects=list(gaps.lost), statement=gaps.statement)
+        if gaps.remade:
+            yield MADE_ANEW(objects=[f"table hk_migration.{table}" for table in gaps.remade])
+    run = facts.unfinished
+    if run is not None and not run.phase.is_known:
+        yield UNKNOWN_RUN(run=str(run.run_id), phase=str(run.phase), state=str(run.state))

@@ -1,14 +1,14 @@
 """What a database is, what stands in the way of a phase, and who is connected. Changes nothing, waits for nobody."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from src.journal import sessions
-from src.journal.model import Client, Phase
+from src.journal import runs, sessions
+from src.journal.model import Client, Phase, RunRecord
 from src.migration.findings import Finding, Severity
 from src.migration.model import Options, TableSize
 from src.migration.preflight import (
@@ -16,6 +16,7 @@ from src.migration.preflight import (
     holdings_rules,
     own_schema_rules,
     reference_rules,
+    rights_rules,
     row_rules,
     table_rules,
 )
@@ -29,10 +30,14 @@ from src.migration.preflight.facts import (
     TableColumn,
 )
 from src.migration.preflight.rules import EVERY_PHASE, info, refusal, warning
+from src.postgres.connection import APPLICATION_NAME
 from src.postgres.failures import failure
 from src.postgres.read_only_setting import read_only_setting
 from src.postgres.readonly import ReadOnlyTransaction, read_only
 from src.postgres.table_locks import blocking_locks
+from src.schema import own_schema
+from src.schema.own_schema import Part, Record
+from src.schema.own_schema_gaps import Gaps
 from src.schema.versions import SchemaState, SchemaVersion, detect
 
 T = TypeVar("T")
@@ -73,6 +78,9 @@ TABLES_LOCKED = warning(
     "{holders}. Try again when that transaction has ended.",
 )
 
+# Warnings with which no phase can be planned just now.
+HOLDS_UP = frozenset({NOT_READ_IN_TIME.code, TABLES_LOCKED.code})
+
 # A table up to this many bytes is counted where the server has no estimate of its rows.
 COUNT_BELOW_BYTES = 16 * 1024 * 1024
 _NEXT = {
@@ -80,25 +88,39 @@ _NEXT = {
     SchemaVersion.V2: frozenset({Phase.PHASE2, Phase.ROLLBACK_V1}),
     SchemaVersion.V3: frozenset({Phase.ROLLBACK_V2}),
 }
+RUN_TABLES = frozenset({"run", "event"})
 _ORDER = {"refusal": 0, "warning": 1, "info": 2}
 
 
 @dataclass(frozen=True)
 class Survey:
-    """`version`: "1.0", "2.0", "3.0", or None for a database that is empty or none of the three.
-
-    `server_version`: as server_version_num, for instance 180003. `archived_portfolios`: those that phase 1 can restore.
+    """`unfinished`: the run that has not ended, where it can be read. `server_version`: as server_version_num, for
+    instance 180003. `archived_portfolios`: those that phase 1 can restore.
     """
 
-    version: str | None
-    empty: bool
-    title: str
+    state: SchemaState
+    unfinished: RunRecord | None
     findings: tuple[Finding, ...]
     legacy_roles: tuple[str, ...]
     legacy_clients: tuple[Client, ...]
     tables: tuple[TableSize, ...]
     server_version: int
     archived_portfolios: tuple[str, ...]
+
+    @property
+    def version(self) -> str | None:
+        """Such as "1.0"; None for a database that is empty or none of the three."""
+        return None if self.state.version is None else str(self.state.version)
+
+    @property
+    def title(self) -> str:
+        """As `check` prints it."""
+        return self.state.title
+
+    @property
+    def empty(self) -> bool:
+        """Whether none of the tables is there."""
+        return self.state.empty
 
     @property
     def refused(self) -> bool:
@@ -120,27 +142,27 @@ def survey(conn: Connection, phase: Phase | None, options: Options) -> Survey:
 
 def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | None, options: Options) -> Survey:
     state = detect(conn)
-    roles = sessions.legacy_roles(conn, options.legacy_roles)
+    own = _own_schema(conn, transaction, phase)
+    roles = sessions.legacy_roles(conn, options.legacy_roles or own.legacy_roles)
     connected = sessions.legacy_clients(conn, roles)
-    facts = _facts(conn, transaction, state, phase, options, roles)
-    marks = frozenset(_own_rows(facts, "migration.preflight.survey_rows.marks", "mark"))
+    facts = _facts(conn, transaction, state, phase, options, roles, own)
+    marks = frozenset(_own_rows(facts, own, "migration.preflight.survey_rows.marks", "mark"))
     archived = tuple(
-        _own_rows(facts, "migration.preflight.survey_rows.archived_portfolios", "archive", "archived_portfolio")
+        _own_rows(facts, own, "migration.preflight.survey_rows.archived_portfolios", "archive", "archived_portfolio")
     )
     tables = _sizes(facts)
     found = [
         *access_rules.server_findings(facts),
         *_version_findings(facts),
-        *_of(facts, lambda seen: own_schema_rules.own_schema_findings(conn, seen)),
+        *own_schema_rules.own_schema_findings(facts),
         *(() if state.empty else _findings(facts, marks, archived)),
         *access_rules.session_findings(facts, connected, sessions.long_transactions(conn)),
     ]
-    if transaction.unseen:
-        found.append(_unseen(conn, transaction.unseen))
+    if phase is None or transaction.unseen:
+        found += _unread(conn, transaction.unseen)
     return Survey(
-        version=None if state.version is None else str(state.version),
-        empty=state.empty,
-        title=state.title,
+        state=state,
+        unfinished=own.unfinished,
         findings=tuple(sorted(dict.fromkeys(found), key=lambda finding: _ORDER[finding.severity])),
         legacy_roles=roles,
         legacy_clients=connected,
@@ -150,19 +172,55 @@ def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | N
     )
 
 
-def _own_rows(facts: Facts, name: str, *tables: str) -> list[str]:
+@dataclass(frozen=True)
+class _OwnSchema:
+    """Schema hk_migration. `usable`: tables that are whole and may be read. `legacy_roles`: of the unfinished run,
+    where no phase is asked for."""
+
+    records: tuple[Record, ...]
+    gaps: Gaps
+    change_gaps: Gaps
+    usable: frozenset[str]
+    unfinished: RunRecord | None = None
+    legacy_roles: tuple[str, ...] = ()
+
+
+def _own_schema(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | None) -> _OwnSchema:
+    with conn.cursor() as cursor:
+        records = own_schema.records(cursor)
+        gaps, change_gaps = (own_schema.gaps(cursor, part) for part in (Part.JOURNAL, Part.REVISIONS))
+    readable = frozenset(row[0] for row in transaction.rows("migration.preflight.survey.own_tables"))
+    seen = _OwnSchema(records, gaps, change_gaps, readable.difference(gaps.broken))
+    if own_schema.newer_parts(records) or not seen.usable >= RUN_TABLES:
+        return seen
+
+    def read() -> list[RunRecord]:
+        return runs.read_runs(conn, limit=1)
+
+    run = runs.unfinished_run(read() if phase is not None else transaction.unless_locked("some tables", read))
+    if run is None or phase is not None:
+        return replace(seen, unfinished=run)
+    roles = runs.read_inputs(conn, run.run_id)[0].get("legacy_roles")
+    return replace(seen, unfinished=run, legacy_roles=tuple(roles) if isinstance(roles, list) else ())
+
+
+def _own_rows(facts: Facts, own: _OwnSchema, name: str, *tables: str) -> list[str]:
     """The first column of a query that reads these tables of hk_migration; none where one of them is not there."""
-    if not set(tables) <= facts.own_tables:
+    if not own.usable.issuperset(tables):
         return []
     return _of(facts, lambda seen: (row[0] for row in seen.transaction.rows(name)))
 
 
-def _unseen(conn: Connection, unseen: Iterable[str]) -> Finding:
-    """Which tables could not be read, and who holds them: what could not be said of each rule is asked now."""
-    locks = blocking_locks(conn, only=(*OUR_TABLES, HOLDINGS))
-    if not locks:
-        return NOT_READ_IN_TIME(tables=sorted(set(unseen)))
-    return TABLES_LOCKED(tables=sorted({lock.table for lock in locks}), holders="; ".join(map(str, locks)))
+def _unread(conn: Connection, unseen: Sequence[str]) -> Iterator[Finding]:
+    """Which tables cannot be read, and who holds them: what could not be said of each rule is asked now. A step of our
+    own holds a lock for a moment: that counts where it was in the way."""
+    locks = list(blocking_locks(conn, only=(*OUR_TABLES, HOLDINGS)))
+    if not unseen:
+        locks = [lock for lock in locks if not lock.application_name.startswith(APPLICATION_NAME)]
+    if locks:
+        yield TABLES_LOCKED(tables=sorted({lock.table for lock in locks}), holders="; ".join(map(str, locks)))
+    elif unseen:
+        yield NOT_READ_IN_TIME(tables=sorted(set(unseen)))
 
 
 def _facts(
@@ -172,6 +230,7 @@ def _facts(
     phase: Phase | None,
     options: Options,
     roles: tuple[str, ...],
+    own: _OwnSchema,
 ) -> Facts:
     tables = {"tables": [*OUR_TABLES, HOLDINGS, "portfolio_summary", "portfolio_performance"]}
     relations = (Relation(*row) for row in transaction.rows("migration.preflight.survey.relations", tables))
@@ -179,23 +238,27 @@ def _facts(
     return Facts(
         transaction=transaction,
         asked=phase,
-        phases=_phases(phase, state),
+        phases=_phases(phase, state, own.unfinished),
         options=options,
         state=state,
         server=Server(*transaction.row("migration.preflight.survey.server")),
         roles=roles,
         relations={relation.name: relation for relation in relations},
         columns={(column.table, column.name): column for column in columns},
-        own_tables=frozenset(row[0] for row in transaction.rows("migration.preflight.survey.own_tables")),
         syncs_legacy=transaction.row("migration.preflight.survey.sync_trigger")[0],
         path_in_options="search_path" in (conn.info.options or ""),
         read_only=read_only_setting(conn),
+        own_records=own.records,
+        own_gaps=own.gaps,
+        change_gaps=own.change_gaps,
+        unfinished=own.unfinished,
     )
 
 
-def _phases(phase: Phase | None, state: SchemaState) -> frozenset[Phase]:
+def _phases(phase: Phase | None, state: SchemaState, unfinished: RunRecord | None) -> frozenset[Phase]:
     if phase is None:
-        return _NEXT[state.version] if state.version is not None else frozenset({Phase.PHASE1})
+        found = _NEXT[state.version] if state.version is not None else frozenset({Phase.PHASE1})
+        return found | {unfinished.phase} if unfinished is not None and unfinished.phase.is_known else found
     if phase is Phase.ROLLBACK_V1 and state.version is SchemaVersion.V3:
         return frozenset({Phase.ROLLBACK_V2, Phase.ROLLBACK_V1})
     return frozenset({phase})
@@ -216,7 +279,7 @@ def _findings(facts: Facts, marks: frozenset[str], archived: tuple[str, ...]) ->
     yield from _of(facts, access_rules.role_findings)
     # From here on names are shown with their schema, whatever the session's search_path is.
     facts.transaction.rows("migration.preflight.survey.clear_path")
-    yield from _of(facts, access_rules.rights_findings)
+    yield from _of(facts, rights_rules.rights_findings)
     yield from _of(facts, access_rules.schema_findings)
     yield from _of(facts, table_rules.table_findings)
     yield from _of(facts, table_rules.column_findings)

@@ -13,6 +13,7 @@ from src.journal.model import Event, EventKind, Keep, OutcomeState, Phase, Proof
 from src.journal.sessions import legacy_clients
 from src.migration.model import Options, Plan, Step
 from src.migration.plan.planner import BACKUP, MEASURE, PROVE, backup_dir
+from src.migration.preflight.rights_rules import Need
 from src.migration.run.proof import (
     Measurement,
     archive_rows,
@@ -163,7 +164,13 @@ class Execution:
         roll_back(self._work)
         if self.server_is_gone:
             return not_allowed(error, ())
-        return refused_right(self._work, error, self.plan.legacy_roles)
+        return refused_right(self._work, error, self._need)
+
+    @property
+    def _need(self) -> Need:
+        """What is left of this run needs rights for. A run has made views and functions of v2, or works on them."""
+        dumped = self._options.backup and self._backup is None
+        return Need(frozenset({self.plan.phase}), self.plan.legacy_roles, multi=True, dumped=dumped)
 
     @property
     def server_is_gone(self) -> bool:

@@ -15,10 +15,13 @@ SELECT to_regclass('hk_migration.mark') IS NOT NULL
 -- == is_sample: is what is in the tables generated?
 SELECT EXISTS (SELECT FROM hk_migration.mark WHERE name = 'sample')
 
--- == change_single: the clock, whether the project has a schema of its own here, and what moves with every committed
+-- == change_single: the clock, whether the project's own schema has what own_changes reads, and what moves with every committed
 -- change of a position, with new signals and new prices, and soon after other changes of those two (from the
 -- statistics). A row's xmin is the transaction that wrote it.
-SELECT now(), to_regclass('hk_migration.event') IS NOT NULL,
+SELECT now(), (SELECT count(*) = 3 FROM pg_catalog.pg_attribute a
+         JOIN (VALUES (to_regclass('hk_migration.event'), 'event_id'), (to_regclass('hk_migration.run'), 'run_id'),
+                      (to_regclass('hk_migration.mark'), 'name')) AS own (tbl, col)
+           ON a.attrelid = own.tbl AND a.attname = own.col AND NOT a.attisdropped),
        count(*), coalesce(sum(xmin::text::bigint), 0),
        (SELECT max(id) FROM public.trading_signals), (SELECT max(id) FROM public.price_history),
        (SELECT sum(pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid))
@@ -27,7 +30,10 @@ SELECT now(), to_regclass('hk_migration.event') IS NOT NULL,
   FROM public.portfolio_positions
 
 -- == change_multi: the same where there are portfolios, and what moves with those.
-SELECT now(), to_regclass('hk_migration.event') IS NOT NULL,
+SELECT now(), (SELECT count(*) = 3 FROM pg_catalog.pg_attribute a
+         JOIN (VALUES (to_regclass('hk_migration.event'), 'event_id'), (to_regclass('hk_migration.run'), 'run_id'),
+                      (to_regclass('hk_migration.mark'), 'name')) AS own (tbl, col)
+           ON a.attrelid = own.tbl AND a.attname = own.col AND NOT a.attisdropped),
        count(*), coalesce(sum(xmin::text::bigint), 0),
        (SELECT max(id) FROM public.trading_signals), (SELECT max(id) FROM public.price_history),
        (SELECT sum(pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid))
@@ -38,7 +44,10 @@ SELECT now(), to_regclass('hk_migration.event') IS NOT NULL,
   FROM public.portfolio_positions
 
 -- == change_unknown: the same where none of that can be relied on.
-SELECT now(), to_regclass('hk_migration.event') IS NOT NULL
+SELECT now(), (SELECT count(*) = 3 FROM pg_catalog.pg_attribute a
+         JOIN (VALUES (to_regclass('hk_migration.event'), 'event_id'), (to_regclass('hk_migration.run'), 'run_id'),
+                      (to_regclass('hk_migration.mark'), 'name')) AS own (tbl, col)
+           ON a.attrelid = own.tbl AND a.attname = own.col AND NOT a.attisdropped)
 
 -- == own_changes: is it a sample? And what moves with the history of runs, and when the session that executes one is
 -- gone.

@@ -1,45 +1,58 @@
--- == missing_grants: the statements that give this role these rights on the tables and views of a schema (or on those named in
--- `only`), and what goes with them on its sequences (SELECT with SELECT, USAGE with INSERT), as far as it lacks them
+-- == missing_grants: the statements that give this role rights that it lacks on tables and views of a schema. `rights` is a JSON
+-- object: the rights on a table by its name, "*" on those not named. With them go USAGE of the sequence of a table that
+-- is inserted into, and, with `sequences`, SELECT of the sequence of one that is read. What belongs to `without_owner` is left out.
 WITH wanted AS (
     SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n WHERE n.nspname = %(schema)s
 ), on_schema AS (
-    SELECT format('GRANT %%s ON SCHEMA %%I TO %%I;', string_agg(r.word, ', ' ORDER BY r.word), w.nspname, current_user)
-               AS statement
+    SELECT w.nspname, string_agg(r.word, ', ' ORDER BY r.word) AS words
       FROM wanted w, unnest(%(schema_rights)s::text[]) AS r(word)
      WHERE NOT has_schema_privilege(w.oid, r.word)
      GROUP BY w.nspname
+), objects AS (
+    SELECT w.nspname, c.oid, c.relname, c.relowner, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
+           coalesce(t.relname, CASE WHEN c.relkind <> 'S' THEN c.relname ELSE '' END) AS tbl, d.deptype
+      FROM wanted w
+      JOIN pg_catalog.pg_class c ON c.relnamespace = w.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+      LEFT JOIN pg_catalog.pg_depend d ON c.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::regclass
+                                      AND d.objid = c.oid AND d.deptype IN ('a', 'i')
+      LEFT JOIN pg_catalog.pg_class t ON t.oid = d.refobjid
+), asked AS (
+    SELECT o.*, r.word, r.place
+      FROM objects o
+      CROSS JOIN LATERAL jsonb_array_elements_text(
+               coalesce(%(rights)s::jsonb -> o.tbl::text, %(rights)s::jsonb -> '*', '[]')) WITH ORDINALITY AS r(word, place)
 ), lacking AS (
-    SELECT 1 AS place, 'TABLE' AS kind, w.nspname, c.relname, r.word, r.place AS word_place
-      FROM wanted w
-      JOIN pg_catalog.pg_class c ON c.relnamespace = w.oid AND c.relkind IN ('r', 'p', 'v', 'm')
-      CROSS JOIN unnest(%(rights)s::text[]) WITH ORDINALITY AS r(word, place)
-     WHERE NOT has_table_privilege(c.oid, r.word)
-       AND (%(only)s::text[] IS NULL OR c.relname = ANY (%(only)s::text[]))
+    SELECT kind, nspname, relname, relowner, word, place FROM asked
+     WHERE kind = 'TABLE' AND NOT has_table_privilege(oid, word)
     UNION ALL
-    SELECT 2, 'SEQUENCE', w.nspname, c.relname, s.word, s.place
-      FROM wanted w
-      JOIN pg_catalog.pg_class c ON c.relnamespace = w.oid AND c.relkind = 'S'
-      CROSS JOIN (VALUES ('SELECT', 'SELECT', 1), ('INSERT', 'USAGE', 2)) AS s(with_word, word, place)
-     WHERE s.with_word = ANY (%(rights)s::text[]) AND NOT has_sequence_privilege(c.oid, s.word)
-       AND (%(only)s::text[] IS NULL
-            OR EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class t ON t.oid = d.refobjid
-                        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
-                          AND d.deptype IN ('a', 'i') AND t.relname = ANY (%(only)s::text[])))
+    SELECT a.kind, a.nspname, a.relname, a.relowner, s.word, s.place
+      FROM asked a
+      JOIN (VALUES ('SELECT', 'SELECT', 1), ('INSERT', 'USAGE', 2)) AS s(with_word, word, place) ON s.with_word = a.word
+     WHERE a.kind = 'SEQUENCE' AND NOT has_sequence_privilege(a.oid, s.word)
+       AND CASE s.word WHEN 'SELECT' THEN %(sequences)s::boolean ELSE a.deptype IS DISTINCT FROM 'i' END
 ), on_objects AS (
-    SELECT place, kind, nspname, relname, string_agg(word, ', ' ORDER BY word_place) AS words,
-           CASE WHEN %(only)s::text[] IS NULL THEN count(*) OVER () ELSE 0 END AS how_many
+    SELECT kind, nspname, relname, string_agg(word, ', ' ORDER BY place) AS words
       FROM lacking
-     GROUP BY place, kind, nspname, relname
+     WHERE pg_get_userbyid(relowner) IS DISTINCT FROM %(without_owner)s::text
+     GROUP BY kind, nspname, relname
+), alike AS (
+    SELECT kind, nspname, relname, words, count(*) OVER () AS how_many, count(*) OVER (PARTITION BY kind, words) AS same,
+           (SELECT count(*) FROM objects o WHERE o.kind = on_objects.kind) AS there
+      FROM on_objects
 )
-SELECT statement FROM (
-    SELECT 0 AS place, '' AS name, statement FROM on_schema
+SELECT statement, names FROM (
+    SELECT 0 AS place, '' AS name, format('GRANT %%s ON SCHEMA %%I TO %%I;', words, nspname, current_user) AS statement,
+           ARRAY[format('schema %%I', nspname)] AS names
+      FROM on_schema
     UNION ALL
-    SELECT place, relname, format('GRANT %%s ON %%s%%I.%%I TO %%I;', words, CASE kind WHEN 'SEQUENCE' THEN 'SEQUENCE ' END,
-                                  nspname, relname, current_user)
-      FROM on_objects WHERE how_many <= 4
-    UNION ALL
-    SELECT DISTINCT place, words, format('GRANT %%s ON ALL %%sS IN SCHEMA %%I TO %%I;', words, kind, nspname, current_user)
-      FROM on_objects WHERE how_many > 4
+    SELECT CASE kind WHEN 'TABLE' THEN 1 ELSE 2 END, min(relname),
+           format(CASE WHEN how_many > 4 AND same = there THEN 'GRANT %%1$s ON ALL %%2$sS IN SCHEMA %%3$I TO %%5$I;'
+                       WHEN kind = 'TABLE' THEN 'GRANT %%1$s ON %%4$s TO %%5$I;'
+                       ELSE 'GRANT %%1$s ON SEQUENCE %%4$s TO %%5$I;' END,
+                  words, kind, nspname, string_agg(format('%%I.%%I', nspname, relname), ', ' ORDER BY relname), current_user),
+           array_agg(format('%%I.%%I', nspname, relname) ORDER BY relname)
+      FROM alike
+     GROUP BY kind, nspname, words, how_many, same, there, CASE WHEN how_many <= 4 THEN relname END
 ) AS all_of_them
  ORDER BY place, name
 

@@ -67,15 +67,20 @@ def _compare(choice: PortfolioChoice, entries: Sequence[PortfolioEntry], live: q
     with weights:
         st.subheader("Weight by sector")
         holdings.sectors(found, left, right)
+    with components.error_boundary():
+        _lineage(left, right)
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.subheader("Holdings")
+        _export(found, left, right, live.now)
+    holdings.show(found, left, right)
+
+
+def _lineage(left: Side, right: Side) -> None:
     pair = lineage_pair.of(left, right)
     if pair is not None:
         st.subheader(f"{fmt.plain(pair.copy.portfolio_id)}, a copy of {fmt.plain(pair.parent.portfolio_id)}")
         view.changes(pair)
         view.to_actions(pair)
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        st.subheader("Holdings")
-        _export(found, left, right, live.now)
-    holdings.show(found, left, right)
 
 
 def _figures(left: Side, right: Side, more: Sequence[Side]) -> None:

@@ -62,7 +62,8 @@ def show(entry: PortfolioEntry, entries: Sequence[PortfolioEntry], live: queries
         _allocation(allocation, items)
     with right:
         _profit_and_loss(pnl, items)
-    lineage_view.show(entry, entries, live)
+    with components.error_boundary():
+        lineage_view.show(entry, entries, live)
     signals_view.show(queries.signals(entry.portfolio_id, SIGNALS), live.now, SIGNALS)
 
 

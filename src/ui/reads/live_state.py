@@ -3,13 +3,14 @@
 No page waits long for them, and both have connections of their own: they answer also while pages have taken all others.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from src.config import Settings
 from src.database_enhanced import DatabaseManager
-from src.errors import HKStrategyError
+from src.errors import HKStrategyError, PrerequisiteError
 from src.health.background_poll import BackgroundPoll
 from src.health.monitor import LIMIT_S, Monitor
 from src.journal import runs
@@ -73,7 +74,9 @@ class _Poller:
         markers = self.manager.change_markers()
         if markers.runs != self._run_token:
             # Only then: the record of a run is much more to read.
-            self._run = runs.fetch_current_run(url)
+            self._run = None
+            with suppress(PrerequisiteError):  # System Status says what is wrong with the history; the data is shown
+                self._run = runs.fetch_current_run(url)
             self._run_token = markers.runs
         state = markers.state
         return LiveState(

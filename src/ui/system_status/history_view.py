@@ -36,6 +36,8 @@ def show(may: bool) -> None:
     known = queries.activity()
     if known.problem is not None:
         st.warning(fmt.plain(f"Not all of it can be read. {known.problem}"))
+    for note in known.notes:
+        st.warning(fmt.plain(note))
     found = known.entries if may else tuple(one for one in known.entries if one.kind == RUN)
     if not found:
         if known.problem is None:

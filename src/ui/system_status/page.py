@@ -39,7 +39,8 @@ def show(who: User) -> None:
         _schema(live)
     if not may:
         st.caption(f"Only an admin may migrate, back up and restore; you are logged in as {who.name}, {who.role}.")
-    run_view.panel(may)
+    with components.error_boundary():
+        run_view.panel(may)
     if may:
         with components.error_boundary():
             plan_view.show(live)

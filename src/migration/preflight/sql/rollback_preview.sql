@@ -44,6 +44,6 @@ SELECT m.symbol::text
    AND m.archive_id = (SELECT max(a.archive_id) FROM hk_migration.archive a WHERE a.closed_at IS NULL)
 
 -- == has_archive: whether the project's own tables are there, and may be read
-SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
-                WHERE c.relnamespace = to_regnamespace('hk_migration') AND c.relname = 'archived_merge'
-                  AND has_schema_privilege(c.relnamespace, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
+SELECT count(*) = 2 FROM pg_catalog.pg_class c
+ WHERE c.relnamespace = to_regnamespace('hk_migration') AND c.relname IN ('archive', 'archived_merge')
+   AND has_schema_privilege(c.relnamespace, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')

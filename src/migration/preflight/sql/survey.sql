@@ -50,10 +50,7 @@ SELECT n.nspname::text,
 -- == relations: the tables of the three schemas, as far as they are there
 SELECT c.relname::text, c.relkind::text, pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'USAGE'),
        has_table_privilege(c.oid, 'SELECT'), c.relrowsecurity, c.relispartition OR c.relkind = 'p',
-       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid OR i.inhparent = c.oid),
-       (SELECT pg_has_role(s.relowner, 'USAGE') OR has_sequence_privilege(s.oid, 'USAGE')
-          FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
-         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.refobjid = c.oid AND d.deptype IN ('a', 'i') LIMIT 1)
+       EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid OR i.inhparent = c.oid)
   FROM pg_catalog.pg_class c
  WHERE c.relnamespace = to_regnamespace('public') AND c.relname = ANY (%(tables)s)
    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -91,11 +88,25 @@ WITH found AS (
                   pg_get_function_identity_arguments(p.oid), current_user)
       FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
      WHERE n.nspname = 'hk_migration' AND pg_has_role(n.nspowner, 'USAGE') AND p.proname <> 'refuse_change_of_saves'
+    UNION ALL
+    SELECT c.relowner, 6, format('hk_migration.%%s', c.relname),
+           format('ALTER TABLE hk_migration.%%I OWNER TO %%I', c.relname, current_user)
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'hk_migration' AND pg_has_role(n.nspowner, 'USAGE') AND c.relkind = 'r'
+       AND c.relname = ANY (%(own_tables)s)
 )
 SELECT r.rolname::text, r.rolsuper, f.name, regexp_replace(f.statement, '\s+', ' ', 'g')
   FROM found f JOIN pg_catalog.pg_roles r ON r.oid = f.owner
  WHERE NOT pg_has_role(f.owner, 'USAGE')
  ORDER BY 1, f.place, f.name
+
+-- == not_executable: functions of hk_migration that our role may not call: the statement that lets it, and the name
+SELECT format('GRANT EXECUTE ON FUNCTION hk_migration.%%I(%%s) TO %%I', p.proname,
+              pg_get_function_identity_arguments(p.oid), current_user),
+       format('hk_migration.%%s()', p.proname)
+  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+ WHERE n.nspname = 'hk_migration' AND p.prorettype <> 'trigger'::regtype AND NOT has_function_privilege(p.oid, 'EXECUTE')
+ ORDER BY 2
 
 -- == columns: their columns
 SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
