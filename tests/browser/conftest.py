@@ -24,7 +24,7 @@ from src.config import PROJECT_ROOT
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "/usr/bin/chromium"
 )
-FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-gpu", "--disable-software-rasterizer"]
 START_LIMIT_S = 90
 PASSWORD = "correct horse battery"
 # A busy machine is slow to draw, and that is no fault of the page.
@@ -269,7 +269,7 @@ def visit(browsers: Browsers) -> Iterator[OpenBrowser]:
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme="dark" if dark else "light")
+        page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
         page.goto(url)
         page.wait_for_selector("h1")
         return page
