@@ -145,7 +145,7 @@ def there_and_back_and_there(live: Live, seconds: float) -> Report:
 
 def test_phase_1_rollback_and_phase_1_again(live: Callable[..., Live], pg_version: int) -> None:
     database = live(pg_version, **SMALL)
-    report = there_and_back_and_there(database, 1.5)
+    report = there_and_back_and_there(database, 1)
     noticed_nothing(database, report)
     # The others' portfolios came back with the second phase 1.
     held = "SELECT portfolio_id, count(*) >= %s FROM public.portfolio_positions GROUP BY 1 ORDER BY 1"
@@ -156,7 +156,7 @@ def test_phase_1_rollback_and_phase_1_again(live: Callable[..., Live], pg_versio
 
 def test_with_five_million_prices(live: Callable[..., Live]) -> None:
     database = live(18, **FULL)
-    noticed_nothing(database, there_and_back_and_there(database, 1.5))
+    noticed_nothing(database, there_and_back_and_there(database, 1))
 
 
 def test_a_rollback_that_merges(live: Callable[..., Live], pg_version: int) -> None:
