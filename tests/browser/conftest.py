@@ -1,5 +1,6 @@
 """The dashboard as a process, and Debian's Chromium in front of it."""
 
+import fcntl
 import os
 import select
 import shutil
@@ -7,10 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,14 @@ from src.config import PROJECT_ROOT
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "/usr/bin/chromium"
 )
-FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-gpu", "--disable-software-rasterizer"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-software-rasterizer",
+]
 START_LIMIT_S = 90
 PASSWORD = "correct horse battery"
 # A busy machine is slow to draw, and that is no fault of the page.
@@ -38,14 +47,23 @@ def free_port() -> int:
         return port
 
 
-def _port() -> int:
-    """One of this worker's own, for one dashboard after the other: a browser keeps what it has compiled by address.
+@lru_cache(maxsize=1)
+def _ports() -> range:
+    """Ports that no other test run on this machine takes: this process holds the lock of a file until it ends."""
+    for first in range(21_000, 31_000, 50):
+        lock = os.open(Path(tempfile.gettempdir(), f"hk_strategy-test-ports-{first}.lock"), os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            continue
+        return range(first, first + 50)
+    raise AssertionError("two hundred test runs at once: all ports are taken")
 
-    Tests of another checkout, at the same time on the same machine, have others.
-    """
-    block = zlib.crc32(str(PROJECT_ROOT).encode()) % 25
-    first = 20_000 + 400 * block + 50 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return next((port for port in range(first, first + 50) if _is_free(port)), None) or free_port()
+
+def _port() -> int:
+    """One of this process's own, for one dashboard after the other: a browser keeps what it has compiled by address."""
+    return next((port for port in _ports() if _is_free(port)), None) or free_port()
 
 
 def _is_free(port: int) -> bool:
@@ -115,6 +133,11 @@ class Dashboard:
             elif self.process.poll() is not None:
                 break
         raise AssertionError(f"the dashboard never said {part!r}: {''.join(self.said)}")
+
+    def logged(self) -> str:
+        """What it and its commands have written to log files."""
+        logs = sorted(Path(self.environment["HK_STRATEGY_LOGS"]).glob("*.log"))
+        return "\n".join(path.read_text(encoding="utf-8") for path in logs)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:

@@ -87,7 +87,7 @@ def test_open_pages_are_clicked_while_phases_run_and_show_no_error_and_no_wrong_
         # The page notices by itself a run that it did not start.
         expect(status.get_by_text(f"This database is {title}.")).to_be_visible(timeout=60_000)
     for page in pages:
-        assert page.evaluate("window.seen") == []
+        assert page.evaluate("window.seen") == [], dashboard.logged()
 
 
 def test_a_paused_run_is_shown_with_its_blocker_and_resumed_by_button(
