@@ -26,6 +26,7 @@ from src.schema import own_schema
 
 # One run per database: a session-level advisory lock, held by the session that executes the steps.
 LOCK_CLASS, LOCK_OBJECT = 0x484B53, 1
+LOCK_WAIT = "2s"  # somebody who holds a table for longer is named, and not waited for
 _PROOF_KEYS = frozenset(one.name for one in fields(ProofRow))
 _PROOF_NEEDS = frozenset(one.name for one in fields(ProofRow) if one.default is MISSING)
 
@@ -282,7 +283,7 @@ def fetch_events(url: str, run_id: int, after: int = 0) -> list[tuple[int, Event
 def reading_session(
     url: str, rights: Sequence[str] = READ, *, only: Sequence[str] | None = None
 ) -> Iterator[Connection]:
-    """A connection in autocommit, with a statement timeout of 30 s and a lock timeout of 2 s.
+    """A connection in autocommit, with a statement timeout of 30 s and a lock timeout of LOCK_WAIT.
 
     `rights`: what is to be done, with which tables of public (`only`), for the error where that is kept from it.
 
@@ -292,7 +293,7 @@ def reading_session(
     try:
         with conn.cursor() as cur:
             cur.execute("SET statement_timeout = '30s'")
-            cur.execute("SET lock_timeout = '2s'")
+            cur.execute("SELECT set_config('lock_timeout', %s, false)", (LOCK_WAIT,))
             cur.execute("SET search_path = public")
         yield conn
     except psycopg2.Error as error:
