@@ -84,6 +84,8 @@ def read_backup(path: Path) -> Backup:
     try:
         return _read(path)
     except _Unreadable as error:
+        if not _may_be_one(path):
+            raise BackupError(f"{path} is not a backup: {error}.") from error
         raise BackupError(
             f"{UnreadableBackup(path.name, path, str(error))} Put that right, or remove the folder {path} yourself: "
             f"this program leaves alone what it cannot read."
@@ -98,7 +100,7 @@ def find_backup(backup_dir: Path, name: str) -> Backup:
     if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name or UNFINISHED.match(name):
         raise BackupError(f"{name!r} is not the name of a backup.", NextStep(Action.LIST_BACKUPS))
     path = backup_dir / name
-    if path not in _entries(backup_dir) or not (_is_meant_as_one(path) or os.path.lexists(path / MANIFEST)):
+    if path not in _entries(backup_dir) or not _may_be_one(path):
         raise NoSuchBackup(f"There is no backup {name} in {backup_dir}.", NextStep(Action.LIST_BACKUPS))
     return read_backup(path)
 
@@ -131,6 +133,11 @@ def _is_meant_as_one(path: Path) -> bool:
     Its manifest alone does not show it: other programs call files so.
     """
     return bool(NAMED.match(path.name)) or any(os.path.lexists(path / name) for name in (CATALOG, TABLE_OF_CONTENTS))
+
+
+def _may_be_one(path: Path) -> bool:
+    """Where it is asked for by name, its manifest is enough."""
+    return _is_meant_as_one(path) or os.path.lexists(path / MANIFEST)
 
 
 def _read(path: Path) -> Backup:
