@@ -12,6 +12,8 @@ from tests.conftest import MakeDatabase, Servers
 from tests.support.databases import database_name
 from tests.support.locks import EVERY_TABLE, locked, shown_name
 
+pytestmark = pytest.mark.usefixtures("short_lock_waits")
+
 
 @pytest.mark.parametrize("schema", ["v1", "v2", "v3"])
 def test_a_locked_table_is_named_with_who_holds_it(

@@ -7,19 +7,16 @@ from typing import Any
 import psycopg2
 import pytest
 
-from src.backup import make
-from src.journal import runs
 from src.portfolios import own_tables
 from tests.conftest import MakeDatabase
 from tests.support.cli_process import Cli, cli_in, fetch
 from tests.support.locks import APPLICATION, EVERY_TABLE, locked, shown_name
 
+pytestmark = pytest.mark.usefixtures("short_lock_waits")
+
 
 @pytest.fixture
-def cli(tmp_path: Path, cache_url: str, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Commands that wait less long than they do elsewhere: nobody lets a table go here."""
-    for module in (runs, make):
-        monkeypatch.setattr(module, "LOCK_WAIT", "300ms")
+def cli(tmp_path: Path, cache_url: str) -> Cli:
     return cli_in(tmp_path, cache_url)
 
 

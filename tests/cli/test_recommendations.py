@@ -46,6 +46,7 @@ def test_no_phase_while_the_backup_folder_cannot_be_used(make_database: MakeData
     assert "Run phase 1" in by_the_manager(url, cli.folder / "backups")
 
 
+@pytest.mark.usefixtures("short_lock_waits")
 @pytest.mark.parametrize("table", ["portfolio_positions", "trading_signals", "price_history"])
 def test_no_phase_while_somebody_has_locked_a_table(make_database: MakeDatabase, cli: Cli, table: str) -> None:
     url = make_database("v1", rows=ROWS)

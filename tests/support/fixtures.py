@@ -1,14 +1,17 @@
-"""Databases of every version, with a few positions, and managers of them."""
+"""Databases of every version, with a few positions, managers of them, and short waits for locks."""
 
 import itertools
 from collections.abc import Iterator
 
 import pytest
 
+from src.backup import make
 from src.config import Settings
 from src.database_enhanced import DatabaseManager
+from src.journal import runs
 from src.journal.model import Event, Phase
 from src.migration.model import Options
+from src.portfolios import transactions
 from tests.conftest import MakeDatabase
 from tests.support.databases import POSITIONS, Database, ManagerOf, Migrate
 
@@ -50,3 +53,11 @@ def manager_of() -> Iterator[ManagerOf]:
     yield make
     for manager in made:
         manager.close()
+
+
+@pytest.fixture
+def short_lock_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands and pages of this process wait less long for a table than they do elsewhere: nobody lets it go here."""
+    for module in (runs, make):
+        monkeypatch.setattr(module, "LOCK_WAIT", "300ms")
+    monkeypatch.setattr(transactions, "READ_LOCK_MS", 300)

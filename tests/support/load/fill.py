@@ -48,7 +48,9 @@ ALTER TABLE public.trading_signals ADD CONSTRAINT trading_signals_symbol_fkey
 def fill(url: str, *, prices: int = 300_000, signals: int = 50_000, positions: int = 2_000) -> None:
     """Make the v1 tables where they are missing, and fill them (they must be empty). Symbols: 0001.HK and so on."""
     sizes = {"prices": prices, "signals": signals, "positions": positions}
-    conn = psycopg2.connect(url, application_name="filling", options="-c synchronous_commit=off -c maintenance_work_mem=512MB")
+    conn = psycopg2.connect(
+        url, application_name="filling", options="-c synchronous_commit=off -c maintenance_work_mem=512MB"
+    )
     conn.autocommit = True
     try:
         with conn.cursor() as cursor:
