@@ -46,6 +46,7 @@ from src.migration.run.execution import Execution
 from src.migration.run.rights import refused_right
 from src.migration.run.runner import OnEvent, work_session
 from src.migration.steps import checksums
+from src.postgres import errors
 from src.postgres.connection import Connection, connect, redact
 from src.postgres.failures import READ_AND_ADD, failure, missing_grants, not_allowed
 from src.schema import own_schema
@@ -182,7 +183,9 @@ def _finish(execution: Execution, earlier: RunRecord | None, resumed: bool, url:
         raise RunPaused("Paused: interrupted.", advice) from None
     except (MigrationError, DatabaseUnavailable, NotAllowed, TableLocked, psycopg2.Error) as error:
         refused = execution.refused_right(error)
-        text = redact(" ".join(str(refused or error).split()), url)
+        said = refused or error
+        raw = f"{errors.server_text_and_detail(said)}." if isinstance(said, psycopg2.Error) else str(said)
+        text = redact(" ".join(raw.split()), url)
         if refused is not None and execution.touched:
             execution.end(OutcomeState.PAUSED, f"Paused: {text}", advice, time.monotonic() - started)
             raise RunPaused(f"Paused: {text}", advice) from None

@@ -277,6 +277,12 @@ def server_text(error: psycopg2.Error) -> str:
     return " ".join((error.diag.message_primary or str(error)).split()).rstrip(".") or type(error).__name__
 
 
+def server_text_and_detail(error: psycopg2.Error) -> str:
+    """`server_text` with what it adds of the case, such as a key. Without its hint: a CASCADE is no advice of ours."""
+    detail = " ".join((error.diag.message_detail or "").split()).rstrip(".")
+    return f"{server_text(error)}. {detail}" if detail else server_text(error)
+
+
 def sentence(reason: Reason, said: str = "") -> str:
     """What is wrong, and what the server says of it."""
     return f"{WORDS[reason][0]}{f': {said}' if said else ''}."

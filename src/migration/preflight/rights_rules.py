@@ -40,7 +40,7 @@ _OF_THE_ARCHIVE = {
 NO_CREATE_ON_DATABASE = refusal(
     "no-create-on-database",
     EVERY_PHASE,
-    "Role {role} lacks the right CREATE on database {database}. It is needed for new schemas: {schemas}.",
+    "Role {role} lacks the right CREATE on database {database}. It is needed to make or rename schemas: {schemas}.",
     "Let the database's owner run",
     sql="GRANT CREATE ON DATABASE {database:sql} TO {role:sql}",
 )
@@ -98,6 +98,11 @@ class Need:
         return not self.phases.isdisjoint((Phase.PHASE1, Phase.ROLLBACK_V2))
 
     @property
+    def retires(self) -> bool:
+        """Whether the schemas of the compatibility views go, and what clients made there moves to public."""
+        return not self.phases.isdisjoint((Phase.PHASE2, Phase.ROLLBACK_V1))
+
+    @property
     def own_rights(self) -> Mapping[str, tuple[str, ...]]:
         """On the tables of hk_migration."""
         archives = not self.phases.isdisjoint((Phase.PHASE1, Phase.ROLLBACK_V1))
@@ -149,6 +154,7 @@ def _ownership_findings(transaction: ReadOnlyTransaction, role: str, need: Need)
         "tables": [*OUR_TABLES, *(OUR_VIEWS if need.multi else ())],
         "functions": list(OUR_FUNCTIONS if need.multi else ()),
         "own_tables": list(need.upgraded),
+        "retires": need.retires,
     }
     found: dict[tuple[str, bool], list[tuple[str, str]]] = {}
     for owner, superuser, name, statement in transaction.rows("migration.preflight.survey.not_owned", values):
@@ -164,12 +170,15 @@ def _ownership_findings(transaction: ReadOnlyTransaction, role: str, need: Need)
 
 
 def _schemas_to_make(transaction: ReadOnlyTransaction, server: Server, need: Need) -> list[str]:
+    """Those that are renamed with them: that takes the same right."""
     missing = [] if server.has_own_schema else ["hk_migration"]
     if need.makes_views:
         values = {"roles": list(need.roles), "tables": list(VIEWED_TABLES)}
         there = {row[0] for row in transaction.rows("migration.preflight.survey.role_schemas", values)}
         missing += [role for role in need.roles if role not in there]
-    return missing
+    if need.retires:
+        missing += [row[0] for row in transaction.rows("migration.preflight.survey.v1_schemas")]
+    return list(dict.fromkeys(missing))
 
 
 def _grants(

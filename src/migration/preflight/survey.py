@@ -13,6 +13,7 @@ from src.migration.findings import Finding, Severity
 from src.migration.model import Options, TableSize
 from src.migration.preflight import (
     access_rules,
+    client_object_rules,
     holdings_rules,
     own_schema_rules,
     reference_rules,
@@ -281,6 +282,7 @@ def _findings(facts: Facts, marks: frozenset[str], archived: tuple[str, ...]) ->
     facts.transaction.rows("migration.preflight.survey.clear_path")
     yield from _of(facts, rights_rules.rights_findings)
     yield from _of(facts, access_rules.schema_findings)
+    yield from _of(facts, client_object_rules.client_object_findings)
     yield from _of(facts, table_rules.table_findings)
     yield from _of(facts, table_rules.column_findings)
     yield from _of(facts, table_rules.unique_findings)

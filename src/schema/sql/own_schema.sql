@@ -202,29 +202,39 @@ BEGIN
     PERFORM hk_migration.drop_retired_v1_schemas();
 END $$;
 
+-- What clients have made in a schema, of whatever kind: the statement that moves it to public. Not what moves with
+-- something else (the sequence of a column, the multirange of a range), and not what belongs to an extension.
+CREATE OR REPLACE FUNCTION hk_migration.client_objects(schema_oid oid)
+RETURNS TABLE (statement text) LANGUAGE sql STABLE AS $$
+    SELECT format('ALTER %s %s SET SCHEMA public',
+                  CASE o.type WHEN 'statistics object' THEN 'STATISTICS' ELSE upper(o.type) END, o.identity)
+      FROM pg_catalog.pg_depend d, LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, 0) o
+     WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = schema_oid AND d.deptype = 'n'
+       AND (d.classid <> 'pg_class'::regclass
+            OR obj_description(d.objid, 'pg_class') IS DISTINCT FROM 'HK Strategy: v1 compatibility')
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend w
+                        WHERE w.classid = d.classid AND w.objid = d.objid AND w.objsubid = 0
+                          AND (w.deptype IN ('i', 'e') OR w.deptype = 'a' AND EXISTS (
+                                   SELECT FROM pg_catalog.pg_class c
+                                    WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND c.relkind = 'S')))
+$$;
+
+-- Moves what clients have made in a schema to public. Raises where something cannot go there: nothing has changed then.
 CREATE OR REPLACE FUNCTION hk_migration.move_to_public(schema_oid oid) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     found record;
 BEGIN
-    FOR found IN
-        SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
-                              WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS name
-          FROM pg_catalog.pg_class c
-         WHERE c.relnamespace = schema_oid AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
-           AND obj_description(c.oid, 'pg_class') IS DISTINCT FROM 'HK Strategy: v1 compatibility'
-           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
-                              AND d.refclassid = 'pg_class'::regclass)
-    LOOP
-        EXECUTE format('ALTER %s %s SET SCHEMA public', found.kind, found.name);
+    FOR found IN SELECT o.statement FROM hk_migration.client_objects(schema_oid) o LOOP
+        EXECUTE found.statement;
     END LOOP;
-    FOR found IN SELECT p.oid::regprocedure::text AS name FROM pg_catalog.pg_proc p WHERE p.pronamespace = schema_oid LOOP
-        EXECUTE format('ALTER ROUTINE %s SET SCHEMA public', found.name);
-    END LOOP;
-    FOR found IN SELECT format_type(t.oid, NULL) AS name FROM pg_catalog.pg_type t
-                  WHERE t.typnamespace = schema_oid AND t.typrelid = 0 AND t.typelem = 0 LOOP
-        EXECUTE format('ALTER TYPE %s SET SCHEMA public', found.name);
-    END LOOP;
+    SELECT string_agg(format('%s %s', o.type, o.identity), ', ' ORDER BY o.type, o.identity) AS names INTO found
+      FROM pg_catalog.pg_depend d, LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, 0) o
+     WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = schema_oid AND d.deptype = 'n'
+       AND (d.classid <> 'pg_class'::regclass
+            OR obj_description(d.objid, 'pg_class') IS DISTINCT FROM 'HK Strategy: v1 compatibility');
+    IF found.names IS NOT NULL THEN
+        RAISE EXCEPTION 'These cannot be moved to schema public: %. Drop them, or make them there.', found.names;
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION hk_migration.has_valid_index(index_name text) RETURNS boolean LANGUAGE sql STABLE AS $$

@@ -47,6 +47,44 @@ SELECT n.nspname::text,
  WHERE n.nspname = ANY (%(roles)s)
  ORDER BY 1
 
+-- == v1_schemas: the schemas of the compatibility views that a switch takes away
+SELECT n.nspname::text FROM pg_catalog.pg_namespace n
+ WHERE obj_description(n.oid, 'pg_namespace') = 'HK Strategy: v1 compatibility' ORDER BY 1
+
+-- == client_objects: what clients have made in those schemas that cannot move to public: its kind and name, and whether
+-- the name is taken there (or will be, by what moves with it). What cannot move otherwise: a range, whose functions stay
+WITH made AS (
+    SELECT d.classid, d.objid, n.nspname, o.type || ' ' || o.identity AS what,
+           CASE d.classid WHEN 'pg_class'::regclass THEN c.relname::text WHEN 'pg_type'::regclass THEN t.typname::text
+                          WHEN 'pg_proc'::regclass THEN format('%%s(%%s)', p.proname, p.proargtypes) END AS name,
+           coalesce(t.typtype = 'r', false) AS is_range
+      FROM pg_catalog.pg_namespace n
+      JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.deptype = 'n'
+      LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+      LEFT JOIN pg_catalog.pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+      LEFT JOIN pg_catalog.pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+      CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, 0) o
+     WHERE obj_description(n.oid, 'pg_namespace') = 'HK Strategy: v1 compatibility'
+       AND obj_description(d.objid, 'pg_class') IS DISTINCT FROM 'HK Strategy: v1 compatibility'
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend w
+                        WHERE w.classid = d.classid AND w.objid = d.objid AND w.deptype IN ('i', 'e'))
+), placed AS (
+    SELECT m.*,
+           EXISTS (SELECT FROM pg_catalog.pg_class c
+                    WHERE c.relnamespace = to_regnamespace('public') AND c.relname = m.name
+                      AND m.classid IN ('pg_class'::regclass, 'pg_type'::regclass))
+           OR EXISTS (SELECT FROM pg_catalog.pg_type t
+                       WHERE t.typnamespace = to_regnamespace('public') AND t.typname = m.name
+                         AND m.classid IN ('pg_class'::regclass, 'pg_type'::regclass))
+           OR EXISTS (SELECT FROM pg_catalog.pg_proc p
+                       WHERE p.pronamespace = to_regnamespace('public') AND m.classid = 'pg_proc'::regclass
+                         AND format('%%s(%%s)', p.proname, p.proargtypes) = m.name)
+           OR EXISTS (SELECT FROM made other
+                       WHERE other.name = m.name AND other.nspname <> m.nspname AND other.classid = m.classid) AS taken
+      FROM made m
+)
+SELECT what, taken FROM placed WHERE taken OR is_range ORDER BY what
+
 -- == relations: the tables of the three schemas, as far as they are there
 SELECT c.relname::text, c.relkind::text, pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'USAGE'),
        has_table_privilege(c.oid, 'SELECT'), c.relrowsecurity, c.relispartition OR c.relkind = 'p',
@@ -94,6 +132,27 @@ WITH found AS (
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = 'hk_migration' AND pg_has_role(n.nspowner, 'USAGE') AND c.relkind = 'r'
        AND c.relname = ANY (%(own_tables)s)
+    UNION ALL
+    SELECT n.nspowner, 7, format('schema %%I', n.nspname),
+           format('ALTER SCHEMA %%I OWNER TO %%I', n.nspname, current_user)
+      FROM pg_catalog.pg_namespace n
+     WHERE %(retires)s AND obj_description(n.oid, 'pg_namespace') = 'HK Strategy: v1 compatibility'
+    UNION ALL
+    -- What clients have made in those schemas. A superuser that the server began with owns what has no entry.
+    SELECT coalesce(s.refobjid, 10), 8, o.identity,
+           format('ALTER %%s %%s OWNER TO %%I',
+                  CASE o.type WHEN 'statistics object' THEN 'STATISTICS' ELSE upper(o.type) END, o.identity, current_user)
+      FROM pg_catalog.pg_namespace n
+      JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = n.oid AND d.deptype = 'n'
+      LEFT JOIN pg_catalog.pg_shdepend s ON s.classid = d.classid AND s.objid = d.objid AND s.deptype = 'o'
+                                        AND s.dbid = (SELECT oid FROM pg_catalog.pg_database
+                                                       WHERE datname = current_database())
+      CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, 0) o
+     WHERE %(retires)s AND obj_description(n.oid, 'pg_namespace') = 'HK Strategy: v1 compatibility'
+       AND (d.classid <> 'pg_class'::regclass
+            OR obj_description(d.objid, 'pg_class') IS DISTINCT FROM 'HK Strategy: v1 compatibility')
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend w
+                        WHERE w.classid = d.classid AND w.objid = d.objid AND w.deptype IN ('i', 'e'))
 )
 SELECT r.rolname::text, r.rolsuper, f.name, regexp_replace(f.statement, '\s+', ' ', 'g')
   FROM found f JOIN pg_catalog.pg_roles r ON r.oid = f.owner
