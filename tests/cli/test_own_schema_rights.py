@@ -100,6 +100,22 @@ def test_every_phase_asks_for_them(make_database: MakeDatabase, cli: Cli, start:
     assert cli(url, *command.split()).exit_code == 0
 
 
+def test_schemas_that_an_administrator_has_made_are_enough(
+    make_database: MakeDatabase, servers: Servers, cli: Cli
+) -> None:
+    url = make_database("v1", rows=ROWS)
+    name = database_name(url)
+    execute(
+        servers[18].replace("/postgres?", f"/{name}?"),
+        "CREATE SCHEMA hk_migration AUTHORIZATION trader; CREATE SCHEMA trader AUTHORIZATION trader; "
+        f"REVOKE CREATE ON DATABASE {name} FROM trader",
+    )
+    assert cli(url, "plan", "phase1", "--no-backup").exit_code == 0
+    for command in ("phase1", "rollback --to v1", "phase1", "phase2", "rollback --to v2"):
+        said = cli(url, *command.split(), "--yes", "--no-backup")
+        assert said.exit_code == 0, said.all
+
+
 def interrupted(url: str, phase: Phase, settings: Settings, statement: str, superuser: str, *, at: str) -> str:
     """A phase in which a statement is executed as it begins that step; what it says as it pauses."""
 

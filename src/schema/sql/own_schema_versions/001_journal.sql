@@ -1,7 +1,12 @@
 -- Version 1: the history of runs, the audit of what admins do, the archive of what v1 cannot hold, and the proof.
 -- Safe to run again on what earlier programs made, which recorded no version.
 
-CREATE SCHEMA IF NOT EXISTS hk_migration;
+-- IF NOT EXISTS alone asks for the right CREATE on the database, even where the schema is there.
+DO $$ BEGIN
+    IF to_regnamespace('hk_migration') IS NULL THEN
+        CREATE SCHEMA IF NOT EXISTS hk_migration;
+    END IF;
+END $$;
 COMMENT ON SCHEMA hk_migration IS 'HK Strategy: history of migrations, and archive';
 
 CREATE TABLE IF NOT EXISTS hk_migration.mark (

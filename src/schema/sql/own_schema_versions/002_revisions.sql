@@ -1,7 +1,12 @@
 -- Version 2: who changed which positions, and what copies of portfolios were taken from.
 -- Safe to run again on what earlier programs made, which recorded no version.
 
-CREATE SCHEMA IF NOT EXISTS hk_migration;
+-- IF NOT EXISTS alone asks for the right CREATE on the database, even where the schema is there.
+DO $$ BEGIN
+    IF to_regnamespace('hk_migration') IS NULL THEN
+        CREATE SCHEMA IF NOT EXISTS hk_migration;
+    END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS hk_migration.save (
     save_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     portfolio_id varchar(50) NOT NULL,
