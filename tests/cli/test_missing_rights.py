@@ -98,7 +98,7 @@ def test_the_right_on_a_compatibility_view_is_named(
     superuser = by_superuser(servers, url)
     execute(superuser, "CREATE TABLE public.audit_log (id integer)")
     said = paused(url, settings, "prove", "started", "REVOKE ALL ON trader.portfolio_positions FROM trader", superuser)
-    statement = "GRANT SELECT ON trader.portfolio_positions TO trader"
+    statement = "GRANT SELECT, UPDATE ON trader.portfolio_positions TO trader"
     assert statement in said and said.count("GRANT") == 1
     execute(superuser, statement)
     assert engine.resume(url, Options(backup=False), settings, lambda event: None).state == "done"

@@ -1,12 +1,13 @@
 """Rights that the role of a phase lacks: before it, and in its midst. All of them are named at once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from src.journal.model import Phase
 from src.migration.findings import Finding
 from src.migration.preflight.facts import OPTIONAL_TABLES, OUR_TABLES, V1_TABLES, VIEWED_TABLES, Facts, Server
 from src.migration.preflight.rules import EVERY_PHASE, refusal
+from src.migration.steps import load_steps
 from src.postgres.failures import READ, READ_AND_WRITE, rights_wanted
 from src.postgres.readonly import ReadOnlyTransaction
 from src.schema import own_schema
@@ -188,23 +189,65 @@ def _grants(
     by_owner = {str(one.facts["owner"]): _names(one.facts["objects"]) for one in owners}
     elsewhere = {name for names in by_owner.values() for name in names}
     seen = (*OPTIONAL_TABLES, *(OUR_VIEWS if need.multi else ()))
-    public = dict.fromkeys(seen, READ) | dict.fromkeys((*V1_TABLES, "portfolios"), READ_AND_WRITE)
-    public = {name: rights for name, rights in public.items() if name not in elsewhere}
-    wanted = [rights_wanted("public", public, sequences=need.dumped)]
+    locks = _locks(transaction, need, elsewhere)
+    used = {"public": dict.fromkeys(seen, READ) | dict.fromkeys((*V1_TABLES, "portfolios"), READ_AND_WRITE)}
+    used |= {schema: dict.fromkeys(VIEWED_TABLES, READ) for schema in need.roles if need.makes_views}
     of_own_schema = next((owner for owner, names in by_owner.items() if OWN_SCHEMA in names), None)
-    on_schema = () if of_own_schema else ("USAGE", "CREATE")
+    on_own_schema = () if of_own_schema else ("USAGE", "CREATE")
     own = {table: rights for table, rights in need.own_rights.items() if f"hk_migration.{table}" not in elsewhere}
-    wanted.append(rights_wanted("hk_migration", own, on_schema, sequences=need.dumped, without_owner=of_own_schema))
-    for schema in need.roles if need.makes_views else ():
-        views = {name: READ for name in VIEWED_TABLES if f"{schema}.{name}" not in elsewhere}
-        wanted.append(rights_wanted(schema, views, (), sequences=False))
+    wanted = [rights_wanted("hk_migration", own, on_own_schema, sequences=need.dumped, without_owner=of_own_schema)]
+    for schema in dict.fromkeys((*used, *locks.schemas)):
+        rights = {
+            name: tuple(dict.fromkeys((*used.get(schema, {}).get(name, ()), *locks.rights(schema, name))))
+            for name in (*used.get(schema, {}), *(name for of, name in locks.ours if of == schema))
+            if _shown(schema, name) not in elsewhere
+        }
+        on_schema = locks.schemas.get(schema, ("USAGE",) if schema == "public" else ())
+        wanted.append(rights_wanted(schema, rights, on_schema, sequences=need.dumped and schema == "public"))
     for values in wanted:
         for statement, names in transaction.rows("postgres.failures.missing_grants", values):
             yield str(statement), [str(name).removeprefix("public.") for name in names]
+    yield from locks.of_others
     if of_own_schema is None:
         for statement, name in transaction.rows("migration.preflight.survey.not_executable"):
             if name not in elsewhere:
                 yield str(statement), [str(name)]
+
+
+@dataclass(frozen=True)
+class _Locks:
+    """What a phase locks. `schemas`: where it is, and the rights that a phase needs on that schema. `ours`: (schema,
+    name) on which our role lacks the right that LOCK TABLE needs. `of_others`: each GRANT to the owner of a view, on
+    what that reads."""
+
+    schemas: Mapping[str, tuple[str, ...]]
+    ours: frozenset[tuple[str, str]]
+    of_others: tuple[tuple[str, list[str]], ...]
+
+    def rights(self, schema: str, name: str) -> tuple[str, ...]:
+        return ("UPDATE",) if (schema, name) in self.ours else ()
+
+
+def _locks(transaction: ReadOnlyTransaction, need: Need, elsewhere: Container[str]) -> _Locks:
+    """What the steps of these phases lock as the database is now, and the rights on it that are missing."""
+    tables = {table for phase in need.phases for step in load_steps(phase) for table in step.locks}
+    targets = transaction.rows("migration.run.runner.lock_targets", {"tables": sorted(tables)})
+    values = {"schemas": [schema for schema, _ in targets], "names": [name for _, name in targets]}
+    ours: set[tuple[str, str]] = set()
+    of_others = []
+    for to_us, schema, name, statement, through in transaction.rows("migration.preflight.lock_rights.lacking", values):
+        if to_us:
+            ours.add((schema, name))
+        elif through not in elsewhere:
+            of_others.append((str(statement), [_shown(schema, name)]))
+    replaced = {row[0] for row in transaction.rows("migration.preflight.lock_rights.schemas_of_v1_views")} - {"public"}
+    schemas = sorted({str(schema) for schema, _ in targets})
+    on_schemas = {schema: ("USAGE", "CREATE") if schema in replaced else ("USAGE",) for schema in schemas}
+    return _Locks(on_schemas, frozenset(ours), tuple(of_others))
+
+
+def _shown(schema: str, name: str) -> str:
+    return f"{schema}.{name}".removeprefix("public.")
 
 
 def _names(value: object) -> list[str]:

@@ -39,7 +39,7 @@ OnBlocked = Callable[[int, tuple[Client, ...]], None]
 def lock_targets(conn: Connection, tables: Sequence[str]) -> list[tuple[str, str]]:
     """(schema, name) of what must be locked to change `tables`: first the views over them, then those that exist."""
     with conn.cursor() as cur:
-        cur.execute(query("migration.run.runner.lock_targets"), (list(tables),))
+        cur.execute(query("migration.run.runner.lock_targets"), {"tables": list(tables)})
         return [(str(schema), str(name)) for schema, name in cur.fetchall()]
 
 

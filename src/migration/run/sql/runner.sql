@@ -1,7 +1,8 @@
 -- == lock_targets: what must be locked to change these tables: first the views over them, then those that exist
 WITH RECURSIVE base AS (
     SELECT c.oid, c.relname, 0 AS depth FROM pg_class c
-     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname = ANY(%s)
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+       AND c.relname = ANY(%(tables)s)
 ), over AS (
     SELECT oid, depth FROM base
     UNION
