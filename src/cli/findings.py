@@ -42,8 +42,7 @@ NEXT_STEPS = {
 
 def advice(finding: Finding) -> str:
     """All that can be done about it, as one text."""
-    statements = "; ".join(finding.statements)
-    parts = [f"{finding.advice}: {statements}." if statements else finding.advice, finding.then]
+    parts = [finding.advice_and_statements, finding.then]
     parts += [_choice(choose) for choose in finding.choices]
     parts += [f"Type: python run_migration.py {command}." for command in finding.commands]
     return " ".join(part for part in parts if part)

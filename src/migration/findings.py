@@ -81,9 +81,13 @@ class Finding:
     @property
     def what_to_do(self) -> str:
         """Advice and statements; the choices are left to the face."""
-        statements = "; ".join(self.statements)
-        advice = f"{self.advice}: {statements}." if statements else self.advice
-        return " ".join(part for part in (advice, self.then) if part)
+        return " ".join(part for part in (self.advice_and_statements, self.then) if part)
+
+    @property
+    def advice_and_statements(self) -> str:
+        """The statements end in ";", so that they can be pasted as they are."""
+        statements = " ".join(f"{statement.rstrip(';')};" for statement in self.statements)
+        return f"{self.advice}: {statements}" if statements else self.advice
 
     @property
     def text(self) -> str:

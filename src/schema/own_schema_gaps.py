@@ -53,7 +53,7 @@ class Gaps:
     @property
     def text(self) -> str:
         """What is wrong with what is lost, and what to do."""
-        return f"Schema {SCHEMA} is not whole, it lacks {listed(self.lost)}. {ADVICE}: {self.statement}. {THEN}"
+        return f"Schema {SCHEMA} is not whole, it lacks {listed(self.lost)}. {ADVICE}: {self.statement}; {THEN}"
 
     @property
     def made_anew(self) -> str:
