@@ -30,13 +30,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `check` reports of the schema. `run`: the one that has not ended, where it can be read."""
+    """What `check` reports of the schema. `run`: the one that has not ended, where it can be read; `runs_hidden`: our
+    role may not read whether there is one."""
 
     state: SchemaState
     findings: tuple[Finding, ...]
     legacy_roles: tuple[str, ...]
     tables: tuple[TableSize, ...]
     run: RunRecord | None
+    runs_hidden: bool
 
     @property
     def version(self) -> str | None:
@@ -56,7 +58,7 @@ class Inspection:
     @property
     def recommendation(self) -> Recommendation:
         """What an admin should do next."""
-        return recommend(self.state, self.findings, self.run)
+        return recommend(self.state, self.findings, self.run, runs_hidden=self.runs_hidden)
 
 
 def inspect(url: str, backup_dir: Path | None = None) -> Inspection:
@@ -71,7 +73,7 @@ def inspect(url: str, backup_dir: Path | None = None) -> Inspection:
     if backup_dir is not None and found.version is not None and not made and not _refused_rights(findings):
         with suppress(TableLocked):  # that is among the findings
             findings = (*backup_findings(estimate_backup(url, backup_dir)), *findings)
-    return Inspection(found.state, findings, found.legacy_roles, found.tables, found.unfinished)
+    return Inspection(found.state, findings, found.legacy_roles, found.tables, found.unfinished, found.runs_hidden)
 
 
 def lacking_rights(url: str) -> tuple[Finding, ...]:

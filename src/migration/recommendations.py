@@ -31,8 +31,11 @@ class Recommendation:
     obstacles: tuple[Finding, ...] = ()
 
 
-def recommend(state: SchemaState, findings: Sequence[Finding], run: RunRecord | None) -> Recommendation:
-    """The one thing to do next. `findings`: of a survey for whatever may come next. `run`: the unfinished one."""
+def recommend(
+    state: SchemaState, findings: Sequence[Finding], run: RunRecord | None, *, runs_hidden: bool = False
+) -> Recommendation:
+    """The one thing to do next. `findings`: of a survey for whatever may come next. `run`: the unfinished one;
+    `runs_hidden`: whether there is one may not be read."""
     if run is not None and run.is_unfinished:
         return _about_run(run, findings)
     if state.empty:
@@ -43,7 +46,10 @@ def recommend(state: SchemaState, findings: Sequence[Finding], run: RunRecord | 
         return Recommendation("Nothing to do: this is the newest schema.")
     phase, text, action = _NEXT[state.version]
     obstacles = _obstacles(phase, findings)
-    return Recommendation(refused=phase, obstacles=obstacles) if obstacles else Recommendation(text, NextStep(action))
+    if not obstacles:
+        return Recommendation(text, NextStep(action))
+    refused = f"{phase} (or resume, where a run has not ended)" if runs_hidden else phase
+    return Recommendation(refused=refused, obstacles=obstacles)
 
 
 def _about_run(run: RunRecord, findings: Sequence[Finding]) -> Recommendation:

@@ -135,6 +135,16 @@ def test_an_own_schema_of_another_owner_is_named_with_what_helps(
     assert cli(url, "plan", "phase2").exit_code == 0
 
 
+def test_check_names_resume_where_the_owner_of_the_own_schema_is_lost_in_the_midst(
+    make_database: MakeDatabase, servers: Servers, cli: Cli, settings: Settings, other: str
+) -> None:
+    """Whether there is a run may not be read then."""
+    url = make_database("v1", rows=ROWS)
+    paused(url, settings, "measure", "done", GIVE_AWAY, by_superuser(servers, url))
+    recommended = cli(url, "check").out.split("Recommended:")[1]
+    assert "until then phase1 (or resume, where a run has not ended) is refused" in recommended
+
+
 def test_a_function_of_another_owner_is_named_too(make_database: MakeDatabase, servers: Servers, cli: Cli) -> None:
     url = make_database("v2", rows=ROWS)
     superuser = by_superuser(servers, url)

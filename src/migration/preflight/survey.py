@@ -95,12 +95,14 @@ _ORDER = {"refusal": 0, "warning": 1, "info": 2}
 
 @dataclass(frozen=True)
 class Survey:
-    """`unfinished`: the run that has not ended, where it can be read. `server_version`: as server_version_num, for
-    instance 180003. `archived_portfolios`: those that phase 1 can restore.
+    """`unfinished`: the run that has not ended, where it can be read; `runs_hidden`: whether there is one may not be
+    read. `server_version`: as server_version_num, for instance 180003. `archived_portfolios`: those that phase 1 can
+    restore.
     """
 
     state: SchemaState
     unfinished: RunRecord | None
+    runs_hidden: bool
     findings: tuple[Finding, ...]
     legacy_roles: tuple[str, ...]
     legacy_clients: tuple[Client, ...]
@@ -164,6 +166,7 @@ def _survey(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | N
     return Survey(
         state=state,
         unfinished=own.unfinished,
+        runs_hidden=own.runs_hidden,
         findings=tuple(sorted(dict.fromkeys(found), key=lambda finding: _ORDER[finding.severity])),
         legacy_roles=roles,
         legacy_clients=connected,
@@ -184,6 +187,12 @@ class _OwnSchema:
     usable: frozenset[str]
     unfinished: RunRecord | None = None
     legacy_roles: tuple[str, ...] = ()
+
+    @property
+    def runs_hidden(self) -> bool:
+        """Whether runs are recorded that our role may not read."""
+        made = any(record.part is Part.JOURNAL and record.version is not None for record in self.records)
+        return made and not self.usable.union(self.gaps.broken) >= RUN_TABLES
 
 
 def _own_schema(conn: Connection, transaction: ReadOnlyTransaction, phase: Phase | None) -> _OwnSchema:
