@@ -191,7 +191,7 @@ class _OwnSchema:
     @property
     def runs_hidden(self) -> bool:
         """Whether runs are recorded that our role may not read."""
-        made = any(record.part is Part.JOURNAL and record.version is not None for record in self.records)
+        made = any(record.part is Part.JOURNAL and record.version for record in self.records)
         return made and not self.usable.union(self.gaps.broken) >= RUN_TABLES
 
 
