@@ -38,7 +38,7 @@ def type_into(page: Page, row: int, column: float, text: str) -> None:
     while not opened():
         assert time.monotonic() < deadline, "the cell does not open"
     editor.fill(text)
-    editor.press("Enter")
+    page.keyboard.press("Enter")  # the editor goes away as it takes the key, and would be searched again
     expect(editor).to_have_count(0)
 
 
