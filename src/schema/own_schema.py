@@ -162,12 +162,14 @@ def why_unusable(conn: Connection, error: psycopg2.Error) -> PrerequisiteError |
     return PrerequisiteError(found.text) if found.lost else None
 
 
-def check_whole(cursor: Cursor, *parts: Part) -> None:
-    """Raise PrerequisiteError as `known` does, and where a part is gone that only a person can bring back."""
+def check_whole(cursor: Cursor, *parts: Part) -> Gaps:
+    """The gaps, which are made anew. Raises PrerequisiteError as `known` does, and where something is gone that only a
+    person can bring back."""
     known(cursor)
     found = gaps(cursor, *parts)
     if found.lost:
         raise PrerequisiteError(found.text)
+    return found
 
 
 def upgrade(cursor: Cursor, part: Part) -> None:
@@ -177,8 +179,7 @@ def upgrade(cursor: Cursor, part: Part) -> None:
     Raises PrerequisiteError as `check_whole` does.
     """
     cursor.execute(query("schema.own_schema_record.lock"))
-    check_whole(cursor, part)
-    here = 0 if gaps(cursor, part).remade else known(cursor)[part]
+    here = 0 if check_whole(cursor, part).remade else known(cursor)[part]
     for version in versions():
         if version.part is part and version.number > here:
             cursor.execute(sql_file("schema", f"own_schema_versions/{version.file}"))

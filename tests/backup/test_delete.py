@@ -30,16 +30,11 @@ from src.backup.api import (
 from src.backup.manifest import now, write_manifest
 from src.errors import BackupError
 from tests.conftest import MakeDatabase
-from tests.support.cli_process import Cli, cli_in, execute
+from tests.support.cli_process import Cli, execute
 
 
 def quiet(message: str, done: int | None, total: int | None) -> None:
     pass
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 @pytest.fixture

@@ -13,17 +13,12 @@ from src.backup.folders import NOTED, note_folder, noted, with_chosen
 from src.backup.manifest import Backup, write_manifest
 from tests.conftest import MakeDatabase
 from tests.support.backups import make_clerk_database
-from tests.support.cli_process import Cli, cli_in, execute, fetch
+from tests.support.cli_process import Cli, execute, fetch
 from tests.support.health_cases import of, read
 
 __all__ = ["make_clerk_database"]
 
 AWAY = "postgresql://trader:x@127.0.0.1:9/hk_strategy?connect_timeout=2"
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 def copies(backup: Backup, folder: Path, *days: int) -> None:

@@ -15,7 +15,7 @@ from src.postgres.connection import Connection, connect
 from src.postgres.disk import server_free_bytes
 from tests.conftest import MakeDatabase, Servers
 from tests.support.backups import database_of, drop_kept_databases, make_clerk_database, quiet, superuser_of
-from tests.support.cli_process import Cli, cli_in, execute
+from tests.support.cli_process import Cli, execute
 from tests.support.migration_env import OTHER_PORTFOLIOS, MigrationEnv, migration_env, session
 
 __all__ = ["drop_kept_databases", "make_clerk_database"]
@@ -24,11 +24,6 @@ __all__ = ["drop_kept_databases", "make_clerk_database"]
 @pytest.fixture
 def it(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
     return migration_env(make_database("v1"), tmp_path)
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 def backed_up(url: str, folder: Path) -> Backup:

@@ -19,16 +19,11 @@ from src.backup.manifest import MANIFEST, now, write_manifest
 from src.backup.reading import read_folder
 from src.errors import BackupError
 from tests.conftest import MakeDatabase
-from tests.support.cli_process import Cli, cli_in
+from tests.support.cli_process import Cli
 from tests.support.health_cases import of, read
 
 WRONG: tuple[Any, ...] = (None, "x", -1, 1.5, True, [], [1], {}, {"x": None}, {"x": {}}, "0001-01-01T00:00:00+00:00")
 # Some of these are right for some keys; what is read then must be usable.
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 @pytest.fixture

@@ -12,15 +12,10 @@ from src.journal.audit import AuditEntry
 from src.journal.model import Phase
 from tests.conftest import MakeDatabase
 from tests.support.backups import drop_kept_databases, make_clerk_database, quiet
-from tests.support.cli_process import ROWS, Cli, cli_in, execute, fetch, migrate, wait_for
+from tests.support.cli_process import ROWS, Cli, execute, fetch, migrate, wait_for
 from tests.support.migration_env import MigrationEnv, migration_env
 
 __all__ = ["drop_kept_databases", "make_clerk_database"]
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 @pytest.fixture

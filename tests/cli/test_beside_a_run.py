@@ -1,6 +1,5 @@
 """A plan beside a run that has not ended: the run stands first, with what to do about it."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from src.journal.model import Phase
 from src.journal.run_lock import acquire_run_lock
 from tests.conftest import MakeDatabase
-from tests.support.cli_process import Cli, Said, cli_in
+from tests.support.cli_process import Cli, Said
 from tests.support.health_cases import note_run
 from tests.support.locks import locked
 from tests.support.migration_env import session
@@ -24,11 +23,6 @@ PLANS = pytest.mark.parametrize(
         ("v3", Phase.ROLLBACK_V2, "phase2"),
     ],
 )
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 def head(said: Said) -> str:

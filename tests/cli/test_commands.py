@@ -14,15 +14,10 @@ from src.journal import runs
 from src.journal.model import Phase
 from src.migration.steps import checksums
 from tests.conftest import MakeDatabase
-from tests.support.cli_process import ROWS, Cli, cli_in, execute, fetch, migrate, wait_for
+from tests.support.cli_process import ROWS, Cli, execute, fetch, migrate, wait_for
 from tests.support.health_cases import black_hole
 
 QUICK = ("--no-backup", "--legacy-role", "trader")
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 @pytest.fixture

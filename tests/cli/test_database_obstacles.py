@@ -19,16 +19,11 @@ from src.migration import engine
 from src.migration.model import Options
 from src.migration.preflight.facts import OPTIONAL_TABLES, V1_TABLES
 from tests.conftest import MakeDatabase, Servers
-from tests.support.cli_process import ROWS, Cli, cli_in, execute, fetch
+from tests.support.cli_process import ROWS, Cli, execute, fetch
 from tests.support.databases import database_name, lasting_role
 from tests.support.fixtures import Database
 
 APPLICATION = "nightly import"
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """A statement that waits for a lock names who blocks it: by the modes that conflict with what it does."""
 
 from contextlib import closing
-from pathlib import Path
 from threading import Thread
 
 import psycopg2
@@ -15,16 +14,11 @@ from src.migration import engine
 from src.portfolios import transactions
 from src.postgres.table_locks import Wanted, blocking_locks
 from tests.conftest import MakeDatabase
-from tests.support.cli_process import ROWS, Cli, cli_in, wait_for
+from tests.support.cli_process import ROWS, Cli, wait_for
 from tests.support.databases import ManagerOf
 from tests.support.locks import APPLICATION, locked
 
 KEEP_WRITERS_OUT = pytest.mark.parametrize("mode", ["SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE"])
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 def holder(table: str, mode: str, pid: int) -> str:

@@ -1,7 +1,5 @@
 """The right that LOCK TABLE needs on all that a phase locks: it is asked for before the phase, and in its midst."""
 
-from pathlib import Path
-
 import pytest
 
 from src.config import Settings
@@ -10,7 +8,7 @@ from src.journal.model import Event, Phase
 from src.migration import engine
 from src.migration.model import Options
 from tests.conftest import MakeDatabase, Servers
-from tests.support.cli_process import ROWS, Cli, cli_in, execute
+from tests.support.cli_process import ROWS, Cli, execute
 from tests.support.databases import database_name, lasting_role
 
 ROLE = "hk_reports"
@@ -41,16 +39,6 @@ PHASES = {
     "rollback to v1": ("v2", Phase.ROLLBACK_V1, "switch", "trader.price_history"),
     "rollback to v2": ("v3", Phase.ROLLBACK_V2, "switch", "trader.portfolio_positions"),
 }
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(None, None, tmp_path, tmp_path / "backups", tmp_path / "logs", "127.0.0.1", 8501)
 
 
 def made(make_database: MakeDatabase, schema: str) -> str:

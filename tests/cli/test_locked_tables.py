@@ -1,7 +1,6 @@
 """Commands that only read, while somebody has locked a table: the holder is named, and all else is shown."""
 
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -9,15 +8,10 @@ import pytest
 
 from src.portfolios import own_tables
 from tests.conftest import MakeDatabase
-from tests.support.cli_process import Cli, cli_in, fetch
+from tests.support.cli_process import Cli, fetch
 from tests.support.locks import APPLICATION, EVERY_TABLE, locked, shown_name
 
 pytestmark = pytest.mark.usefixtures("short_lock_waits")
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 @pytest.fixture

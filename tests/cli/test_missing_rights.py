@@ -1,6 +1,5 @@
 """Rights that are missing before a command and in its midst: what is named is what helps, and it is named at once."""
 
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -12,7 +11,7 @@ from src.migration import engine
 from src.migration.findings import Finding
 from src.migration.model import Options
 from tests.conftest import MakeDatabase, Servers
-from tests.support.cli_process import ROWS, Cli, cli_in, execute
+from tests.support.cli_process import ROWS, Cli, execute
 from tests.support.databases import database_name, lasting_role
 
 ROLE = "hk_other_owner"
@@ -29,16 +28,6 @@ UNFINISHED = (
     "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
     "VALUES ('{phase}', '1.0', '2.0', 'x', '{{}}', '[]', '{{}}')"
 )
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(None, None, tmp_path, tmp_path / "backups", tmp_path / "logs", "127.0.0.1", 8501)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from src.database_enhanced import DatabaseManager
 from src.errors import PrerequisiteError
 from src.schema import own_schema
 from tests.conftest import MakeDatabase
-from tests.support.cli_process import ROWS, Cli, cli_in, execute
+from tests.support.cli_process import ROWS, Cli, execute
 
 # What only a person can bring back, and how it is named.
 LOST = {
@@ -28,11 +28,6 @@ LOST = {
 # What is made anew, empty.
 MADE_ANEW = ("audit", "mark", "own_write", "proof_position", "archived_price", "archive", "archived_merge")
 PHASES = ("plan phase2", "phase2 --yes --no-backup", "rollback --to v1 --yes --no-backup")
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 @pytest.fixture
@@ -74,7 +69,7 @@ def test_the_history_shows_the_rest(make_database: MakeDatabase, cli: Cli, table
     assert said.exit_code == 0
     assert still in said.out and f"table hk_migration.{table}" in said.out
     (record, _) = cli(url, "history", "--json").records
-    (note,) = record["notes"]  # type: ignore[misc]
+    (note,) = record["notes"]
     assert f"table hk_migration.{table}" in str(note)
 
 
@@ -105,7 +100,7 @@ def test_what_is_tied_to_it_can_be_given_up(cli: Cli, url: str, statement: str) 
     """Where there is no backup: the statement that is named lets every command work again."""
     execute(url, statement)
     (record, _) = cli(url, "check", "--json").records
-    (finding,) = [one for one in record["findings"] if one["code"] == "own-schema-not-whole"]  # type: ignore[attr-defined]
+    (finding,) = [one for one in record["findings"] if one["code"] == "own-schema-not-whole"]
     execute(url, finding["remedies"][0]["sql"])
     for command in ("check", "history", "phase2 --yes --no-backup", "rollback --to v1 --yes --no-backup"):
         said = cli(url, *command.split())
@@ -120,7 +115,7 @@ def test_an_older_schema_that_recorded_no_version_is_no_schema_with_gaps(cli: Cl
 
 
 def test_a_rollback_restore_and_init_say_it_too(cli: Cli, url: str) -> None:
-    backup = str(cli(url, "backup", "--json").records[-1]["backup"]["name"])  # type: ignore[index]
+    backup = str(cli(url, "backup", "--json").records[-1]["backup"]["name"])
     execute(url, "DROP TABLE hk_migration.event")
     said = cli(url, "restore", backup, "--yes")
     assert said.exit_code == 3 and "it lacks table hk_migration.event" in said.all, said.all
@@ -152,7 +147,7 @@ def test_a_change_history_that_is_not_whole_keeps_nobody_from_a_phase(cli: Cli, 
 def test_a_table_comes_back_from_the_dump_of_a_backup(cli: Cli, url: str, table: str) -> None:
     """As docs/operating.md says."""
     made = cli(url, "backup", "--json").records[-1]["backup"]
-    data = Path(str(made["path"])) / "data"  # type: ignore[index]
+    data = Path(str(made["path"])) / "data"
     execute(url, f"DROP TABLE hk_migration.{table} CASCADE")
     pg_restore = find_tools(18, needs_ssl=False).program("pg_restore")
     listed = subprocess.run([pg_restore, "--list", str(data)], capture_output=True, text=True, check=True).stdout

@@ -1,7 +1,5 @@
 """Rights in schema hk_migration, and on the database, that are gone before a phase or in its midst: all are named."""
 
-from pathlib import Path
-
 import pytest
 
 from src.config import Settings
@@ -10,7 +8,7 @@ from src.journal.model import Event, Phase
 from src.migration import engine
 from src.migration.model import Options
 from tests.conftest import MakeDatabase, Servers
-from tests.support.cli_process import ROWS, Cli, cli_in, execute
+from tests.support.cli_process import ROWS, Cli, execute
 from tests.support.databases import database_name
 
 # Who owns a table has every right on it: it is taken from that role here.
@@ -44,16 +42,6 @@ STARTS = {
     "rollback to v1": ("v2", "rollback --to v1 --yes --no-backup"),
     "rollback to v2": ("v3", "rollback --to v2 --yes --no-backup"),
 }
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(None, None, tmp_path, tmp_path / "backups", tmp_path / "logs", "127.0.0.1", 8501)
 
 
 def made(make_database: MakeDatabase, schema: str) -> str:
@@ -239,7 +227,7 @@ def test_a_grant_names_only_what_is_missing(make_database: MakeDatabase, cli: Cl
     for table in readable:
         execute(url, f"GRANT SELECT ON hk_migration.{table} TO {role}")
     said = cli(f"postgresql://{role}:x@{url.rpartition('@')[2]}", "check", "--json").records[0]
-    grants = " ".join(str(one) for one in said["missing_grants"])  # type: ignore[attr-defined]
+    grants = " ".join(str(one) for one in said["missing_grants"])
     assert ("GRANT SELECT ON ALL TABLES IN SCHEMA hk_migration" in grants) is (left == 0)
     assert not any(f"hk_migration.{table}," in grants or f"hk_migration.{table} " in grants for table in readable)
     assert left == 0 or "hk_migration.own_write" in grants

@@ -10,17 +10,12 @@ from psycopg2 import sql
 from src.config import Settings
 from src.database_enhanced import DatabaseManager
 from tests.conftest import MakeDatabase
-from tests.support.cli_process import ROWS, Cli, cli_in, execute
+from tests.support.cli_process import ROWS, Cli, execute
 
 UNFINISHED = (
     "INSERT INTO hk_migration.run (phase, from_version, to_version, started_by, options, steps, sql_files) "
     "VALUES ('phase1', '1.0', '2.0', 'x', '{}', '[]', '{}')"
 )
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 def recommended(cli: Cli, url: str) -> str:

@@ -10,7 +10,7 @@ from src.journal.model import Event, Phase, RunRecord
 from src.migration import engine
 from src.migration.model import Options
 from tests.conftest import MakeDatabase
-from tests.support.cli_process import Cli, cli_in
+from tests.support.cli_process import Cli
 from tests.support.migration_env import Apart, MigrationEnv, migration_env, session, v1_clients_work, wait_until, writer
 
 INDEX = "portfolio_positions_legacy_symbol_key"
@@ -19,11 +19,6 @@ INDEX = "portfolio_positions_legacy_symbol_key"
 @pytest.fixture
 def v1(make_database: MakeDatabase, tmp_path: Path) -> MigrationEnv:
     return migration_env(make_database("v1"), tmp_path)
-
-
-@pytest.fixture
-def cli(tmp_path: Path, cache_url: str) -> Cli:
-    return cli_in(tmp_path, cache_url)
 
 
 def pause(it: MigrationEnv) -> None:

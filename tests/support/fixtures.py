@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from src.journal.model import Event, Phase
 from src.migration.model import Options
 from src.portfolios import transactions
 from tests.conftest import MakeDatabase
+from tests.support.cli_process import Cli, cli_in
 from tests.support.databases import POSITIONS, Database, ManagerOf, Migrate
 
 _numbers = itertools.count(1)
@@ -61,3 +63,9 @@ def short_lock_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (runs, make):
         monkeypatch.setattr(module, "LOCK_WAIT", "300ms")
     monkeypatch.setattr(transactions, "READ_LOCK_MS", 300)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, cache_url: str) -> Cli:
+    """run_migration.py with its files in the test's folder."""
+    return cli_in(tmp_path, cache_url)
