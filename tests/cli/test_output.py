@@ -15,9 +15,11 @@ import pytest
 
 from src.cli.detached import last_outcome
 from src.config import PROJECT_ROOT
-from tests.cli.test_commands import QUICK
+from tests.cli.test_commands import QUICK, v1
 from tests.conftest import TRADER_PASSWORD
 from tests.support.cli_process import COMMAND, Cli, fetch, migrate, wait_for
+
+__all__ = ["v1"]
 
 
 @pytest.mark.parametrize(
